@@ -1,0 +1,31 @@
+# base: log, memory, buffers, containers, clock, timers, metrics.
+noinst_LIBRARIES += libbase.a
+
+libbase_a_SOURCES = \
+	src/base/buf.c \
+	src/base/buf.h \
+	src/base/cdefs.h \
+	src/base/clock.c \
+	src/base/clock.h \
+	src/base/crypto.c \
+	src/base/crypto.h \
+	src/base/hash.c \
+	src/base/hash.h \
+	src/base/list.h \
+	src/base/log.c \
+	src/base/log.h \
+	src/base/mem.c \
+	src/base/mem.h \
+	src/base/metrics.c \
+	src/base/metrics.h \
+	src/base/queue.c \
+	src/base/queue.h \
+	src/base/slice.h \
+	src/base/sm.c \
+	src/base/sm.h \
+	src/base/timer.c \
+	src/base/timer.h
+
+EXTRA_DIST += \
+	src/base/.may_include \
+	src/base/local.mk

@@ -1,0 +1,96 @@
+/* Memory over malloc(3). The counter for tests is looked at in mem_try and mem_try_grow alone:
+ * what mem_new and mem_grow give may not fail. */
+#include "base/mem.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/metrics.h"
+
+static _Atomic unsigned fail_after;
+
+/* Whether this call is the one that a test wants to fail. */
+static bool must_fail(void)
+{
+	unsigned left = atomic_load_explicit(&fail_after, memory_order_relaxed);
+
+	while (left > 0) {
+		if (atomic_compare_exchange_weak(&fail_after, &left, left - 1))
+			return left == 1;
+	}
+	return false;
+}
+
+/* malloc(0) may give NULL, which would look like a failure. */
+static size_t at_least_one(size_t size)
+{
+	return size > 0 ? size : 1;
+}
+
+void *mem_new(size_t size)
+{
+	void *ptr = calloc(1, at_least_one(size));
+
+	if (ptr == NULL)
+		die("memory.out", "no memory for a structure of the server");
+	return ptr;
+}
+
+void *mem_try(size_t size)
+{
+	void *ptr = must_fail() ? NULL : calloc(1, at_least_one(size));
+
+	if (ptr == NULL)
+		metrics_add(METRIC_memory_refused, 1);
+	return ptr;
+}
+
+void *mem_grow(void *ptr, size_t size)
+{
+	void *grown = realloc(ptr, at_least_one(size));
+
+	if (grown == NULL)
+		die("memory.out", "no memory to grow a structure of the server");
+	return grown;
+}
+
+void *mem_try_grow(void *ptr, size_t size)
+{
+	void *grown = must_fail() ? NULL : realloc(ptr, at_least_one(size));
+
+	if (grown == NULL)
+		metrics_add(METRIC_memory_refused, 1);
+	return grown;
+}
+
+char *mem_dup(const void *src, size_t len)
+{
+	char *copy;
+
+	if (len == SIZE_MAX)
+		die("memory.out", "a copy as large as the address space");
+	copy = mem_grow(NULL, len + 1);
+	if (len > 0)
+		memcpy(copy, src, len);
+	copy[len] = '\0';
+	return copy;
+}
+
+char *mem_strdup(const char *text)
+{
+	return mem_dup(text, strlen(text));
+}
+
+void mem_free(void *ptr)
+{
+	free(ptr);
+}
+
+void mem_fail_after(unsigned n)
+{
+	atomic_store(&fail_after, n);
+}

@@ -1,0 +1,27 @@
+/* Memory. mem_new: small and of our own sizing, a failure ends the process. mem_try: a peer
+ * decides how much, a failure is an answer (NULL), counted, and the peer pays for it. */
+#ifndef BASE_MEM_H
+#define BASE_MEM_H
+
+#include <stddef.h>
+
+#include "base/cdefs.h"
+
+/* Zeroed memory, never NULL. */
+must_check void *mem_new(size_t size);
+/* Zeroed memory, or NULL where there is none. */
+must_check void *mem_try(size_t size);
+/* Resize to size bytes (new bytes are not zeroed); mem_grow never returns NULL, mem_try_grow
+ * leaves ptr as it was then. */
+must_check void *mem_grow(void *ptr, size_t size);
+must_check void *mem_try_grow(void *ptr, size_t size);
+/* A copy of len bytes with a NUL behind them. */
+must_check char *mem_dup(const void *src, size_t len);
+must_check char *mem_strdup(const char *text);
+void mem_free(void *ptr);
+
+/* Tests: let the n-th mem_try or mem_try_grow from now (1 is the next) fail; 0 switches that
+ * off. */
+void mem_fail_after(unsigned n);
+
+#endif

@@ -1,0 +1,2 @@
+# Unit tests, a fragment for each layer.
+include tests/unit/base.mk
