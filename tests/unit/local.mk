@@ -1,2 +1,3 @@
 # Unit tests, a fragment for each layer.
 include tests/unit/base.mk
+include tests/unit/wire.mk

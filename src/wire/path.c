@@ -1,0 +1,137 @@
+/* Path rules and path arithmetic on bytes. ZooKeeper checks Java's UTF-16 text; here UTF-8 is
+ * decoded strictly, because what Java would replace (malformed bytes, U+FFFD) or split
+ * (surrogate pairs) is refused there anyway. */
+#include "wire/path.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+/* A code point that PathUtils refuses; decode() never gives more than U+FFFF. */
+static bool is_forbidden(uint32_t c)
+{
+	return c <= 0x1f || (c >= 0x7f && c <= 0x9f) || (c >= 0xd800 && c <= 0xf8ff) || c >= 0xfff0;
+}
+
+/* Length of a code point by its first byte; 0 for what cannot begin one or begins one above
+ * U+FFFF. */
+static size_t length_by_first_byte(uint8_t first)
+{
+	if (first < 0x80)
+		return 1;
+	if (first >= 0xc2 && first < 0xe0)
+		return 2;
+	if (first >= 0xe0 && first < 0xf0)
+		return 3;
+	return 0;
+}
+
+/* Decode one code point. Returns its length, or 0 where it is malformed, cut short, not written
+ * in the shortest form or above U+FFFF. */
+static size_t decode(const uint8_t *at, size_t left, uint32_t *c)
+{
+	size_t len = length_by_first_byte(at[0]);
+
+	if (len == 0 || len > left)
+		return 0;
+	*c = len == 1 ? at[0] : at[0] & (len == 2 ? 0x1fU : 0x0fU);
+	for (size_t i = 1; i < len; i++) {
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+		*c = *c << 6 | (at[i] & 0x3fU);
+	}
+	return len == 3 && *c < 0x800 ? 0 : len;
+}
+
+static bool has_good_characters(struct slice path)
+{
+	const uint8_t *at = (const uint8_t *)path.data;
+	size_t left = path.len;
+
+	while (left > 0) {
+		uint32_t c = 0;
+		size_t len = decode(at, left, &c);
+
+		if (len == 0 || is_forbidden(c))
+			return false;
+		at += len;
+		left -= len;
+	}
+	return true;
+}
+
+static bool is_good_part(struct slice part)
+{
+	return part.len > 0 && !slice_is(part, ".") && !slice_is(part, "..");
+}
+
+bool path_is_valid(struct slice path)
+{
+	const char *end;
+	const char *part;
+
+	if (path.data == NULL || path.len == 0 || path.data[0] != '/')
+		return false;
+	if (path.len == 1)
+		return true;
+	part = path.data + 1;
+	end = path.data + path.len;
+	for (;;) {
+		const char *slash = memchr(part, '/', (size_t)(end - part));
+		const char *part_end = slash != NULL ? slash : end;
+
+		if (!is_good_part((struct slice){ part, (size_t)(part_end - part) }))
+			return false;
+		if (slash == NULL)
+			break;
+		part = slash + 1;
+	}
+	return has_good_characters(path);
+}
+
+bool path_has_nul(struct slice path)
+{
+	return path.len > 0 && memchr(path.data, '\0', path.len) != NULL;
+}
+
+/* Where the last '/' stands. */
+static size_t last_slash(struct slice path)
+{
+	size_t at = path.len;
+
+	while (at > 0 && path.data[at - 1] != '/')
+		at--;
+	assert(at > 0);
+	return at - 1;
+}
+
+struct slice path_parent(struct slice path)
+{
+	size_t at = last_slash(path);
+
+	return (struct slice){ path.data, at > 0 ? at : 1 };
+}
+
+struct slice path_name(struct slice path)
+{
+	size_t start = last_slash(path) + 1;
+
+	return (struct slice){ path.data + start, path.len - start };
+}
+
+bool path_is_within(struct slice path, struct slice prefix)
+{
+	if (slice_is(prefix, "/"))
+		return path.len > 0 && path.data[0] == '/';
+	if (path.len < prefix.len ||
+	    (prefix.len > 0 && memcmp(path.data, prefix.data, prefix.len) != 0))
+		return false;
+	return path.len == prefix.len || path.data[prefix.len] == '/';
+}
+
+size_t path_write_sequence(char out[PATH_SEQUENCE_LEN + 1], int32_t counter)
+{
+	int len = snprintf(out, PATH_SEQUENCE_LEN + 1, "%010" PRId32, counter);
+
+	return (size_t)len;
+}

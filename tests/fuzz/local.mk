@@ -1,0 +1,20 @@
+# Fuzz targets. make check replays their seeds; --enable-fuzz builds them with libFuzzer too:
+#   tests/fuzz/fuzz_proto -max_total_time=60 CORPUS tests/fuzz/seeds/proto
+check_PROGRAMS += tests/fuzz/replay_proto
+TESTS += tests/fuzz/replay_proto
+tests_fuzz_replay_proto_SOURCES = tests/fuzz/fuzz_proto.c tests/fuzz/replay.c
+tests_fuzz_replay_proto_CPPFLAGS = $(AM_CPPFLAGS) -DSEEDS='"tests/fuzz/seeds/proto"'
+tests_fuzz_replay_proto_LDADD = libwire.a libbase.a
+
+if ENABLE_FUZZ
+noinst_PROGRAMS += tests/fuzz/fuzz_proto
+tests_fuzz_fuzz_proto_SOURCES = tests/fuzz/fuzz_proto.c
+tests_fuzz_fuzz_proto_LDADD = libwire.a libbase.a
+tests_fuzz_fuzz_proto_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+endif
+
+# The seeds are checked in; tests/fuzz/make-seeds tests/fuzz/seeds writes them anew.
+EXTRA_DIST += \
+	tests/fuzz/local.mk \
+	tests/fuzz/make-seeds \
+	tests/fuzz/seeds
