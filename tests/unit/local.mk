@@ -1,3 +1,4 @@
 # Unit tests, a fragment for each layer.
 include tests/unit/base.mk
 include tests/unit/wire.mk
+include tests/unit/store.mk

@@ -1,0 +1,52 @@
+-- log/<number>.db, version 1: one segment of the log of changes.
+--
+-- Look with `sqlite3 -readonly log/0000000001.db`; do not write, the server relies on being the only
+-- writer. A row is written once and never changed. Old segments are removed as a whole.
+--
+-- The segment with the highest number is usually prepared and still empty; the one before it is
+-- being written. To look over all of them:
+--     for f in log/*.db; do sqlite3 -readonly "$f" "SELECT ... FROM changes"; done
+-- or over two at once, from sqlite3 -readonly log/0000000002.db:
+--     ATTACH 'log/0000000001.db' AS older;
+--     SELECT * FROM older.changes UNION ALL SELECT * FROM main.changes ORDER BY zxid;
+--
+--   Who changed what, newest last:
+--     SELECT * FROM changes WHERE path LIKE '/HelloWorldService/%' ORDER BY zxid;
+--   How the providers of a service came and went. An ephemeral znode that goes with its session has
+--   no row of its own, but goes in the session's closeSession (without an address: it expired):
+--     SELECT time, op, path, session_hex, identity, address FROM changes
+--     WHERE path LIKE '/HelloWorldService/1.0.0/%' OR op = 'closeSession' AND session IN
+--         (SELECT session FROM changes WHERE path LIKE '/HelloWorldService/1.0.0/%')
+--     ORDER BY zxid;
+--   All that one session did (its closeSession may stand in a later segment than its creates):
+--     SELECT * FROM changes WHERE session = 0x5887000000002 ORDER BY zxid;
+
+-- One row for each change, that is for each zxid.
+CREATE TABLE change (
+	zxid INTEGER NOT NULL PRIMARY KEY,
+	prev INTEGER NOT NULL,          -- zxid of the row before, in this segment or an older one
+	time INTEGER NOT NULL,          -- milliseconds since 1970
+	session INTEGER NOT NULL,       -- who asked for it; 0: the server itself
+	identity TEXT,                  -- certificate identity of that session's peer
+	address TEXT,                   -- its network address
+	op TEXT NOT NULL,               -- operation; 'begin': a start of the server
+	path TEXT,                      -- of a multi: that of its first operation
+	record BLOB NOT NULL            -- what the change says (src/store/record.h)
+) STRICT;
+
+-- One row.
+CREATE TABLE segment (
+	database BLOB NOT NULL,         -- id that log and tree share
+	number INTEGER NOT NULL,        -- as in the file's name
+	epoch INTEGER NOT NULL,         -- highest epoch in use when this was written
+	prev INTEGER                    -- zxid of the row before the first in here; NULL: prepared, not used yet
+) STRICT;
+
+-- The same as change with what people read: ids as numbers and in hex, as logs and clients show
+-- them, and the time in UTC.
+CREATE VIEW changes AS
+	SELECT zxid, printf('0x%x', zxid) AS zxid_hex,
+		strftime('%Y-%m-%dT%H:%M:%fZ', time / 1000.0, 'unixepoch') AS time,
+		session, printf('0x%x', session) AS session_hex, identity, address, op, path,
+		length(record) AS record_length
+	FROM change;

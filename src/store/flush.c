@@ -1,0 +1,128 @@
+/* See the header. */
+#include "store/flush.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "store/thread.h"
+#include "store/vfs.h"
+
+struct flush {
+	pthread_t thread;
+	bool running;
+	void (*moved)(void *ctx);
+	void *ctx;
+	_Atomic int64_t reached;
+	pthread_mutex_t mutex; /* orders COMMIT's return before the sync that covers it */
+	pthread_cond_t wanted; /* requested rose, or stop */
+	pthread_cond_t risen;  /* reached rose */
+	int64_t requested;
+	int wal_fd;
+	bool stop;
+};
+
+struct flush *flush_new(int64_t flushed, void (*moved)(void *ctx), void *ctx)
+{
+	struct flush *f = mem_new(sizeof(*f));
+
+	f->moved = moved;
+	f->ctx = ctx;
+	f->requested = flushed;
+	f->wal_fd = -1;
+	atomic_init(&f->reached, flushed);
+	pthread_mutex_init(&f->mutex, NULL);
+	pthread_cond_init(&f->wanted, NULL);
+	pthread_cond_init(&f->risen, NULL);
+	return f;
+}
+
+static void sync_wal(int wal_fd)
+{
+#ifndef ZOOLITE_MUTANT_NO_FLUSH
+	vfs_wal_sync(wal_fd);
+#else
+	(void)wal_fd;
+#endif
+	metrics_add(METRIC_log_flushes, 1);
+}
+
+static void *flush_run(void *arg)
+{
+	struct flush *f = arg;
+
+	pthread_mutex_lock(&f->mutex);
+	for (;;) {
+		int64_t upto = f->requested;
+		int wal_fd = f->wal_fd;
+
+		if (upto == atomic_load(&f->reached)) {
+			if (f->stop)
+				break;
+			pthread_cond_wait(&f->wanted, &f->mutex);
+			continue;
+		}
+		pthread_mutex_unlock(&f->mutex);
+		sync_wal(wal_fd);
+		pthread_mutex_lock(&f->mutex);
+		atomic_store(&f->reached, upto);
+		pthread_cond_broadcast(&f->risen);
+		pthread_mutex_unlock(&f->mutex);
+		f->moved(f->ctx);
+		pthread_mutex_lock(&f->mutex);
+	}
+	pthread_mutex_unlock(&f->mutex);
+	return NULL;
+}
+
+void flush_start(struct flush *f)
+{
+	f->running = true;
+	thread_start(&f->thread, "flush", flush_run, f);
+}
+
+void flush_request(struct flush *f, int wal_fd, int64_t committed)
+{
+	pthread_mutex_lock(&f->mutex);
+	f->wal_fd = wal_fd;
+	f->requested = committed;
+	pthread_cond_signal(&f->wanted);
+	pthread_mutex_unlock(&f->mutex);
+}
+
+int64_t flush_reached(const struct flush *f)
+{
+	return atomic_load(&f->reached);
+}
+
+void flush_wait(struct flush *f, int64_t zxid)
+{
+	pthread_mutex_lock(&f->mutex);
+	while (atomic_load(&f->reached) < zxid)
+		pthread_cond_wait(&f->risen, &f->mutex);
+	pthread_mutex_unlock(&f->mutex);
+}
+
+void flush_stop(struct flush *f)
+{
+	if (!f->running)
+		return;
+	pthread_mutex_lock(&f->mutex);
+	f->stop = true;
+	pthread_cond_signal(&f->wanted);
+	pthread_mutex_unlock(&f->mutex);
+	pthread_join(f->thread, NULL);
+	f->running = false;
+}
+
+void flush_free(struct flush *f)
+{
+	if (f == NULL)
+		return;
+	pthread_cond_destroy(&f->risen);
+	pthread_cond_destroy(&f->wanted);
+	pthread_mutex_destroy(&f->mutex);
+	mem_free(f);
+}

@@ -1,0 +1,36 @@
+/* The flush thread: has what was committed to the log's live -wal file put on disk, one sync at a
+ * time, and keeps F, the zxid up to which the log is on disk. Batches size themselves, for commits
+ * go on meanwhile.
+ *
+ * Why a sync from here is as good as SQLite's own in COMMIT (synchronous=FULL): with NORMAL that
+ * one sync is all that COMMIT leaves out. When COMMIT has returned, all frames of its transaction
+ * have been handed to the kernel; a sync of that file that begins after that and succeeds has them
+ * on disk, with the -wal's header (SQLite syncs it before the first frame) and all frames before
+ * them, so that recovery reads up to them and further. Hence: the zxid is sampled before the sync
+ * begins; the mutex orders COMMIT's return before that; the descriptor is an own one of the very
+ * file (store/vfs.h); the log's -wal is never checkpointed or begun anew while it is written; and a
+ * sync that fails, here or anywhere, ends the process. */
+#ifndef STORE_FLUSH_H
+#define STORE_FLUSH_H
+
+#include <stdint.h>
+
+struct flush;
+
+/* moved: called on the flush thread after each rise of F. */
+struct flush *flush_new(int64_t flushed, void (*moved)(void *ctx), void *ctx);
+/* Begin the thread. */
+void flush_start(struct flush *f);
+/* Core thread: changes up to committed stand in the -wal that wal_fd is a description of. The
+ * descriptor stays open until F is there. At most one -wal holds changes beyond F. */
+void flush_request(struct flush *f, int wal_fd, int64_t committed);
+/* F. Any thread. */
+int64_t flush_reached(const struct flush *f);
+/* Wait until F is at least zxid, which was requested. */
+void flush_wait(struct flush *f, int64_t zxid);
+/* Sync what was requested and end the thread, if it runs. */
+void flush_stop(struct flush *f);
+/* The thread must have been stopped, if it was started. NULL is allowed. */
+void flush_free(struct flush *f);
+
+#endif

@@ -1,0 +1,33 @@
+/* The log as the core writes it: one open transaction on the live segment, and the change from one
+ * segment to the next. (Functions are called store_log_…, for base/log has the short name.) Core
+ * thread. */
+#ifndef STORE_LOG_H
+#define STORE_LOG_H
+
+#include <stdint.h>
+
+#include "store/flush.h"
+#include "store/record.h"
+#include "store/replay.h"
+#include "store/segment.h"
+
+struct store_log;
+
+/* live: the first segment to write, owned from here; last: zxid of the newest row of all. */
+struct store_log *store_log_new(struct segment *live, int64_t last, uint64_t segment_bytes,
+				struct flush *flush, struct replay *replay);
+/* Commit what is open and wait until all is on disk; nothing is appended any more. Flush and replay
+ * thread must run. */
+void store_log_finish(struct store_log *l);
+/* Close the live segment. NULL is allowed. */
+void store_log_free(struct store_log *l);
+
+void store_log_append(struct store_log *l, const struct record_head *head, struct slice body);
+/* Put the epoch on record in the open transaction. */
+void store_log_set_epoch(struct store_log *l, uint32_t epoch);
+/* Commit what is open and ask for its flush; or leave it open, as long as the segment before is not
+ * on disk. */
+void store_log_end_turn(struct store_log *l);
+int64_t store_log_last(const struct store_log *l);
+
+#endif

@@ -1,0 +1,60 @@
+/* The replay thread: writes what the log says into tree.db, in batches; prepares the log's next
+ * segment; closes full segments and removes those that are not kept. It takes only changes that are
+ * on disk in the log, so the tree is never ahead of it, and it removes a segment only when the tree
+ * has passed it on disk. */
+#ifndef STORE_REPLAY_H
+#define STORE_REPLAY_H
+
+#include <stdint.h>
+
+#include "store/flush.h"
+#include "store/rows.h"
+#include "store/segment.h"
+
+struct replay;
+
+struct replay_options {
+	const char *log_dir;
+	uint64_t retention_bytes;
+	int64_t retention_ms; /* 0: no limit by age */
+	uint32_t batch_rows;
+	uint32_t delay_ms;
+	uint32_t tree_wal_pages; /* tree.db is checkpointed when its -wal has so many */
+	uint32_t next_number;    /* of the segment that is prepared first */
+	uint32_t epoch;
+	/* Called on the replay thread: the tree went on, or a segment is ready. */
+	void (*moved)(void *ctx);
+	void *ctx;
+};
+
+/* rows: the writing connection, owned by the thread from replay_start until replay_stop. */
+struct replay *replay_new(const struct replay_options *o, struct rows *rows,
+			  const struct flush *flush);
+/* Before replay_start, lowest number first: a segment that is there. One that the core does not
+ * write (old) has no row above last, or where that is not known, none above it that the tree does
+ * not have. */
+void replay_add_segment(struct replay *r, uint32_t number, bool old, int64_t last);
+void replay_start(struct replay *r);
+/* Finish the batch under way, if any, and end the thread. */
+void replay_stop(struct replay *r);
+/* NULL is allowed. The thread must have been stopped, if it was started. rows stays open. */
+void replay_free(struct replay *r);
+
+/* From any thread: F has risen. */
+void replay_poke(struct replay *r);
+/* Core thread: so many rows were appended to the log. */
+void replay_add_lag(struct replay *r, uint64_t rows);
+/* Rows appended and not yet in tree.db. */
+uint64_t replay_lag_rows(const struct replay *r);
+/* Zxid of the newest change in tree.db that every read sees. */
+int64_t replay_reached(const struct replay *r);
+uint64_t replay_znode_count(const struct replay *r);
+uint64_t replay_tree_bytes(const struct replay *r);
+
+/* Core thread: the segment that was prepared, owned by the caller now, or NULL where none is ready
+ * yet. */
+struct segment *replay_take_prepared(struct replay *r);
+/* Core thread: g is full and on disk, and owned by the replay thread now. */
+void replay_give_back(struct replay *r, struct segment *g);
+
+#endif

@@ -1,0 +1,575 @@
+/* See the header. Statements are prepared when first used, stepped, copied from and reset inside
+ * one function: no read transaction outlives a call, so the writer's checkpoints are never held
+ * up. */
+#include "store/rows.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/crypto.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "store/acl_row.h"
+#include "store/vfs.h"
+
+struct rows {
+	sqlite3 *db;
+	struct rows_meta meta;
+	/* reader */
+	sqlite3_stmt *read;
+	sqlite3_stmt *list;
+	struct buf scratch; /* holds the slices that rows_read_znode lent */
+	/* writer */
+	sqlite3_stmt *insert;
+	sqlite3_stmt *remove;
+	sqlite3_stmt *update[RECORD_ALL]; /* by columns */
+	sqlite3_stmt *put_acl;
+	sqlite3_stmt *put_session;
+	sqlite3_stmt *remove_session;
+	sqlite3_stmt *put_meta;
+	struct buf text;     /* readable form of an ACL */
+	struct buf last_acl; /* the ACL stored last: mostly the next one is the same */
+	uint8_t last_key[ACL_ROW_KEY_LEN];
+};
+
+/* Numbers of the parameters, in every statement that writes a znode. */
+enum {
+	P_PARENT = 1,
+	P_NAME,
+	P_DATA,
+	P_MZXID,
+	P_MTIME,
+	P_VERSION,
+	P_ACL,
+	P_AVERSION,
+	P_PZXID,
+	P_CREATES,
+	P_NUM_CHILDREN,
+	P_CZXID,
+	P_CTIME,
+	P_OWNER,
+};
+
+#define ZNODE_COLUMNS                                                                    \
+	"z.data, z.mzxid, z.mtime, z.version, acl.acl, z.aversion, z.pzxid, z.creates, " \
+	"z.num_children, z.czxid, z.ctime, z.owner"
+
+/* ---- open ---- */
+
+static int read_meta(struct rows *r, const char *key, sqlite3_stmt **stmt,
+		     char reason[STORE_REASON_LEN])
+{
+	if (sqlite3_prepare_v2(r->db, "SELECT value FROM meta WHERE key = ?1", -1, stmt, NULL) !=
+	    SQLITE_OK)
+		return db_fail(r->db, "cannot read the table meta", reason);
+	db_bind_text(*stmt, 1, slice_of(key));
+	if (sqlite3_step(*stmt) == SQLITE_ROW)
+		return 0;
+	(void)snprintf(reason, STORE_REASON_LEN, "%s: the table meta has no '%s'", db_path(r->db),
+		       key);
+	return -1;
+}
+
+static int load_meta(struct rows *r, char reason[STORE_REASON_LEN])
+{
+	sqlite3_stmt *stmt = NULL;
+	struct slice id;
+	int rc = -1;
+
+	if (read_meta(r, "database", &stmt, reason) != 0)
+		goto out;
+	id = db_column(stmt, 0);
+	if (id.len != DATABASE_ID_LEN) {
+		(void)snprintf(reason, STORE_REASON_LEN, "%s: the database id is damaged",
+			       db_path(r->db));
+		goto out;
+	}
+	memcpy(r->meta.database, id.data, DATABASE_ID_LEN);
+	sqlite3_finalize(stmt);
+	stmt = NULL;
+	if (read_meta(r, "zxid", &stmt, reason) != 0)
+		goto out;
+	r->meta.zxid = sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	stmt = NULL;
+	if (read_meta(r, "znodes", &stmt, reason) != 0)
+		goto out;
+	r->meta.znodes = (uint64_t)sqlite3_column_int64(stmt, 0);
+	rc = 0;
+out:
+	sqlite3_finalize(stmt);
+	return rc;
+}
+
+static void put_meta(struct rows *r, const char *key, int64_t value)
+{
+	if (r->put_meta == NULL)
+		r->put_meta = db_prepare(r->db, "INSERT OR REPLACE INTO meta VALUES (?1, ?2)");
+	db_bind_text(r->put_meta, 1, slice_of(key));
+	db_bind_int(r->put_meta, 2, value);
+	db_must_run(r->db, r->put_meta);
+}
+
+/* Make the tables, and have them and the file's name on disk: a log that begins must find its
+ * tree. */
+static int create(struct rows *r, char reason[STORE_REASON_LEN])
+{
+	sqlite3_stmt *stmt;
+	const char *slash = strrchr(db_path(r->db), '/');
+	char *dir;
+	int fd;
+
+	crypto_random(r->meta.database, DATABASE_ID_LEN);
+	db_must_exec(r->db, "BEGIN IMMEDIATE");
+	if (db_create_schema(r->db, DB_SCHEMA_TREE) != 0)
+		return db_fail(r->db, "cannot make the tables", reason);
+	stmt = db_prepare(r->db, "INSERT INTO meta VALUES ('database', ?1)");
+	db_bind_blob(stmt, 1, (struct slice){ (const char *)r->meta.database, DATABASE_ID_LEN });
+	db_must_run(r->db, stmt);
+	sqlite3_finalize(stmt);
+	put_meta(r, "zxid", 0);
+	put_meta(r, "znodes", 0);
+	db_must_exec(r->db, "COMMIT");
+	fd = vfs_wal_open(db_path(r->db));
+	vfs_wal_sync(fd);
+	vfs_wal_close(fd);
+	dir = mem_dup(db_path(r->db), (size_t)(slash - db_path(r->db)));
+	if (vfs_os()->sync_dir(dir[0] != '\0' ? dir : "/") != 0)
+		die("store.sync_failed", dir);
+	mem_free(dir);
+	return 0;
+}
+
+/* Whether the file holds nothing at all, so that a version of 0 means new and not foreign. */
+static int check_empty(struct rows *r, char reason[STORE_REASON_LEN])
+{
+	sqlite3_stmt *stmt = NULL;
+	int rc = sqlite3_prepare_v2(r->db, "SELECT count(*) FROM sqlite_schema", -1, &stmt, NULL);
+	bool empty = rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW &&
+		     sqlite3_column_int64(stmt, 0) == 0;
+
+	sqlite3_finalize(stmt);
+	if (empty)
+		return 0;
+	(void)snprintf(reason, STORE_REASON_LEN, "%s: is not a tree of this program",
+		       db_path(r->db));
+	return -1;
+}
+
+static int prepare_tables(struct rows *r, bool may_create, char reason[STORE_REASON_LEN])
+{
+	int version;
+
+	if (db_version(r->db, &version, reason) != 0)
+		return -1;
+	if (version == DB_VERSION)
+		return load_meta(r, reason);
+	if (check_empty(r, reason) != 0)
+		return -1;
+	if (may_create)
+		return create(r, reason);
+	(void)snprintf(reason, STORE_REASON_LEN, "%s: is missing or empty, but there is a log",
+		       db_path(r->db));
+	return -1;
+}
+
+int rows_open(struct rows **out, const char *path, enum db_role role, uint32_t cache_kib,
+	      bool may_create, char reason[STORE_REASON_LEN])
+{
+	struct rows *r = mem_new(sizeof(*r));
+
+	buf_init(&r->scratch, SIZE_MAX);
+	buf_init(&r->text, SIZE_MAX);
+	buf_init(&r->last_acl, SIZE_MAX);
+	if (db_open(&r->db, path, role, cache_kib, reason) != 0)
+		goto fail;
+	if (prepare_tables(r, may_create && role == DB_WRITE, reason) != 0)
+		goto fail;
+	*out = r;
+	return 0;
+fail:
+	rows_close(r, true);
+	return -1;
+}
+
+void rows_close(struct rows *r, bool keep_wal)
+{
+	if (r == NULL)
+		return;
+	sqlite3_finalize(r->read);
+	sqlite3_finalize(r->list);
+	sqlite3_finalize(r->insert);
+	sqlite3_finalize(r->remove);
+	for (size_t i = 0; i < RECORD_ALL; i++)
+		sqlite3_finalize(r->update[i]);
+	sqlite3_finalize(r->put_acl);
+	sqlite3_finalize(r->put_session);
+	sqlite3_finalize(r->remove_session);
+	sqlite3_finalize(r->put_meta);
+	db_close(r->db, keep_wal);
+	buf_fini(&r->scratch);
+	buf_fini(&r->text);
+	buf_fini(&r->last_acl);
+	mem_free(r);
+}
+
+sqlite3 *rows_db(struct rows *r)
+{
+	return r->db;
+}
+
+const struct rows_meta *rows_meta(const struct rows *r)
+{
+	return &r->meta;
+}
+
+void rows_split_path(struct slice path, struct slice *parent, struct slice *name)
+{
+	size_t at = path.len;
+
+	while (at > 0 && path.data[at - 1] != '/')
+		at--;
+	*name = (struct slice){ path.data + at, path.len - at };
+	if (path.len <= 1)
+		*parent = (struct slice){ "", 0 };
+	else if (at <= 1)
+		*parent = (struct slice){ "/", 1 };
+	else
+		*parent = (struct slice){ path.data, at - 1 };
+}
+
+/* ---- read ---- */
+
+static enum store_result unreadable(struct rows *r)
+{
+	log_error("store.read_failed", LOG_TEXT("file", db_path(r->db)),
+		  LOG_TEXT("reason", sqlite3_errmsg(r->db)));
+	return STORE_UNREADABLE;
+}
+
+/* Columns of a row as ZNODE_COLUMNS names them; slices live until the next step. */
+static void znode_of_row(sqlite3_stmt *stmt, struct record_znode *z)
+{
+	z->columns = RECORD_ALL;
+	z->data = db_column(stmt, 0);
+	z->mzxid = sqlite3_column_int64(stmt, 1);
+	z->mtime = sqlite3_column_int64(stmt, 2);
+	z->version = sqlite3_column_int(stmt, 3);
+	z->acl = db_column(stmt, 4);
+	z->aversion = sqlite3_column_int(stmt, 5);
+	z->pzxid = sqlite3_column_int64(stmt, 6);
+	z->creates = sqlite3_column_int(stmt, 7);
+	z->num_children = sqlite3_column_int(stmt, 8);
+	z->czxid = sqlite3_column_int64(stmt, 9);
+	z->ctime = sqlite3_column_int64(stmt, 10);
+	z->owner = sqlite3_column_int64(stmt, 11);
+}
+
+/* Copy the znode's slices to the scratch buffer: the statement is reset before the caller sees
+ * them. */
+static int keep_slices(struct rows *r, struct record_znode *z)
+{
+	uint8_t *to;
+
+	buf_clear(&r->scratch);
+	if (buf_reserve(&r->scratch, z->data.len + z->acl.len + 1) != 0)
+		return -1;
+	to = buf_tail(&r->scratch);
+	if (z->data.data != NULL) {
+		memcpy(to, z->data.data, z->data.len);
+		z->data.data = (const char *)to;
+	}
+	memcpy(to + z->data.len, z->acl.data, z->acl.len);
+	z->acl.data = (const char *)to + z->data.len;
+	return 0;
+}
+
+enum store_result rows_read_znode(struct rows *r, struct slice path, struct record_znode *out)
+{
+	enum store_result result = STORE_ABSENT;
+	struct slice parent, name;
+	int rc;
+
+	if (r->read == NULL)
+		r->read = db_prepare(r->db, "SELECT " ZNODE_COLUMNS " FROM znode AS z "
+					    "JOIN acl ON acl.key = z.acl "
+					    "WHERE z.parent = ?1 AND z.name = ?2 AND z.owner <= 0");
+	metrics_add(METRIC_tree_reads, 1);
+	rows_split_path(path, &parent, &name);
+	db_bind_text(r->read, 1, parent);
+	db_bind_text(r->read, 2, name);
+	rc = sqlite3_step(r->read);
+	if (rc == SQLITE_ROW) {
+		*out = (struct record_znode){ .path = path };
+		znode_of_row(r->read, out);
+		result = keep_slices(r, out) == 0 ? STORE_FOUND : STORE_UNREADABLE;
+	} else if (rc != SQLITE_DONE) {
+		result = unreadable(r);
+	}
+	db_reset(r->read);
+	return result;
+}
+
+enum store_result rows_list_children(struct rows *r, struct slice path,
+				     void (*child)(void *ctx, struct slice name), void *ctx)
+{
+	enum store_result result = STORE_FOUND;
+	int rc;
+
+	/* Both halves are answered by an index alone. The root's own row has parent '', so no path
+	 * lists it. */
+	if (r->list == NULL)
+		r->list = db_prepare(
+			r->db, "SELECT name FROM znode AS z WHERE parent = ?1 AND NOT EXISTS ("
+			       "SELECT 1 FROM znode AS e INDEXED BY znode_ephemeral "
+			       "WHERE e.parent = ?1 AND e.name = z.name AND e.owner > 0)");
+	metrics_add(METRIC_tree_reads, 1);
+	db_bind_text(r->list, 1, path);
+	while ((rc = sqlite3_step(r->list)) == SQLITE_ROW)
+		child(ctx, db_column(r->list, 0));
+	if (rc != SQLITE_DONE)
+		result = unreadable(r);
+	db_reset(r->list);
+	return result;
+}
+
+static int load_sessions(struct rows *r, const struct store_loader *l,
+			 char reason[STORE_REASON_LEN])
+{
+	sqlite3_stmt *stmt = db_prepare(
+		r->db, "SELECT id, timeout_ms, password_hash, identity FROM session ORDER BY id");
+	int rc;
+
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		struct slice hash = db_column(stmt, 2);
+		struct record_session s = { .id = sqlite3_column_int64(stmt, 0),
+					    .open = true,
+					    .timeout_ms = sqlite3_column_int(stmt, 1),
+					    .identity = db_column(stmt, 3) };
+
+		if (hash.len != RECORD_PASSWORD_HASH_LEN) {
+			(void)snprintf(reason, STORE_REASON_LEN,
+				       "%s: session 0x%llx has no password", db_path(r->db),
+				       (unsigned long long)s.id);
+			sqlite3_finalize(stmt);
+			return -1;
+		}
+		memcpy(s.password_hash, hash.data, hash.len);
+		l->session(l->ctx, &s);
+	}
+	if (rc != SQLITE_DONE)
+		(void)db_fail(r->db, "cannot read the sessions", reason);
+	sqlite3_finalize(stmt);
+	return rc == SQLITE_DONE ? 0 : -1;
+}
+
+static int load_ephemerals(struct rows *r, const struct store_loader *l,
+			   char reason[STORE_REASON_LEN])
+{
+	sqlite3_stmt *stmt = db_prepare(
+		r->db, "SELECT " ZNODE_COLUMNS
+		       ", CASE z.parent WHEN '/' THEN '/' || z.name ELSE z.parent || '/' || z.name "
+		       "END FROM znode AS z INDEXED BY znode_ephemeral "
+		       "JOIN acl ON acl.key = z.acl WHERE z.owner > 0");
+	int rc;
+
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		struct record_znode z = { .path = db_column(stmt, 12) };
+
+		znode_of_row(stmt, &z);
+		l->ephemeral(l->ctx, &z);
+	}
+	if (rc != SQLITE_DONE)
+		(void)db_fail(r->db, "cannot read the ephemeral znodes", reason);
+	sqlite3_finalize(stmt);
+	return rc == SQLITE_DONE ? 0 : -1;
+}
+
+int rows_load(struct rows *r, const struct store_loader *l, char reason[STORE_REASON_LEN])
+{
+	if (load_sessions(r, l, reason) != 0)
+		return -1;
+	return load_ephemerals(r, l, reason);
+}
+
+/* ---- write ---- */
+
+void rows_begin(struct rows *r)
+{
+	db_must_exec(r->db, "BEGIN IMMEDIATE");
+}
+
+void rows_commit(struct rows *r, int64_t zxid)
+{
+	r->meta.zxid = zxid;
+	put_meta(r, "zxid", zxid);
+	put_meta(r, "znodes", (int64_t)r->meta.znodes);
+	db_must_exec(r->db, "COMMIT");
+}
+
+/* Store an ACL where it is new; its key is in r->last_key afterwards. */
+static void store_acl(struct rows *r, struct slice acl)
+{
+	if (buf_len(&r->last_acl) > 0 && slice_equal(buf_slice(&r->last_acl), acl))
+		return;
+	if (r->put_acl == NULL)
+		r->put_acl = db_prepare(
+			r->db, "INSERT INTO acl VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING");
+	acl_row_key(acl, r->last_key);
+	acl_row_text(acl, &r->text);
+	db_bind_blob(r->put_acl, 1, (struct slice){ (const char *)r->last_key, ACL_ROW_KEY_LEN });
+	db_bind_blob(r->put_acl, 2, acl);
+	db_bind_text(r->put_acl, 3, buf_len(&r->text) > 0 ? buf_slice(&r->text) : slice_of(""));
+	db_must_run(r->db, r->put_acl);
+	buf_clear(&r->last_acl);
+	if (buf_append(&r->last_acl, acl.data, acl.len) != 0)
+		buf_clear(&r->last_acl);
+}
+
+/* SQLite binds to names that a statement lacks as an error, so each group is bound where it
+ * occurs. */
+static void bind_znode(sqlite3_stmt *stmt, const struct record_znode *z, const uint8_t *acl_id)
+{
+	if (z->columns & RECORD_DATA) {
+		db_bind_blob(stmt, P_DATA, z->data);
+		db_bind_int(stmt, P_MZXID, z->mzxid);
+		db_bind_int(stmt, P_MTIME, z->mtime);
+		db_bind_int(stmt, P_VERSION, z->version);
+	}
+	if (z->columns & RECORD_ACL) {
+		db_bind_blob(stmt, P_ACL, (struct slice){ (const char *)acl_id, ACL_ROW_KEY_LEN });
+		db_bind_int(stmt, P_AVERSION, z->aversion);
+	}
+	if (z->columns & RECORD_CHILDREN) {
+		db_bind_int(stmt, P_PZXID, z->pzxid);
+		db_bind_int(stmt, P_CREATES, z->creates);
+		db_bind_int(stmt, P_NUM_CHILDREN, z->num_children);
+	}
+	if (z->columns & RECORD_BIRTH) {
+		db_bind_int(stmt, P_CZXID, z->czxid);
+		db_bind_int(stmt, P_CTIME, z->ctime);
+		db_bind_int(stmt, P_OWNER, z->owner);
+	}
+}
+
+/* "UPDATE znode SET … WHERE …" for some groups of columns. */
+static sqlite3_stmt *update_statement(struct rows *r, unsigned columns)
+{
+	static const struct {
+		unsigned group;
+		const char *set;
+	} groups[] = {
+		{ RECORD_DATA, "data = ?3, mzxid = ?4, mtime = ?5, version = ?6" },
+		{ RECORD_ACL, "acl = ?7, aversion = ?8" },
+		{ RECORD_CHILDREN, "pzxid = ?9, creates = ?10, num_children = ?11" },
+	};
+	char sql[256] = "UPDATE znode SET ";
+	size_t len = strlen(sql);
+	const char *comma = "";
+
+	if (r->update[columns] != NULL)
+		return r->update[columns];
+	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
+		if (!(columns & groups[i].group))
+			continue;
+		len += (size_t)snprintf(sql + len, sizeof(sql) - len, "%s%s", comma, groups[i].set);
+		comma = ", ";
+	}
+	(void)snprintf(sql + len, sizeof(sql) - len, " WHERE parent = ?1 AND name = ?2");
+	return r->update[columns] = db_prepare(r->db, sql);
+}
+
+static void remove_znode(struct rows *r, struct slice parent, struct slice name)
+{
+	int rc;
+
+	if (r->remove == NULL)
+		r->remove = db_prepare(
+			r->db, "DELETE FROM znode WHERE parent = ?1 AND name = ?2 RETURNING owner");
+	db_bind_text(r->remove, P_PARENT, parent);
+	db_bind_text(r->remove, P_NAME, name);
+	while ((rc = sqlite3_step(r->remove)) == SQLITE_ROW)
+		if (sqlite3_column_int64(r->remove, 0) <= 0)
+			r->meta.znodes--;
+	if (rc != SQLITE_DONE)
+		db_die(r->db, "store.write_failed");
+	db_reset(r->remove);
+}
+
+static bool try_insert(struct rows *r, struct slice parent, struct slice name,
+		       const struct record_znode *z)
+{
+	db_bind_text(r->insert, P_PARENT, parent);
+	db_bind_text(r->insert, P_NAME, name);
+	bind_znode(r->insert, z, r->last_key);
+	db_must_run(r->db, r->insert);
+	return sqlite3_changes(r->db) == 1;
+}
+
+static void insert_znode(struct rows *r, struct slice parent, struct slice name,
+			 const struct record_znode *z)
+{
+	if (r->insert == NULL)
+		r->insert = db_prepare(r->db,
+				       "INSERT INTO znode (parent, name, data, mzxid, mtime, "
+				       "version, acl, aversion, pzxid, creates, num_children, "
+				       "czxid, ctime, owner) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, "
+				       "?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT DO NOTHING");
+	if (!try_insert(r, parent, name, z)) {
+		remove_znode(r, parent, name);
+		if (!try_insert(r, parent, name, z))
+			db_die(r->db, "store.write_failed");
+	}
+	if (z->owner <= 0)
+		r->meta.znodes++;
+}
+
+void rows_put_znode(struct rows *r, const struct record_znode *z, bool wipe)
+{
+	struct slice parent, name;
+	sqlite3_stmt *stmt;
+
+	rows_split_path(z->path, &parent, &name);
+	if (wipe)
+		remove_znode(r, parent, name);
+	if (z->columns == 0)
+		return;
+	if (z->columns & RECORD_ACL)
+		store_acl(r, z->acl);
+	if (z->columns & RECORD_BIRTH) {
+		insert_znode(r, parent, name, z);
+		return;
+	}
+	stmt = update_statement(r, z->columns);
+	db_bind_text(stmt, P_PARENT, parent);
+	db_bind_text(stmt, P_NAME, name);
+	bind_znode(stmt, z, r->last_key);
+	db_must_run(r->db, stmt);
+	/* The log changes a znode that the tree does not have: they no longer belong together. */
+	if (sqlite3_changes(r->db) != 1)
+		die("store.tree_damaged", db_path(r->db));
+}
+
+void rows_put_session(struct rows *r, const struct record_session *s)
+{
+	sqlite3_stmt *stmt;
+
+	if (r->put_session == NULL) {
+		r->put_session = db_prepare(
+			r->db, "INSERT OR REPLACE INTO session (id, timeout_ms, password_hash, "
+			       "identity) VALUES (?1, ?2, ?3, ?4)");
+		r->remove_session = db_prepare(r->db, "DELETE FROM session WHERE id = ?1");
+	}
+	stmt = s->open ? r->put_session : r->remove_session;
+	db_bind_int(stmt, 1, s->id);
+	if (s->open) {
+		struct slice hash = { (const char *)s->password_hash, RECORD_PASSWORD_HASH_LEN };
+
+		db_bind_int(stmt, 2, s->timeout_ms);
+		db_bind_blob(stmt, 3, hash);
+		db_bind_text(stmt, 4, s->identity);
+	}
+	db_must_run(r->db, stmt);
+}

@@ -1,0 +1,53 @@
+/* The tables of tree.db over one connection: read a znode, list children, load what a start needs,
+ * and, on the writing connection, apply what a batch of the log comes to. Belongs to one thread at
+ * a time. */
+#ifndef STORE_ROWS_H
+#define STORE_ROWS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/cdefs.h"
+#include "store/db.h"
+#include "store/record.h"
+#include "store/store.h"
+
+struct rows;
+
+enum { DATABASE_ID_LEN = 16 };
+
+struct rows_meta {
+	uint8_t database[DATABASE_ID_LEN];
+	int64_t zxid;    /* the newest change in here */
+	uint64_t znodes; /* that are not ephemeral */
+};
+
+/* Open path; a writer makes the tables (zxid 0, a new database id) where there are none and
+ * may_create allows it, on disk before this returns. -1 with a reason. */
+must_check int rows_open(struct rows **out, const char *path, enum db_role role, uint32_t cache_kib,
+			 bool may_create, char reason[STORE_REASON_LEN]);
+/* NULL is allowed. */
+void rows_close(struct rows *r, bool keep_wal);
+sqlite3 *rows_db(struct rows *r);
+/* As of the opening, or of the last commit by this connection. */
+const struct rows_meta *rows_meta(const struct rows *r);
+
+/* See store.h. */
+enum store_result rows_read_znode(struct rows *r, struct slice path, struct record_znode *out);
+enum store_result rows_list_children(struct rows *r, struct slice path,
+				     void (*child)(void *ctx, struct slice name), void *ctx);
+/* Give sessions and ephemeral znodes to the loader. */
+must_check int rows_load(struct rows *r, const struct store_loader *l,
+			 char reason[STORE_REASON_LEN]);
+
+/* A batch on the writing connection; a failure ends the process. */
+void rows_begin(struct rows *r);
+/* Put the columns of z. wipe: the znode was deleted before that; with columns == 0 it is gone. */
+void rows_put_znode(struct rows *r, const struct record_znode *z, bool wipe);
+void rows_put_session(struct rows *r, const struct record_session *s);
+void rows_commit(struct rows *r, int64_t zxid);
+
+/* Path of the parent ("" for the root) and last part ("" for the root). */
+void rows_split_path(struct slice path, struct slice *parent, struct slice *name);
+
+#endif

@@ -1,0 +1,298 @@
+/* See the header. */
+#include "store/segment.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/files.h"
+#include "store/vfs.h"
+
+enum { SEGMENT_CACHE_KIB = 2048 };
+
+static struct segment *segment_new(const char *dir, uint32_t number)
+{
+	struct segment *g = mem_new(sizeof(*g));
+
+	g->number = number;
+	g->path = files_segment_path(dir, number);
+	g->sync_fd = -1;
+	g->last_ms = -1;
+	return g;
+}
+
+void segment_close(struct segment *g, bool keep_wal)
+{
+	if (g == NULL)
+		return;
+	vfs_wal_close(g->sync_fd);
+	sqlite3_finalize(g->append);
+	sqlite3_finalize(g->stamp);
+	db_close(g->db, keep_wal);
+	mem_free(g->path);
+	mem_free(g);
+}
+
+/* ---- make ---- */
+
+static int count_wal_pages(void *ctx, sqlite3 *db, const char *name, int pages)
+{
+	struct segment *g = ctx;
+
+	(void)db;
+	(void)name;
+	g->wal_pages = (uint32_t)pages;
+	return SQLITE_OK;
+}
+
+static int write_tables(struct segment *g)
+{
+	sqlite3_stmt *stmt;
+	int rc;
+
+	db_must_exec(g->db, "BEGIN IMMEDIATE");
+	if (db_create_schema(g->db, DB_SCHEMA_LOG) != 0)
+		return -1;
+	stmt = db_prepare(g->db, "INSERT INTO segment VALUES (?1, ?2, ?3, ?4)");
+	db_bind_blob(stmt, 1, (struct slice){ (const char *)g->database, DATABASE_ID_LEN });
+	db_bind_int(stmt, 2, g->number);
+	db_bind_int(stmt, 3, g->epoch);
+	if (g->state == SEGMENT_USED)
+		db_bind_int(stmt, 4, g->prev);
+	db_must_run(g->db, stmt);
+	sqlite3_finalize(stmt);
+	rc = db_exec(g->db, "COMMIT");
+	if (rc == SQLITE_FULL)
+		return -1;
+	if (rc != SQLITE_OK)
+		db_die(g->db, "store.commit_failed");
+	return 0;
+}
+
+int segment_create(struct segment **out, const char *dir, const struct segment *like,
+		   char reason[STORE_REASON_LEN])
+{
+	struct segment *g = segment_new(dir, like->number);
+	char *path;
+
+	g->state = like->state;
+	memcpy(g->database, like->database, DATABASE_ID_LEN);
+	g->epoch = like->epoch;
+	g->prev = g->last = like->prev;
+	if (db_open(&g->db, g->path, DB_WRITE, SEGMENT_CACHE_KIB, reason) != 0)
+		goto fail;
+	(void)sqlite3_wal_hook(g->db, count_wal_pages, g);
+	if (write_tables(g) != 0) {
+		(void)db_fail(g->db, "cannot make the tables", reason);
+		goto fail;
+	}
+	/* The -wal and its header exist from here to the end of the segment: the core's commits
+	 * never wait for the sync of a new header, and this description stays that of the file
+	 * SQLite writes to. */
+	g->sync_fd = vfs_wal_open(db_path(g->db));
+	vfs_wal_sync(g->sync_fd);
+	if (vfs_os()->sync_dir(dir) != 0)
+		die("store.sync_failed", dir);
+	*out = g;
+	return 0;
+fail:
+	path = mem_strdup(g->path);
+	segment_close(g, true);
+	files_remove_database(path);
+	mem_free(path);
+	return -1;
+}
+
+/* ---- open ---- */
+
+static int read_segment_row(struct segment *g, char reason[STORE_REASON_LEN])
+{
+	sqlite3_stmt *stmt = NULL;
+	struct slice id;
+	int rc = -1;
+
+	if (sqlite3_prepare_v2(g->db, "SELECT database, number, epoch, prev FROM segment", -1,
+			       &stmt, NULL) != SQLITE_OK ||
+	    sqlite3_step(stmt) != SQLITE_ROW) {
+		(void)db_fail(g->db, "cannot read the table segment", reason);
+		goto out;
+	}
+	id = db_column(stmt, 0);
+	if (id.len != DATABASE_ID_LEN || sqlite3_column_int64(stmt, 1) != (int64_t)g->number) {
+		(void)snprintf(reason, STORE_REASON_LEN,
+			       "%s: the table segment speaks of another file", g->path);
+		goto out;
+	}
+	memcpy(g->database, id.data, DATABASE_ID_LEN);
+	g->epoch = (uint32_t)sqlite3_column_int64(stmt, 2);
+	g->prev = g->last = sqlite3_column_int64(stmt, 3);
+	g->state = sqlite3_column_type(stmt, 3) == SQLITE_NULL ? SEGMENT_PREPARED : SEGMENT_USED;
+	rc = 0;
+out:
+	sqlite3_finalize(stmt);
+	return rc;
+}
+
+static int read_last(struct segment *g, char reason[STORE_REASON_LEN])
+{
+	sqlite3_stmt *stmt = NULL;
+	int rc = -1;
+
+	if (sqlite3_prepare_v2(g->db, "SELECT max(zxid) FROM change", -1, &stmt, NULL) !=
+		    SQLITE_OK ||
+	    sqlite3_step(stmt) != SQLITE_ROW) {
+		(void)db_fail(g->db, "cannot read the newest change", reason);
+		goto out;
+	}
+	if (sqlite3_column_type(stmt, 0) != SQLITE_NULL)
+		g->last = sqlite3_column_int64(stmt, 0);
+	rc = 0;
+out:
+	sqlite3_finalize(stmt);
+	return rc;
+}
+
+int segment_open(struct segment **out, const char *dir, uint32_t number,
+		 char reason[STORE_REASON_LEN])
+{
+	struct segment *g = segment_new(dir, number);
+	int version;
+
+	if (db_open(&g->db, g->path, DB_WRITE, SEGMENT_CACHE_KIB, reason) != 0 ||
+	    db_version(g->db, &version, reason) != 0)
+		goto fail;
+	if (version > 0 && (read_segment_row(g, reason) != 0 || read_last(g, reason) != 0))
+		goto fail;
+	*out = g;
+	return 0;
+fail:
+	segment_close(g, true);
+	return -1;
+}
+
+bool segment_checkpoint(struct segment *g)
+{
+	int rc;
+
+	/* A reader in the way is no reason to wait: it is tried again. */
+	(void)sqlite3_busy_timeout(g->db, 0);
+	rc = sqlite3_wal_checkpoint_v2(g->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	(void)sqlite3_busy_timeout(g->db, DB_BUSY_MS);
+
+	if ((rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_FULL)
+		return false;
+	if (rc != SQLITE_OK)
+		db_die(g->db, "store.checkpoint_failed");
+	return true;
+}
+
+/* ---- write ---- */
+
+void segment_begin(struct segment *g)
+{
+	db_must_exec(g->db, "BEGIN IMMEDIATE");
+}
+
+void segment_stamp(struct segment *g, uint32_t epoch)
+{
+	if (g->stamp == NULL)
+		g->stamp = db_prepare(g->db, "UPDATE segment SET epoch = ?1, prev = ?2");
+	g->epoch = epoch;
+	g->state = SEGMENT_USED;
+	db_bind_int(g->stamp, 1, epoch);
+	db_bind_int(g->stamp, 2, g->prev);
+	db_must_run(g->db, g->stamp);
+}
+
+void segment_append(struct segment *g, const struct record_head *head, struct slice body)
+{
+	sqlite3_stmt *s = g->append;
+
+	if (s == NULL)
+		s = g->append = db_prepare(
+			g->db, "INSERT INTO change (zxid, prev, time, session, identity, address, "
+			       "op, path, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
+	db_bind_int(s, 1, head->zxid);
+	db_bind_int(s, 2, head->prev);
+	db_bind_int(s, 3, head->time_ms);
+	db_bind_int(s, 4, head->session);
+	db_bind_text(s, 5, head->identity);
+	db_bind_text(s, 6, head->address);
+	db_bind_text(s, 7, slice_of(head->op));
+	db_bind_text(s, 8, head->path);
+	db_bind_blob(s, 9, body.data != NULL ? body : slice_of(""));
+	db_must_run(g->db, s);
+	g->last = head->zxid;
+	g->last_ms = head->time_ms;
+	g->row_bytes += body.len + head->path.len + head->identity.len + head->address.len + 40;
+}
+
+void segment_commit(struct segment *g)
+{
+	if (db_exec(g->db, "COMMIT") != SQLITE_OK)
+		db_die(g->db, "store.commit_failed");
+}
+
+/* ---- read ---- */
+
+void segment_reader_init(struct segment_reader *r, struct segment *g)
+{
+	*r = (struct segment_reader){ .db = g->db };
+	r->rows = db_prepare(g->db, "SELECT zxid, prev, time, session, identity, address, op, "
+				    "path, record FROM change WHERE zxid > ?1 AND zxid <= ?2 "
+				    "ORDER BY zxid");
+}
+
+int segment_reader_open(struct segment_reader *r, const char *path, char reason[STORE_REASON_LEN])
+{
+	struct segment g = { 0 };
+
+	if (db_open(&g.db, path, DB_READ, SEGMENT_CACHE_KIB, reason) != 0)
+		return -1;
+	segment_reader_init(r, &g);
+	r->owns_db = true;
+	return 0;
+}
+
+void segment_reader_close(struct segment_reader *r)
+{
+	sqlite3_finalize(r->rows);
+	if (r->owns_db)
+		db_close(r->db, true);
+	*r = (struct segment_reader){ 0 };
+}
+
+void segment_reader_seek(struct segment_reader *r, int64_t after, int64_t upto)
+{
+	db_reset(r->rows);
+	db_bind_int(r->rows, 1, after);
+	db_bind_int(r->rows, 2, upto);
+}
+
+int segment_reader_next(struct segment_reader *r, struct record_head *head, struct slice *body)
+{
+	int rc = sqlite3_step(r->rows);
+
+	if (rc == SQLITE_DONE)
+		return 0;
+	if (rc != SQLITE_ROW)
+		return -1;
+	*head = (struct record_head){
+		.zxid = sqlite3_column_int64(r->rows, 0),
+		.prev = sqlite3_column_int64(r->rows, 1),
+		.time_ms = sqlite3_column_int64(r->rows, 2),
+		.session = sqlite3_column_int64(r->rows, 3),
+		.identity = db_column(r->rows, 4),
+		.address = db_column(r->rows, 5),
+		.op = db_column(r->rows, 6).data,
+		.path = db_column(r->rows, 7),
+	};
+	*body = db_column(r->rows, 8);
+	return 1;
+}
+
+void segment_reader_reset(struct segment_reader *r)
+{
+	db_reset(r->rows);
+}

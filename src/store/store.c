@@ -1,0 +1,401 @@
+/* The facade: the order of a start and of a stop, the epoch, and who gets which connection.
+ *
+ *   core thread    writes the log's live segment, reads tree.db over a connection of its own
+ *   flush thread   syncs the live segment's -wal
+ *   replay thread  writes and checkpoints tree.db, reads the log, makes and closes segments
+ *
+ * Between store_open and store_begin there is the core thread alone, and it holds what the replay
+ * thread gets. */
+#include "store/store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/files.h"
+#include "store/flush.h"
+#include "store/log.h"
+#include "store/replay.h"
+#include "store/rows.h"
+#include "store/scan.h"
+#include "store/segment.h"
+#include "store/vfs.h"
+
+/* Day of the release in seconds since 1970 (configure.ac); a clock that shows an earlier day is not
+ * believed. */
+#ifndef RELEASE_TIME
+#define RELEASE_TIME INT64_C(1795392000)
+#endif
+
+enum { EPOCH_UNIT_S = 600 };
+#define EPOCH_BEGIN_S INT64_C(1577836800) /* 2020-01-01 */
+#define EPOCH_YEARS_S (INT64_C(30) * 366 * 24 * 3600)
+#define EPOCH_MOST UINT32_C(0x7fffffff)
+
+enum { TREE_PAGE_KIB = 4, TREE_WAL_LEAST_PAGES = 16 };
+
+struct store {
+	struct store_options o;
+	char *dir;
+	char *log_parent;
+	char *log_dir;
+	int lock_fd;
+	int log_lock_fd;
+	int wake_fd;
+	struct rows *writer; /* the replay thread's while it runs */
+	struct rows *reader; /* the core's */
+	struct scan scan;
+	uint32_t epoch;
+	struct flush *flush;
+	struct replay *replay;
+	struct store_log *log;
+};
+
+void store_options_init(struct store_options *o)
+{
+	*o = (struct store_options){
+		.segment_bytes = UINT64_C(64) << 20,
+		.retention_bytes = UINT64_C(1) << 30,
+		.replay_batch_rows = 10000,
+		.replay_delay_ms = 100,
+		.tree_cache_kib = 16 * 1024,
+	};
+}
+
+/* ---- open ---- */
+
+static int open_dirs(struct store *s, char reason[STORE_REASON_LEN])
+{
+	if (files_make_dir(s->dir, reason) != 0 || files_lock(s->dir, &s->lock_fd, reason) != 0)
+		return -1;
+	if (strcmp(s->log_parent, s->dir) != 0 &&
+	    (files_make_dir(s->log_parent, reason) != 0 ||
+	     files_lock(s->log_parent, &s->log_lock_fd, reason) != 0))
+		return -1;
+	return files_make_dir(s->log_dir, reason);
+}
+
+/* Whether there is a log with something in it: a tree is made only where there is none. */
+static int find_log(struct store *s, bool *found, char reason[STORE_REASON_LEN])
+{
+	uint32_t *numbers, highest;
+	size_t count;
+	int rc = 0;
+
+	*found = false;
+	if (files_list_segments(s->log_dir, &numbers, &count, &highest, reason) != 0)
+		return -1;
+	for (size_t i = count; i > 0 && rc == 0 && !*found; i--) {
+		struct segment *g;
+
+		rc = segment_open(&g, s->log_dir, numbers[i - 1], reason);
+		if (rc != 0)
+			break;
+		*found = g->state == SEGMENT_USED;
+		segment_close(g, true);
+	}
+	mem_free(numbers);
+	return rc;
+}
+
+static int open_tree(struct store *s, char reason[STORE_REASON_LEN])
+{
+	char *path = files_join(s->dir, "tree.db");
+	bool log_found;
+	int rc = -1;
+
+	if (find_log(s, &log_found, reason) != 0)
+		goto out;
+	if (log_found && access(path, F_OK) != 0) {
+		(void)snprintf(reason, STORE_REASON_LEN, "%s: is missing, but there is a log in %s",
+			       path, s->log_dir);
+		goto out;
+	}
+	if (rows_open(&s->writer, path, DB_WRITE, s->o.tree_cache_kib, !log_found, reason) != 0)
+		goto out;
+	rc = rows_open(&s->reader, path, DB_READ, s->o.tree_cache_kib, false, reason);
+out:
+	mem_free(path);
+	return rc;
+}
+
+int store_open(struct store **out, const struct store_options *o, char reason[STORE_REASON_LEN])
+{
+	struct store *s = mem_new(sizeof(*s));
+
+	s->lock_fd = s->log_lock_fd = s->wake_fd = -1;
+	s->dir = mem_strdup(o->data_dir);
+	s->log_parent = mem_strdup(o->log_dir != NULL ? o->log_dir : o->data_dir);
+	s->o = *o;
+	s->o.data_dir = s->dir;
+	s->o.log_dir = s->log_parent;
+	s->log_dir = files_join(s->log_parent, "log");
+	vfs_register();
+	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (s->wake_fd < 0)
+		die("store.no_eventfd", strerror(errno));
+	if (open_dirs(s, reason) != 0 || open_tree(s, reason) != 0 ||
+	    scan_log(&s->scan, s->log_dir, rows_meta(s->writer), reason) != 0) {
+		store_close(s);
+		*out = NULL;
+		return -1;
+	}
+	scan_sync(&s->scan);
+	*out = s;
+	return 0;
+}
+
+int store_load(struct store *s, const struct store_loader *l, char reason[STORE_REASON_LEN])
+{
+	if (rows_load(s->writer, l, reason) != 0 || scan_load(&s->scan, l, reason) != 0)
+		return -1;
+	scan_close(&s->scan);
+	return 0;
+}
+
+int64_t store_last_zxid(const struct store *s)
+{
+	return s->log != NULL ? store_log_last(s->log) : s->scan.last;
+}
+
+/* ---- begin ---- */
+
+static uint32_t zxid_epoch(int64_t zxid)
+{
+	return (uint32_t)((uint64_t)zxid >> 32);
+}
+
+/* Ten-minute units since 2020, 0 where the clock cannot be right. */
+static uint32_t clock_epoch(void)
+{
+	int64_t now_s = clock_wall_ms() / 1000;
+
+	if (now_s < RELEASE_TIME || now_s > RELEASE_TIME + EPOCH_YEARS_S)
+		return 0;
+	return (uint32_t)((now_s - EPOCH_BEGIN_S) / EPOCH_UNIT_S);
+}
+
+static uint32_t raise_epoch(uint32_t epoch)
+{
+	if (epoch >= EPOCH_MOST)
+		die("store.epochs_used_up", "no epoch is left below 2^31");
+	return epoch + 1;
+}
+
+static uint32_t next_epoch(const struct store *s)
+{
+	uint32_t epoch = s->scan.epoch;
+	uint32_t by_clock = clock_epoch();
+
+	if (zxid_epoch(s->scan.last) > epoch)
+		epoch = zxid_epoch(s->scan.last);
+	if (zxid_epoch(s->scan.tree.zxid) > epoch)
+		epoch = zxid_epoch(s->scan.tree.zxid);
+	epoch = raise_epoch(epoch);
+	return by_clock > epoch ? by_clock : epoch;
+}
+
+static void wake(void *ctx)
+{
+	const struct store *s = ctx;
+	const uint64_t one = 1;
+	ssize_t n = write(s->wake_fd, &one, sizeof(one));
+
+	/* EAGAIN: so many wakes wait that it is readable anyway. */
+	(void)n;
+}
+
+static void on_flushed(void *ctx)
+{
+	const struct store *s = ctx;
+
+	replay_poke(s->replay);
+	wake(ctx);
+}
+
+static struct segment *make_first_segment(struct store *s)
+{
+	struct segment like = { .number = s->scan.highest + 1,
+				.state = SEGMENT_USED,
+				.epoch = s->epoch,
+				.prev = s->scan.last };
+	struct segment *g;
+	char reason[STORE_REASON_LEN];
+
+	memcpy(like.database, s->scan.tree.database, DATABASE_ID_LEN);
+	if (segment_create(&g, s->log_dir, &like, reason) != 0)
+		die("store.segment_not_made", reason);
+	return g;
+}
+
+/* Segments without a row: made ahead and never used, or of runs that changed nothing. The new one
+ * is on disk and has a higher epoch, so they are not needed. */
+static void sort_segments(struct store *s)
+{
+	const struct scan *n = &s->scan;
+
+	for (size_t i = 0; i < n->count; i++) {
+		const struct scan_item *item = &n->items[i];
+		bool known = i >= n->first;
+
+		if (known && (item->state != SEGMENT_USED || item->last == item->prev)) {
+			char *path = files_segment_path(s->log_dir, item->number);
+
+			files_remove_database(path);
+			mem_free(path);
+			continue;
+		}
+		/* What was not opened lies below the first that was, and that begins at or below
+		 * the tree. */
+		replay_add_segment(s->replay, item->number, true,
+				   known ? item->last : n->items[n->first].prev);
+	}
+}
+
+static void make_replay(struct store *s, uint32_t live)
+{
+	uint32_t wal_pages = s->o.tree_cache_kib / TREE_PAGE_KIB;
+	const struct replay_options o = {
+		.log_dir = s->log_dir,
+		.retention_bytes = s->o.retention_bytes,
+		.retention_ms = s->o.retention_ms,
+		.batch_rows = s->o.replay_batch_rows > 0 ? s->o.replay_batch_rows : 1,
+		.delay_ms = s->o.replay_delay_ms,
+		/* The -wal of the tree is let grow to what its cache holds. */
+		.tree_wal_pages =
+			wal_pages > TREE_WAL_LEAST_PAGES ? wal_pages : TREE_WAL_LEAST_PAGES,
+		.next_number = live + 1,
+		.epoch = s->epoch,
+		.moved = wake,
+		.ctx = s,
+	};
+
+	s->replay = replay_new(&o, s->writer, s->flush);
+	sort_segments(s);
+	replay_add_segment(s->replay, live, false, 0);
+	replay_add_lag(s->replay, s->scan.rows);
+}
+
+int64_t store_begin(struct store *s)
+{
+	struct segment *live;
+
+	scan_close(&s->scan);
+	s->epoch = next_epoch(s);
+	live = make_first_segment(s);
+	s->flush = flush_new(s->scan.last, on_flushed, s);
+	make_replay(s, live->number);
+	s->log = store_log_new(live, s->scan.last, s->o.segment_bytes, s->flush, s->replay);
+	flush_start(s->flush);
+	replay_start(s->replay);
+	log_info("store.ready", LOG_TEXT("dir", s->dir), LOG_INT("epoch", s->epoch),
+		 LOG_HEX("zxid", s->scan.last), LOG_HEX("tree", s->scan.tree.zxid),
+		 LOG_INT("rows", s->scan.rows));
+	return (int64_t)((uint64_t)s->epoch << 32);
+}
+
+int64_t store_next_epoch(struct store *s)
+{
+	s->epoch = raise_epoch(s->epoch);
+	store_log_set_epoch(s->log, s->epoch);
+	return (int64_t)((uint64_t)s->epoch << 32);
+}
+
+/* ---- turns ---- */
+
+void store_append(struct store *s, const struct record_head *head, struct slice body)
+{
+	store_log_append(s->log, head, body);
+	replay_add_lag(s->replay, 1);
+}
+
+void store_end_turn(struct store *s)
+{
+	store_log_end_turn(s->log);
+}
+
+int store_wake_fd(const struct store *s)
+{
+	return s->wake_fd;
+}
+
+void store_wake(struct store *s)
+{
+	uint64_t count;
+	ssize_t n = read(s->wake_fd, &count, sizeof(count));
+
+	/* EAGAIN: nothing waits. */
+	(void)n;
+}
+
+int64_t store_flushed(const struct store *s)
+{
+	return s->flush != NULL ? flush_reached(s->flush) : s->scan.last;
+}
+
+int64_t store_replayed(const struct store *s)
+{
+	return s->replay != NULL ? replay_reached(s->replay) : s->scan.tree.zxid;
+}
+
+uint64_t store_lag_rows(const struct store *s)
+{
+	return s->replay != NULL ? replay_lag_rows(s->replay) : s->scan.rows;
+}
+
+enum store_result store_read_znode(struct store *s, struct slice path, struct record_znode *out)
+{
+	return rows_read_znode(s->reader, path, out);
+}
+
+enum store_result store_list_children(struct store *s, struct slice path,
+				      void (*child)(void *ctx, struct slice name), void *ctx)
+{
+	return rows_list_children(s->reader, path, child, ctx);
+}
+
+uint64_t store_znode_count(const struct store *s)
+{
+	return s->replay != NULL ? replay_znode_count(s->replay) : s->scan.tree.znodes;
+}
+
+uint64_t store_tree_bytes(const struct store *s)
+{
+	return s->replay != NULL ? replay_tree_bytes(s->replay)
+				 : files_database_bytes(db_path(rows_db(s->writer)));
+}
+
+/* ---- close ---- */
+
+void store_close(struct store *s)
+{
+	if (s == NULL)
+		return;
+	if (s->log != NULL) {
+		store_log_finish(s->log);
+		/* The flush thread pokes the replay thread, so it ends first. */
+		flush_stop(s->flush);
+		replay_stop(s->replay);
+	}
+	replay_free(s->replay);
+	store_log_free(s->log);
+	flush_free(s->flush);
+	scan_fini(&s->scan);
+	/* The reader first: whoever is last puts the -wal away, and that is the writer's. */
+	rows_close(s->reader, true);
+	rows_close(s->writer, false);
+	if (s->log_lock_fd >= 0)
+		close(s->log_lock_fd);
+	if (s->lock_fd >= 0)
+		close(s->lock_fd);
+	close(s->wake_fd);
+	mem_free(s->log_dir);
+	mem_free(s->log_parent);
+	mem_free(s->dir);
+	mem_free(s);
+}

@@ -1,0 +1,98 @@
+/* The data directory: a log of changes and the tree it was replayed into, both in SQLite, and the
+ * threads that sync, replay and prune. The one door for core and app; everything else in store/ is
+ * behind it.
+ *
+ * Order of calls: store_open, store_load, store_begin, then turns (store_append …, store_end_turn),
+ * store_close. All of them on the core thread. A failed write, commit or sync ends the process
+ * (die). */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cdefs.h"
+#include "store/record.h"
+
+struct store;
+
+struct store_options {
+	const char *data_dir;   /* holds tree.db and the lock; made if missing (mode 0700) */
+	const char *log_dir;    /* holds log/; NULL: data_dir (ZooKeeper's dataLogDir) */
+	uint64_t segment_bytes; /* a segment's log rows before the next one is begun */
+	/* Whole segments beyond this are unlinked, oldest first, once the tree has them on disk. */
+	uint64_t retention_bytes;
+	int64_t retention_ms;       /* and those whose newest row is older; 0: no limit by age */
+	uint32_t replay_batch_rows; /* most log rows in one transaction on the tree */
+	/* How long replay gathers before it writes a batch that is not full. */
+	uint32_t replay_delay_ms;
+	uint32_t tree_cache_kib; /* SQLite's page cache for each connection to tree.db */
+};
+void store_options_init(struct store_options *o); /* defaults; data_dir stays NULL */
+
+enum { STORE_REASON_LEN = 512 };
+
+/* Lock the directory, open or make the files, check that log and tree belong together (database id,
+ * chain of predecessors above the tree's zxid, log not below the tree), sync what the newest
+ * segment holds. -1 with one line in reason where the directory cannot be used. The caller frees
+ * with store_close. */
+must_check int store_open(struct store **out, const struct store_options *o,
+			  char reason[STORE_REASON_LEN]);
+
+/* What the core must know before it serves, in this order: sessions and ephemeral znodes as of the
+ * tree's zxid, then every log row above it, oldest first. Slices live for the call. */
+struct store_loader {
+	void *ctx;
+	void (*session)(void *ctx, const struct record_session *s);
+	void (*ephemeral)(void *ctx, const struct record_znode *z);
+	void (*change)(void *ctx, const struct record_head *head, struct slice body);
+};
+must_check int store_load(struct store *s, const struct store_loader *l,
+			  char reason[STORE_REASON_LEN]);
+
+/* Raise the epoch (src/README.md, promise 4), begin a new segment that holds it, sync both, start
+ * the threads. Returns the epoch's first zxid minus one (epoch << 32): the first change of this run
+ * takes the next one. */
+int64_t store_begin(struct store *s);
+/* Zxid of the newest row, as store_load found it; 0 in an empty registry. */
+int64_t store_last_zxid(const struct store *s);
+/* When the low 32 bits are used up: the next epoch, stored in the open transaction before its first
+ * zxid. Returns epoch << 32. */
+int64_t store_next_epoch(struct store *s);
+
+/* Append a change to the open transaction, beginning one where there is none. zxids rise. */
+void store_append(struct store *s, const struct record_head *head, struct slice body);
+/* End of a loop turn: commit what was appended and have it synced. Never waits for the disk. Also
+ * call after store_wake_fd was readable: a commit that waited for the segment before it is made up
+ * for. */
+void store_end_turn(struct store *s);
+
+/* Readable when the two below have moved or a prepared segment arrived; store_wake clears it. */
+int store_wake_fd(const struct store *s);
+void store_wake(struct store *s);
+/* All changes up to this zxid are on disk (F of the design); what was loaded is on disk. */
+int64_t store_flushed(const struct store *s);
+/* All changes up to this zxid are in tree.db, as the core's reads see it. */
+int64_t store_replayed(const struct store *s);
+/* Log rows appended and not yet replayed: writers wait above a bound that the core sets. */
+uint64_t store_lag_rows(const struct store *s);
+
+enum store_result { STORE_FOUND, STORE_ABSENT, STORE_UNREADABLE };
+
+/* A persistent znode (owner <= 0) from tree.db. *out's slices live until the next store call. Rows
+ * with an owner are passed over (memory is their authority). UNREADABLE: an I/O error, logged; the
+ * client gets an error. */
+enum store_result store_read_znode(struct store *s, struct slice path, struct record_znode *out);
+/* Names of the persistent children of path; FOUND also for none. */
+enum store_result store_list_children(struct store *s, struct slice path,
+				      void (*child)(void *ctx, struct slice name), void *ctx);
+/* Persistent znodes in tree.db (kept as a counter, not counted), for mntr. */
+uint64_t store_znode_count(const struct store *s);
+/* Bytes of the data in tree.db, roughly (file size), for mntr. */
+uint64_t store_tree_bytes(const struct store *s);
+
+/* Flush what is committed, stop the threads (replay finishes its batch), close, unlock. NULL is
+ * allowed. */
+void store_close(struct store *s);
+
+#endif

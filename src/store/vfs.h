@@ -1,0 +1,46 @@
+/* The thin VFS "zoolite" under every SQLite connection of the store, and the few file-system calls
+ * that the store makes itself. It passes everything to the default VFS of the process, ends the
+ * process when a sync fails (a kernel tells a failed write once, to one caller: whoever goes on
+ * after it is guessing), and knows every -wal file that is open, so that a sync of our own reaches
+ * the file SQLite writes to.
+ *
+ * Any thread. */
+#ifndef STORE_VFS_H
+#define STORE_VFS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/cdefs.h"
+
+#define VFS_NAME "zoolite"
+
+/* What the store asks of the file system beside SQLite. All return -1 and set errno. */
+struct vfs_os {
+	int (*open_file)(const char *path); /* an open file description of its own, to sync by */
+	int (*sync_file)(int fd);           /* fdatasync */
+	int (*close_file)(int fd);
+	int (*sync_dir)(const char *path);
+	int (*unlink)(const char *path);
+	int (*mkdir)(const char *path, mode_t mode);
+};
+
+/* Register "zoolite" over the default VFS; more calls do nothing. */
+void vfs_register(void);
+/* Tests: another table of calls, and the VFS that "zoolite" stands on (NULL, NULL: the real ones).
+ * No connection may be open. */
+void vfs_replace(const struct vfs_os *os, const char *base_vfs);
+const struct vfs_os *vfs_os(void);
+
+/* An open file description of our own on the -wal of the database file db_path (absolute, as
+ * sqlite3_db_filename gives it), which a connection must hold open for as long as it is used. An
+ * own one, no dup: Linux reports a write error once for each description, and SQLite's syncs must
+ * not take the report that is ours. Ends the process where there is none. */
+int vfs_wal_open(const char *db_path);
+/* What was written to that -wal before the call is on disk when it returns, or the process ends. */
+void vfs_wal_sync(int fd);
+void vfs_wal_close(int fd);
+/* Whether some connection of this process has the -wal of db_path open. */
+bool vfs_wal_is_open(const char *db_path);
+
+#endif
