@@ -2,3 +2,4 @@
 include tests/unit/base.mk
 include tests/unit/wire.mk
 include tests/unit/store.mk
+include tests/unit/net.mk

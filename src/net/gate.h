@@ -1,0 +1,74 @@
+/* The gate: accepts, and does handshakes on threads of its own; only peers that passed every check
+ * come out, with who they are. Refused ones are closed, logged (limited) and counted. Nothing a
+ * peer sends reaches a parser here. */
+#ifndef NET_GATE_H
+#define NET_GATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/list.h"
+#include "net/address.h"
+#include "net/tls.h"
+
+enum gate_listener_kind { GATE_PLAIN, GATE_TLS, GATE_MONITOR };
+
+/* A peer that came through, handed to the core thread, which owns it then. */
+struct arrival {
+	struct list link; /* in the gate's queue */
+	int fd;
+	enum gate_listener_kind kind;
+	struct tls *tls; /* NULL on plain listeners */
+	struct tls_identity identity;
+	char address[ADDRESS_TEXT_LEN]; /* "10.0.0.7:40112", "[::1]:40112" */
+	char host[ADDRESS_TEXT_LEN];    /* the same without the port or brackets */
+	int64_t accepted_ms;            /* monotonic */
+	int64_t since_ms;  /* it connected at this time or later: may lie before accepted_ms */
+	struct gate *gate; /* NULL: it is not counted */
+	struct sockaddr_storage from;
+};
+/* Close an arrival's socket, and its TLS in order; tell the gate; free it. */
+void arrival_free(struct arrival *a);
+
+struct gate_options {
+	unsigned threads;         /* of handshakes, >= 1 */
+	unsigned max_connections; /* maxCnxns: open at once, handshakes included; 0: no limit */
+	unsigned max_per_address; /* maxClientCnxns; 0: no limit; not asked at the monitor's port */
+	unsigned max_handshakes;  /* under way at once; more wait unaccepted */
+	int64_t handshake_timeout_ms;
+	int backlog; /* clientPortListenBacklog; -1: the system's */
+};
+void gate_options_init(struct gate_options *o);
+
+struct gate;
+struct gate *gate_new(const struct gate_options *o);
+/* Bind and listen; nothing is accepted before gate_start. host NULL: all addresses. port 0: the
+ * system chooses, *bound_port tells. tls only with GATE_TLS, which takes a reference. -1 with a
+ * line in reason. */
+must_check int gate_listen(struct gate *g, enum gate_listener_kind kind, const char *host,
+			   uint16_t port, struct tls_context *tls, uint16_t *bound_port,
+			   char reason[TLS_REASON_LEN]);
+void gate_start(struct gate *g);
+/* Handshakes that begin from now on use this context (reload). */
+void gate_set_tls(struct gate *g, struct tls_context *tls);
+/* Readable when peers wait; gate_take moves them to arrivals. Core thread. */
+int gate_fd(const struct gate *g);
+void gate_take(struct gate *g, struct list *arrivals);
+/* The core is done with an arrival's connection: it no longer counts towards the limits.
+ * arrival_free and conn do it. */
+void gate_release(struct gate *g, const struct sockaddr_storage *from);
+/* Whether a peer that connected before deadline_ms (monotonic) may still wait for us: not accepted
+ * yet, in a handshake that waits for the gate and not for the peer, or not taken. Promise 9. Core
+ * thread. */
+bool gate_has_waiting(struct gate *g, int64_t deadline_ms);
+/* Whether a peer that may have connected before deadline_ms is in a handshake at all, be it that it
+ * owes us bytes: such a one may hold an expiry up for a short time only. Core thread. */
+bool gate_has_shaking(struct gate *g, int64_t deadline_ms);
+unsigned gate_connections(const struct gate *g);
+/* Stop accepting, end handshakes, join the threads. Peers not taken yet stay to be taken. */
+void gate_stop(struct gate *g);
+/* After gate_stop, and after every arrival's connection has gone. */
+void gate_free(struct gate *g);
+
+#endif

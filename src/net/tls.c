@@ -1,0 +1,488 @@
+/* OpenSSL behind five results. Every call clears the thread's error queue first, for SSL_get_error
+ * looks at it, and turns what is in it afterwards into one line for the log; nothing of it is left
+ * to the next connection.
+ *
+ * A context is never changed once it is built, so threads share it without a lock; a connection is
+ * used by one thread at a time. */
+#include "net/tls.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include "base/mem.h"
+#include "net/cork.h"
+
+enum {
+	LEAST_SECURITY_LEVEL = 2,         /* no RSA below 2048 bits, no SHA-1 */
+	MAX_HELD_BYTES = 4 * 1024 * 1024, /* far above what one turn writes */
+	ALERT_REASONS =
+		SSL_AD_REASON_OFFSET, /* reasons from here on are alerts that the peer sent */
+};
+
+struct tls_context {
+	SSL_CTX *ssl;
+	atomic_uint refs;
+};
+
+struct tls {
+	SSL *ssl;
+	struct cork cork;
+	bool shaken;  /* the handshake is done */
+	bool is_over; /* a call failed: OpenSSL must not be asked for more, not even close_notify */
+	bool is_write_over; /* nobody takes what we write; the peer's bytes may still be read */
+	/* What verification found first, for the log. */
+	int verify_error;
+	int verify_depth;
+	char *verify_issuer; /* the certificate at fault where it is not the peer's own */
+	char *offered;       /* subject of the certificate the peer offered */
+	char reason[TLS_REASON_LEN];
+};
+
+static void printf_like(2, 3) set_reason(char reason[TLS_REASON_LEN], const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(reason, TLS_REASON_LEN, format, args);
+	va_end(args);
+}
+
+/* The oldest error is the cause, the later ones say what it stopped. */
+static const char *first_error(void)
+{
+	unsigned long code = ERR_peek_error();
+	const char *text = ERR_reason_error_string(code);
+
+	if (text)
+		return text;
+	if (ERR_SYSTEM_ERROR(code))
+		return strerror(ERR_GET_REASON(code));
+	return "unknown error of the TLS library";
+}
+
+/* The context. */
+
+static int give_password(char *to, int cap, int for_writing, void *user)
+{
+	const char *password = user;
+	size_t len = password ? strlen(password) : 0;
+
+	/* Without this function OpenSSL would ask on the terminal. */
+	(void)for_writing;
+	if (!password || cap < 0 || len > (size_t)cap)
+		return -1;
+	memcpy(to, password, len);
+	return (int)len;
+}
+
+static struct tls *tls_of_ssl(const SSL *ssl)
+{
+	return SSL_get_app_data(ssl);
+}
+
+/* Only listens: the verdict is returned as it came. */
+static int note_verification(int verdict, X509_STORE_CTX *store)
+{
+	struct tls *t =
+		tls_of_ssl(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+	X509 *offered = X509_STORE_CTX_get0_cert(store);
+	X509 *faulty = X509_STORE_CTX_get_current_cert(store);
+
+	if (verdict == 1 || t->verify_error != X509_V_OK)
+		return verdict;
+	t->verify_error = X509_STORE_CTX_get_error(store);
+	t->verify_depth = X509_STORE_CTX_get_error_depth(store);
+	if (offered)
+		t->offered = tls_subject_name(offered);
+	if (faulty && t->verify_depth > 0)
+		t->verify_issuer = tls_subject_name(faulty);
+	return verdict;
+}
+
+/* A key was read, and it is another one than the certificate's. */
+static bool is_mismatch(void)
+{
+	unsigned long code = ERR_peek_error();
+	int why = ERR_GET_REASON(code);
+
+	return ERR_GET_LIB(code) == ERR_LIB_X509 &&
+	       (why == X509_R_KEY_VALUES_MISMATCH || why == X509_R_KEY_TYPE_MISMATCH);
+}
+
+static int load_identity(SSL_CTX *ssl, const struct tls_options *o, char reason[TLS_REASON_LEN])
+{
+	const char *key_file = o->key_file ? o->key_file : o->cert_file;
+
+	if (!o->cert_file) {
+		set_reason(reason, "no certificate of the server is configured");
+		return -1;
+	}
+	if (SSL_CTX_use_certificate_chain_file(ssl, o->cert_file) != 1) {
+		set_reason(reason, "%s: no usable certificate: %s", o->cert_file, first_error());
+		return -1;
+	}
+	SSL_CTX_set_default_passwd_cb(ssl, give_password);
+	SSL_CTX_set_default_passwd_cb_userdata(ssl, (void *)(uintptr_t)o->key_password);
+	if (SSL_CTX_use_PrivateKey_file(ssl, key_file, SSL_FILETYPE_PEM) != 1 && !is_mismatch()) {
+		set_reason(reason, "%s: no usable private key%s: %s", key_file,
+			   o->key_password ? " (or the password is wrong)" : "", first_error());
+		return -1;
+	}
+	/* The password is borrowed for this call only. */
+	SSL_CTX_set_default_passwd_cb_userdata(ssl, NULL);
+	if (SSL_CTX_check_private_key(ssl) != 1) {
+		set_reason(reason, "%s: the key does not belong to the certificate in %s", key_file,
+			   o->cert_file);
+		return -1;
+	}
+	return 0;
+}
+
+static int load_trust(SSL_CTX *ssl, const struct tls_options *o, char reason[TLS_REASON_LEN])
+{
+	int mode = SSL_VERIFY_PEER;
+	STACK_OF(X509_NAME) * names;
+
+	if (o->client_auth == TLS_CLIENT_AUTH_NONE) {
+		SSL_CTX_set_verify(ssl, SSL_VERIFY_NONE, NULL);
+		return 0;
+	}
+	if (!o->trust_file) {
+		set_reason(reason,
+			   "client certificates are asked for, but no file of trusted CAs is set");
+		return -1;
+	}
+	names = SSL_load_client_CA_file(o->trust_file);
+	if (!names || SSL_CTX_load_verify_file(ssl, o->trust_file) != 1) {
+		set_reason(reason, "%s: no usable CA certificate: %s", o->trust_file,
+			   first_error());
+		sk_X509_NAME_pop_free(names, X509_NAME_free);
+		return -1;
+	}
+	SSL_CTX_set_client_CA_list(ssl, names); /* takes it */
+	/* As in Java, a trusted certificate ends the chain, a root or not. */
+	X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ssl), X509_V_FLAG_PARTIAL_CHAIN);
+	if (o->client_auth == TLS_CLIENT_AUTH_NEED)
+		mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+	SSL_CTX_set_verify(ssl, mode, note_verification);
+	return 0;
+}
+
+static int set_protocol(SSL_CTX *ssl, const struct tls_options *o, char reason[TLS_REASON_LEN])
+{
+	static const unsigned char session_context[] = "zoolite";
+	uint64_t options = SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+			   SSL_OP_IGNORE_UNEXPECTED_EOF;
+	long mode = SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+		    SSL_MODE_RELEASE_BUFFERS;
+
+	if (SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION) != 1 ||
+	    SSL_CTX_set_max_proto_version(ssl, TLS1_3_VERSION) != 1) {
+		set_reason(reason, "TLS 1.2 and 1.3 are not to be had: %s", first_error());
+		return -1;
+	}
+	if (o->no_tls_1_2)
+		options |= SSL_OP_NO_TLSv1_2;
+	if (o->no_tls_1_3)
+		options |= SSL_OP_NO_TLSv1_3;
+	/* No resumption: it would carry an old verdict on a certificate past a revocation. */
+	SSL_CTX_set_options(ssl, options);
+	SSL_CTX_set_num_tickets(ssl, 0);
+	SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_session_id_context(ssl, session_context, sizeof(session_context) - 1);
+	SSL_CTX_set_mode(ssl, mode);
+	/* Else one SSL_read works off key updates for as long as the peer sends them. */
+	SSL_CTX_clear_mode(ssl, SSL_MODE_AUTO_RETRY);
+	if (SSL_CTX_get_security_level(ssl) < LEAST_SECURITY_LEVEL)
+		SSL_CTX_set_security_level(ssl, LEAST_SECURITY_LEVEL);
+	return 0;
+}
+
+struct tls_context *tls_context_new(const struct tls_options *o, char reason[TLS_REASON_LEN])
+{
+	struct tls_context *c = mem_new(sizeof(*c));
+
+	atomic_init(&c->refs, 1);
+	ERR_clear_error();
+	c->ssl = SSL_CTX_new(TLS_server_method());
+	if (!c->ssl) {
+		set_reason(reason, "the TLS library does not start: %s", first_error());
+		goto failed;
+	}
+	if (set_protocol(c->ssl, o, reason) != 0 || load_identity(c->ssl, o, reason) != 0 ||
+	    load_trust(c->ssl, o, reason) != 0)
+		goto failed;
+	return c;
+failed:
+	ERR_clear_error();
+	tls_context_unref(c);
+	return NULL;
+}
+
+struct tls_context *tls_context_ref(struct tls_context *c)
+{
+	atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+	return c;
+}
+
+void tls_context_unref(struct tls_context *c)
+{
+	if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	SSL_CTX_free(c->ssl);
+	mem_free(c);
+}
+
+/* Connections. */
+
+/* Reads go to the socket, writes through the cork. */
+static bool set_ways(struct tls *t, int fd)
+{
+	BIO *out;
+
+	if (!t->ssl || SSL_set_fd(t->ssl, fd) != 1)
+		return false;
+	out = cork_bio_new(&t->cork);
+	if (!out)
+		return false;
+	SSL_set0_wbio(t->ssl, out);
+	return true;
+}
+
+struct tls *tls_new(struct tls_context *c, int fd)
+{
+	struct tls *t = mem_try(sizeof(*t));
+
+	if (!t)
+		return NULL;
+	cork_init(&t->cork, fd, MAX_HELD_BYTES);
+	ERR_clear_error();
+	t->verify_error = X509_V_OK;
+	t->ssl = SSL_new(c->ssl); /* holds the context itself */
+	if (!set_ways(t, fd)) {
+		ERR_clear_error();
+		t->is_over = true;
+		tls_free(t);
+		return NULL;
+	}
+	SSL_set_app_data(t->ssl, t);
+	SSL_set_accept_state(t->ssl);
+	return t;
+}
+
+void tls_free(struct tls *t)
+{
+	if (!t)
+		return;
+	ERR_clear_error();
+	if (t->ssl && t->shaken && !t->is_over && !t->is_write_over)
+		SSL_shutdown(t->ssl); /* once, without waiting for the answer */
+	ERR_clear_error();
+	SSL_free(t->ssl);
+	cork_fini(&t->cork);
+	mem_free(t->verify_issuer);
+	mem_free(t->offered);
+	mem_free(t);
+}
+
+/* A certificate that was offered and not believed. */
+static void explain_verification(struct tls *t)
+{
+	const char *error = X509_verify_cert_error_string(t->verify_error);
+	const char *offered = t->offered ? t->offered : "unreadable subject";
+
+	if (t->verify_depth > 0 && t->verify_issuer)
+		set_reason(t->reason, "%s (%s, at its issuer %s)", error, offered,
+			   t->verify_issuer);
+	else
+		set_reason(t->reason, "%s (%s)", error, offered);
+}
+
+/* What the library put into its queue, for somebody who reads the log. */
+static void explain_error(struct tls *t)
+{
+	unsigned long code = ERR_peek_error();
+	int why = ERR_GET_REASON(code);
+
+	if (t->verify_error != X509_V_OK) {
+		explain_verification(t);
+		return;
+	}
+	if (ERR_GET_LIB(code) != ERR_LIB_SSL) {
+		set_reason(t->reason, "%s", first_error());
+		return;
+	}
+	switch (why) {
+	case SSL_R_HTTP_REQUEST:
+	case SSL_R_HTTPS_PROXY_REQUEST:
+		set_reason(t->reason, "not a TLS peer (http request)");
+		break;
+	case SSL_R_WRONG_VERSION_NUMBER:
+		/* After the handshake it is a broken record, before it no TLS at all. */
+		set_reason(t->reason,
+			   t->shaken ? "wrong version number" : "not a TLS peer (plain text)");
+		break;
+	case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
+		set_reason(t->reason, "no certificate");
+		break;
+	case SSL_R_UNSUPPORTED_PROTOCOL:
+	case SSL_R_VERSION_TOO_LOW:
+		set_reason(t->reason, "TLS version too old (1.2 is the least)");
+		break;
+	case SSL_R_NO_SHARED_CIPHER:
+		set_reason(t->reason, "no cipher in common");
+		break;
+	default:
+		set_reason(t->reason, why >= ALERT_REASONS ? "refused by the peer: %s" : "%s",
+			   first_error());
+		break;
+	}
+}
+
+/* What a call that returned rc means. */
+static enum tls_rc result(struct tls *t, int rc)
+{
+	int saved_errno = errno;
+
+	switch (SSL_get_error(t->ssl, rc)) {
+	case SSL_ERROR_NONE:
+		return TLS_OK;
+	case SSL_ERROR_WANT_READ:
+		return TLS_WANT_READ;
+	case SSL_ERROR_WANT_WRITE:
+		return TLS_WANT_WRITE;
+	case SSL_ERROR_ZERO_RETURN:
+		set_reason(t->reason, "closed by the peer");
+		return TLS_EOF;
+	case SSL_ERROR_SYSCALL:
+		set_reason(t->reason, "%s",
+			   saved_errno ? strerror(saved_errno) : "closed by the peer");
+		t->is_write_over = true;
+		ERR_clear_error();
+		return TLS_EOF;
+	default:
+		explain_error(t);
+		t->is_over = true;
+		ERR_clear_error();
+		return TLS_FAIL;
+	}
+}
+
+static enum tls_rc is_over(struct tls *t)
+{
+	if (t->reason[0] == '\0')
+		set_reason(t->reason, "connection is over");
+	return TLS_FAIL;
+}
+
+enum tls_rc tls_handshake(struct tls *t)
+{
+	enum tls_rc rc;
+
+	if (t->is_over)
+		return is_over(t);
+	ERR_clear_error();
+	errno = 0;
+	rc = result(t, SSL_do_handshake(t->ssl));
+	if (rc == TLS_OK)
+		t->shaken = true;
+	return rc;
+}
+
+enum tls_rc tls_read(struct tls *t, void *dst, size_t cap, size_t *got)
+{
+	*got = 0;
+	if (t->is_over)
+		return is_over(t);
+	ERR_clear_error();
+	errno = 0;
+	return result(t, SSL_read_ex(t->ssl, dst, cap, got));
+}
+
+enum tls_rc tls_write(struct tls *t, const void *src, size_t len, size_t *put)
+{
+	*put = 0;
+	if (t->is_over)
+		return is_over(t);
+	if (t->is_write_over)
+		return TLS_EOF;
+	ERR_clear_error();
+	errno = 0;
+	return result(t, SSL_write_ex(t->ssl, src, len, put));
+}
+
+void tls_cork(struct tls *t)
+{
+	t->cork.is_in = true;
+}
+
+enum tls_rc tls_uncork(struct tls *t)
+{
+	t->cork.is_in = false;
+	switch (cork_flush(&t->cork)) {
+	case 1:
+		return TLS_OK;
+	case 0:
+		return TLS_WANT_WRITE;
+	default:
+		set_reason(t->reason, "%s", strerror(errno));
+		t->is_write_over = true;
+		return TLS_EOF;
+	}
+}
+
+size_t tls_held(const struct tls *t)
+{
+	/* Where nobody takes them any more they are nobody's. */
+	return t->is_write_over ? 0 : buf_len(&t->cork.held);
+}
+
+int tls_has_pending(struct tls *t)
+{
+	return !t->is_over && SSL_has_pending(t->ssl);
+}
+
+const char *tls_reason(const struct tls *t)
+{
+	return t->reason;
+}
+
+int tls_get_identity(struct tls *t, struct tls_identity *out)
+{
+	X509 *cert = SSL_get1_peer_certificate(t->ssl);
+	int rc;
+
+	memset(out, 0, sizeof(*out));
+	if (!cert)
+		return 0;
+	/* Not asked for is not verified: nobody. */
+	if (SSL_get_verify_mode(t->ssl) == SSL_VERIFY_NONE ||
+	    SSL_get_verify_result(t->ssl) != X509_V_OK) {
+		X509_free(cert);
+		return 0;
+	}
+	rc = tls_identity_read(cert, out);
+	X509_free(cert);
+	if (rc != 0)
+		set_reason(t->reason, "the certificate's names cannot be read");
+	return rc;
+}
+
+const char *tls_version(const struct tls *t)
+{
+	return SSL_get_version(t->ssl);
+}
+
+const char *tls_cipher(const struct tls *t)
+{
+	return SSL_get_cipher_name(t->ssl);
+}

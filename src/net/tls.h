@@ -1,0 +1,62 @@
+/* TLS by OpenSSL, on non-blocking sockets, with five results. Contexts are built whole and swapped;
+ * a context in use lives as long as its connections. The only files besides base/crypto and
+ * net/identity that include OpenSSL. */
+#ifndef NET_TLS_H
+#define NET_TLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/cdefs.h"
+#include "net/identity.h"
+
+enum tls_client_auth { TLS_CLIENT_AUTH_NONE, TLS_CLIENT_AUTH_WANT, TLS_CLIENT_AUTH_NEED };
+
+struct tls_options {
+	const char *cert_file;    /* PEM: leaf first, then intermediates */
+	const char *key_file;     /* PEM; may be the same file */
+	const char *key_password; /* NULL: none */
+	const char *trust_file;   /* PEM: the CAs that may have signed a client */
+	enum tls_client_auth client_auth;
+	bool no_tls_1_2; /* versions not offered, of 1.2 and 1.3 */
+	bool no_tls_1_3;
+};
+
+enum { TLS_REASON_LEN = 256 };
+
+/* Server side, one per listener; shared between threads, counted. */
+struct tls_context;
+/* NULL with a line in reason that names file and fault. */
+must_check struct tls_context *tls_context_new(const struct tls_options *o,
+					       char reason[TLS_REASON_LEN]);
+struct tls_context *tls_context_ref(struct tls_context *c);
+void tls_context_unref(struct tls_context *c);
+
+enum tls_rc { TLS_OK, TLS_WANT_READ, TLS_WANT_WRITE, TLS_EOF, TLS_FAIL };
+
+struct tls;
+/* For an accepted socket; the caller keeps fd. NULL: memory is out. */
+must_check struct tls *tls_new(struct tls_context *c, int fd);
+void tls_free(struct tls *t); /* sends close_notify where that cannot block */
+enum tls_rc tls_handshake(struct tls *t);
+enum tls_rc tls_read(struct tls *t, void *dst, size_t cap, size_t *got);
+enum tls_rc tls_write(struct tls *t, const void *src, size_t len, size_t *put);
+/* From tls_cork on tls_write gathers records, and always takes what it is given; tls_uncork sends
+ * them in one call. TLS_WANT_WRITE: the socket did not take all of them; uncork again when it is
+ * writable, before anything is written. */
+void tls_cork(struct tls *t);
+enum tls_rc tls_uncork(struct tls *t);
+/* Bytes that were taken by tls_write and not by the socket. */
+size_t tls_held(const struct tls *t);
+/* Whether bytes wait inside the TLS layer, which epoll cannot see. */
+int tls_has_pending(struct tls *t);
+/* Why the last call failed, for the log ("certificate has expired (CN=old)"); owned by t. */
+const char *tls_reason(const struct tls *t);
+
+/* Who the peer is, after the handshake; nobody (all empty) where it showed no certificate. -1: its
+ * certificate cannot be read as a name, see tls_reason. */
+must_check int tls_get_identity(struct tls *t, struct tls_identity *out);
+const char *tls_version(const struct tls *t); /* "TLSv1.3" */
+const char *tls_cipher(const struct tls *t);
+
+#endif
