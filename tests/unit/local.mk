@@ -2,4 +2,5 @@
 include tests/unit/base.mk
 include tests/unit/wire.mk
 include tests/unit/store.mk
+include tests/unit/core.mk
 include tests/unit/net.mk

@@ -1,0 +1,301 @@
+#include "core/access.h"
+
+#include "base/crypto.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "core/access_ip.h"
+#include "core/access_x509.h"
+
+void access_limits_init(struct access_limits *l)
+{
+	*l = (struct access_limits){
+		.max_ids = 16,
+		.max_id_bytes = 4096,
+		.max_entries = 128,
+		.max_acl_bytes = 64 * 1024,
+	};
+}
+
+void access_ids_init(struct access_ids *ids, const struct access_limits *limits)
+{
+	*ids = (struct access_ids){ .limits = limits };
+}
+
+void access_ids_fini(struct access_ids *ids)
+{
+	for (unsigned i = 0; i < ids->count; i++) {
+		mem_free(ids->items[i].scheme);
+		mem_free(ids->items[i].id);
+	}
+	mem_free(ids->items);
+	*ids = (struct access_ids){ .limits = ids->limits };
+}
+
+static bool id_is(const struct access_id *have, struct slice scheme, struct slice id)
+{
+	return slice_equal(slice_of(have->scheme), scheme) && slice_equal(slice_of(have->id), id);
+}
+
+int access_ids_add(struct access_ids *ids, const char *scheme, struct slice id)
+{
+	for (unsigned i = 0; i < ids->count; i++)
+		if (id_is(&ids->items[i], slice_of(scheme), id))
+			return 0;
+	if (ids->count >= ids->limits->max_ids)
+		return -1;
+	ids->items = mem_grow(ids->items, (ids->count + 1) * sizeof(*ids->items));
+	ids->judged_acl = 0;
+	ids->items[ids->count].scheme = mem_strdup(scheme);
+	ids->items[ids->count].id = mem_dup(id.data, id.len);
+	ids->count++;
+	return 0;
+}
+
+/* "user" + ":" + base64(sha1(all of it)), as DigestAuthenticationProvider.generateDigest. */
+static enum zerr authenticate_digest(struct access_ids *ids, struct slice auth)
+{
+	const char *colon = auth.len ? memchr(auth.data, ':', auth.len) : NULL;
+	size_t user_len = colon ? (size_t)(colon - auth.data) : auth.len;
+	uint8_t sha1[CRYPTO_SHA1_LEN];
+	char base64[4 * ((CRYPTO_SHA1_LEN + 2) / 3) + 1];
+	size_t len = user_len + 1 + sizeof(base64) - 1;
+	char *id;
+	int rc;
+
+	if (user_len > ids->limits->max_id_bytes) {
+		metrics_add(METRIC_identities_refused, 1);
+		return ZERR_AUTH_FAILED;
+	}
+	/* An identity is kept as text: a NUL in it would make another one of it. */
+	if (user_len && memchr(auth.data, 0, user_len))
+		return ZERR_AUTH_FAILED;
+	crypto_sha1(auth, sha1);
+	crypto_base64(sha1, sizeof(sha1), base64);
+	id = mem_try(len + 1);
+	if (!id)
+		return ZERR_AUTH_FAILED;
+	if (user_len)
+		memcpy(id, auth.data, user_len);
+	id[user_len] = ':';
+	memcpy(id + user_len + 1, base64, sizeof(base64));
+	rc = access_ids_add(ids, "digest", (struct slice){ id, len });
+	mem_free(id);
+	if (rc == 0)
+		return ZERR_OK;
+	metrics_add(METRIC_identities_refused, 1);
+	return ZERR_AUTH_FAILED;
+}
+
+enum zerr access_authenticate(struct access_ids *ids, struct slice scheme, struct slice auth)
+{
+	if (slice_is(scheme, "digest") && auth.data)
+		return authenticate_digest(ids, auth);
+	/* The address is known from the socket; what the client says of it is passed over. */
+	if (slice_is(scheme, "ip"))
+		return ZERR_OK;
+	/* The certificate was judged by the gate; a connection that has one may ask for it
+	 * again. */
+	if (slice_is(scheme, "x509"))
+		for (unsigned i = 0; i < ids->count; i++)
+			if (strcmp(ids->items[i].scheme, "x509") == 0)
+				return ZERR_OK;
+	return ZERR_AUTH_FAILED;
+}
+
+static bool entry_matches(const struct proto_acl *entry, const struct access_ids *ids)
+{
+	if (slice_is(entry->scheme, "world"))
+		return slice_is(entry->id, "anyone");
+	for (unsigned i = 0; i < ids->count; i++) {
+		const struct access_id *have = &ids->items[i];
+
+		if (!slice_equal(slice_of(have->scheme), entry->scheme))
+			continue;
+		if (strcmp(have->scheme, "ip") == 0
+			    ? access_ip_matches(slice_of(have->id), entry->id)
+			    : slice_equal(slice_of(have->id), entry->id))
+			return true;
+	}
+	return false;
+}
+
+static bool judge(const struct acl *acl, const struct access_ids *ids, int32_t perms)
+{
+	struct proto_acls entries = acl_entries(acl);
+	struct jute_reader r;
+
+	if (entries.count <= 0)
+		return true;
+	jute_reader_init(&r, entries.raw);
+	for (int32_t i = 0; i < entries.count; i++) {
+		struct proto_acl entry = proto_read_acl(&r);
+
+		if ((entry.perms & perms) != 0 && entry_matches(&entry, ids))
+			return true;
+	}
+	return false;
+}
+
+bool access_permits(const struct acl *acl, struct access_ids *ids, int32_t perms)
+{
+	if (ids->judged_acl != acl->serial || ids->judged_perms != perms) {
+		ids->verdict = judge(acl, ids, perms);
+		ids->judged_acl = acl->serial;
+		ids->judged_perms = perms;
+	}
+	return ids->verdict;
+}
+
+static bool digest_id_is_valid(struct slice id)
+{
+	const char *colon = id.len ? memchr(id.data, ':', id.len) : NULL;
+	const char *rest;
+	size_t rest_len;
+
+	/* Java's "a:b".split(":") drops trailing empty parts, so "a:" has one and "a:b:" has
+	 * two. */
+	if (!colon)
+		return false;
+	rest = colon + 1;
+	rest_len = id.len - (size_t)(rest - id.data);
+	while (rest_len > 0 && rest[rest_len - 1] == ':')
+		rest_len--;
+	return rest_len > 0 && !memchr(rest, ':', rest_len);
+}
+
+static bool scheme_is_known(struct slice scheme)
+{
+	return slice_is(scheme, "world") || slice_is(scheme, "digest") || slice_is(scheme, "ip") ||
+	       slice_is(scheme, "x509");
+}
+
+static bool id_is_valid(const struct proto_acl *entry)
+{
+	if (!entry->id.data || (entry->id.len && memchr(entry->id.data, 0, entry->id.len)))
+		return false;
+	if (slice_is(entry->scheme, "digest"))
+		return digest_id_is_valid(entry->id);
+	if (slice_is(entry->scheme, "ip"))
+		return access_ip_is_valid(entry->id);
+	if (slice_is(entry->scheme, "x509"))
+		return access_x509_is_valid(entry->id);
+	return false;
+}
+
+/* Whether an equal entry stands before the one at index. */
+static bool is_repeated(const struct proto_acls *given, int32_t index,
+			const struct proto_acl *entry)
+{
+	struct jute_reader r;
+
+	jute_reader_init(&r, given->raw);
+	for (int32_t i = 0; i < index; i++) {
+		struct proto_acl other = proto_read_acl(&r);
+
+		if (other.perms == entry->perms && slice_equal(other.scheme, entry->scheme) &&
+		    slice_equal(other.id, entry->id))
+			return true;
+	}
+	return false;
+}
+
+/* "auth" stands for every identity of the caller that proves something (an address does not). */
+static int write_own_ids(struct jute_writer *w, const struct access_ids *ids, int32_t perms)
+{
+	int count = 0;
+
+	for (unsigned i = 0; i < ids->count; i++) {
+		struct proto_acl entry = { perms, slice_of(ids->items[i].scheme),
+					   slice_of(ids->items[i].id) };
+
+		if (strcmp(ids->items[i].scheme, "ip") == 0)
+			continue;
+		proto_write_acl(w, &entry);
+		count++;
+	}
+	return count;
+}
+
+/* What one entry becomes: itself, the caller's identities, or nothing. */
+static enum zerr fix_entry(const struct access_ids *ids, const struct proto_acl *entry,
+			   struct jute_writer *w, int32_t *count)
+{
+	if (!entry->scheme.data)
+		return ZERR_INVALID_ACL;
+	if (slice_is(entry->scheme, "auth")) {
+		int own = write_own_ids(w, ids, entry->perms);
+
+		*count += own;
+		return own > 0 ? ZERR_OK : ZERR_INVALID_ACL;
+	}
+	if (!(slice_is(entry->scheme, "world") && slice_is(entry->id, "anyone")) &&
+	    !id_is_valid(entry))
+		/* A null id is no text to judge, where the scheme is known at all. */
+		return entry->id.data || !scheme_is_known(entry->scheme) ? ZERR_INVALID_ACL
+									 : ZERR_MARSHALLING;
+	proto_write_acl(w, entry);
+	(*count)++;
+	return ZERR_OK;
+}
+
+static enum zerr refuse_size(void)
+{
+	metrics_add(METRIC_acls_refused, 1);
+	return ZERR_INVALID_ACL;
+}
+
+enum zerr access_fix_acls(const struct access_ids *ids, const struct proto_acls *given,
+			  struct buf *out)
+{
+	size_t start = buf_len(out);
+	struct jute_writer w;
+	struct jute_reader r;
+	int32_t count = 0;
+
+	if (given->count <= 0)
+		return ZERR_INVALID_ACL;
+	/* Ours: every check of the znode reads the list. */
+	if ((uint32_t)given->count > ids->limits->max_entries)
+		return refuse_size();
+	jute_writer_init(&w, out);
+	jute_write_int(&w, 0);
+	jute_reader_init(&r, given->raw);
+	for (int32_t i = 0; i < given->count; i++) {
+		struct proto_acl entry = proto_read_acl(&r);
+		enum zerr err = ZERR_OK;
+
+		if (!entry.scheme.data || !is_repeated(given, i, &entry))
+			err = fix_entry(ids, &entry, &w, &count);
+		if (err != ZERR_OK)
+			return err;
+	}
+	if (w.bad || buf_len(out) - start > ids->limits->max_acl_bytes)
+		return refuse_size();
+	jute_put_int(out->data + out->head + start, count);
+	return ZERR_OK;
+}
+
+void access_write_masked(struct jute_writer *w, const struct acl *acl)
+{
+	struct proto_acls entries = acl_entries(acl);
+	struct jute_reader r;
+
+	jute_write_int(w, entries.count);
+	jute_reader_init(&r, entries.raw);
+	for (int32_t i = 0; i < entries.count; i++) {
+		struct proto_acl entry = proto_read_acl(&r);
+		const char *colon = entry.id.len ? memchr(entry.id.data, ':', entry.id.len) : NULL;
+		char *masked = NULL;
+
+		if (slice_is(entry.scheme, "digest") && colon) {
+			size_t keep = (size_t)(colon - entry.id.data) + 1;
+
+			masked = mem_new(keep + 1);
+			memcpy(masked, entry.id.data, keep);
+			masked[keep] = 'x';
+			entry.id = (struct slice){ masked, keep + 1 };
+		}
+		proto_write_acl(w, &entry);
+		mem_free(masked);
+	}
+}

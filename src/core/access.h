@@ -1,0 +1,61 @@
+/* Who may do what: the identities of a connection, the authentication schemes that give them, and
+ * the check of a znode's ACL (ZooKeeper's ZooKeeperServer.checkACL, PrepRequestProcessor.fixupACL
+ * and the providers of world, auth, digest, ip and x509). Core thread. */
+#ifndef CORE_ACCESS_H
+#define CORE_ACCESS_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "core/acl.h"
+#include "wire/proto.h"
+
+/* What a client can make grow. */
+struct access_limits {
+	unsigned max_ids;     /* identities of a connection */
+	size_t max_id_bytes;  /* of one that a client names */
+	unsigned max_entries; /* of an ACL */
+	size_t max_acl_bytes; /* encoded */
+};
+void access_limits_init(struct access_limits *l);
+
+struct access_id {
+	char *scheme;
+	char *id;
+};
+
+/* Identities belong to the connection, not to the session. */
+struct access_ids {
+	struct access_id *items;
+	unsigned count;
+	const struct access_limits *limits;
+	/* The verdict before: whoever goes through a directory meets the same ACL again and
+	 * again. */
+	uint64_t judged_acl; /* acl.serial; 0: none */
+	int32_t judged_perms;
+	bool verdict;
+};
+
+/* limits are lent for the life of ids. */
+void access_ids_init(struct access_ids *ids, const struct access_limits *limits);
+void access_ids_fini(struct access_ids *ids);
+/* Add scheme:id unless it is there. -1 where there are too many already. */
+must_check int access_ids_add(struct access_ids *ids, const char *scheme, struct slice id);
+
+/* An auth request. OK: the identity was added, or the scheme takes the packet and ignores it (ip).
+ * AUTH_FAILED: unknown scheme, refused, or too many identities; the connection is to be closed. */
+enum zerr access_authenticate(struct access_ids *ids, struct slice scheme, struct slice auth);
+
+/* Whether ids hold one of perms (any bit) on a znode with this ACL. */
+bool access_permits(const struct acl *acl, struct access_ids *ids, int32_t perms);
+
+/* Validate the ACL that a client gives a znode, drop duplicates, put the caller's identities in
+ * place of "auth", and append the encoded vector to out. INVALID_ACL where ZooKeeper says so, and
+ * for a list beyond the limits; MARSHALLING for a null id of a known scheme, as there. */
+enum zerr access_fix_acls(const struct access_ids *ids, const struct proto_acls *given,
+			  struct buf *out);
+
+/* Append acl as a reader without ADMIN sees it: hashes of digest identities as "user:x". */
+void access_write_masked(struct jute_writer *w, const struct acl *acl);
+
+#endif

@@ -1,0 +1,38 @@
+#include "core/client.h"
+
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "core/registry.h"
+#include "core/session.h"
+#include "core/watch.h"
+
+void client_init(struct client *c, struct registry *registry, const struct client_link *link,
+		 const char *address, const char *host, const char *subject)
+{
+	static uint64_t serial;
+
+	/* A certificate without a name is nobody's: all of them would be one. */
+	if (subject && !*subject)
+		subject = NULL;
+	*c = (struct client){ .link = link, .registry = registry, .serial = ++serial };
+	list_init(&c->watches);
+	access_ids_init(&c->ids, &registry_options(registry)->access);
+	snprintf(c->address, sizeof(c->address), "%s", address);
+	/* What the gate found out counts towards the limit, but is never refused. */
+	if (access_ids_add(&c->ids, "ip", slice_of(host)) != 0 ||
+	    (subject && access_ids_add(&c->ids, "x509", slice_of(subject)) != 0))
+		die("client.identities", "no room for the first two");
+	if (subject)
+		c->subject = mem_strdup(subject);
+}
+
+void client_fini(struct client *c)
+{
+	watch_drop_client(registry_watches(c->registry), c);
+	if (c->session)
+		session_detach(c->session);
+	access_ids_fini(&c->ids);
+	mem_free(c->subject);
+}

@@ -1,0 +1,62 @@
+/* A connected client as the registry sees it: where its replies go, who it is, which session it
+ * serves and what it watches. The connection below it is somebody else's: the registry reaches it
+ * through a table of functions, so that tests can stand in for a network. Core thread. */
+#ifndef CORE_CLIENT_H
+#define CORE_CLIENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "base/slice.h"
+#include "core/access.h"
+
+struct client;
+struct registry;
+struct session;
+
+struct client_link {
+	/* A frame that may leave once zxid mark is on disk (0: at once), behind all before it. */
+	void (*send)(struct client *c, struct slice frame, int64_t mark);
+	/* A ping's reply: in front of what waits for the disk. */
+	void (*send_ahead)(struct client *c, struct slice frame);
+	/* End the connection when everything sent is out; and at once, because the peer broke a
+	 * rule. */
+	void (*close)(struct client *c, const char *reason);
+	void (*fail)(struct client *c, const char *reason);
+	/* The session exists: the limits of strangers end. */
+	void (*established)(struct client *c);
+	/* A session's time is up: handle what its client has sent already. */
+	void (*read_now)(struct client *c);
+};
+
+enum { CLIENT_ADDRESS_LEN = 64 };
+
+struct client {
+	const struct client_link *link;
+	struct registry *registry;
+	struct session *session; /* NULL before the connect request and after the session's end */
+	struct access_ids ids;
+	char *subject; /* certificate identity; NULL: none */
+	char address[CLIENT_ADDRESS_LEN];
+	struct list watches; /* struct watch */
+	unsigned watch_count;
+	size_t watch_bytes;  /* memory that they take */
+	uint64_t serial;     /* unlike any other client of this process */
+	uint64_t told;       /* core/watch: last event given, so that one event comes once */
+	int64_t last_header; /* highest zxid of a reply header: it never falls */
+	int64_t last_xid;
+	int64_t connect_mark; /* what its connect reply waits for: no ping may overtake that */
+	uint64_t received, sent;
+	bool connected; /* the connect request was taken */
+	bool stopped;   /* nothing that it sends counts any more */
+};
+
+/* address: "host:port" for the log; host: for the scheme ip; subject: NULL without a
+ * certificate. */
+void client_init(struct client *c, struct registry *registry, const struct client_link *link,
+		 const char *address, const char *host, const char *subject);
+/* The connection is gone: drop the watches, leave the session to its timer. */
+void client_fini(struct client *c);
+
+#endif

@@ -1,0 +1,23 @@
+noinst_LIBRARIES += libcore.a
+libcore_a_SOURCES = \
+	src/core/access.c src/core/access.h \
+	src/core/access_ip.c src/core/access_ip.h \
+	src/core/access_x509.c src/core/access_x509.h \
+	src/core/acl.c src/core/acl.h \
+	src/core/client.c src/core/client.h \
+	src/core/dir.c src/core/dir.h \
+	src/core/registry.c src/core/registry.h \
+	src/core/request.c src/core/request.h \
+	src/core/request_acl.c \
+	src/core/request_children.c \
+	src/core/request_create.c \
+	src/core/request_data.c \
+	src/core/request_delete.c \
+	src/core/request_multi.c \
+	src/core/request_session.c \
+	src/core/request_watches.c \
+	src/core/session.c src/core/session.h \
+	src/core/tree.c src/core/tree.h \
+	src/core/watch.c src/core/watch.h \
+	src/core/znode.c src/core/znode.h
+EXTRA_DIST += src/core/.may_include src/core/local.mk

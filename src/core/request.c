@@ -1,0 +1,103 @@
+/* What the families of requests share. */
+#include "core/request.h"
+
+#include <string.h>
+
+#include "base/metrics.h"
+
+enum zerr request_find(struct request *rq, struct slice path, struct znode **z)
+{
+	int64_t mark;
+
+	if (path.len == 0)
+		path = slice_of("/");
+	switch (tree_find(registry_tree(rq->registry), path, z, &mark)) {
+	case TREE_UNREADABLE:
+		return ZERR_SYSTEM;
+	case TREE_ABSENT:
+	case TREE_FOUND:
+		break;
+	}
+	if (mark > rq->mark)
+		rq->mark = mark;
+	return *z ? ZERR_OK : ZERR_NO_NODE;
+}
+
+enum zerr request_find_parent(struct request *rq, struct slice path, struct znode **z)
+{
+	const char *slash = memrchr(path.data, '/', path.len);
+
+	return request_find(rq, (struct slice){ path.data, (size_t)(slash - path.data) }, z);
+}
+
+enum zerr request_permit(const struct request *rq, const struct znode *z, int32_t perms)
+{
+	return access_permits(z->st.acl, &rq->client->ids, perms) ? ZERR_OK : ZERR_NO_AUTH;
+}
+
+enum zerr request_next_version(int32_t current, int32_t expected, int32_t *next)
+{
+	if (expected != PROTO_VERSION_ANY && expected != current)
+		return ZERR_BAD_VERSION;
+	*next = (int32_t)((uint32_t)current + 1);
+	/* -1 would mean "any" to whoever sends it back (ZOOKEEPER-4743). */
+	if (*next == PROTO_VERSION_ANY)
+		*next = 0;
+	return ZERR_OK;
+}
+
+enum zerr request_end_change(struct request *rq, enum zerr err, struct slice path)
+{
+	if (err == ZERR_OK && !change_commit(rq->registry, rq->client, rq->type, path, NULL, NULL))
+		err = ZERR_MARSHALLING;
+	if (err != ZERR_OK)
+		change_abort(rq->registry);
+	rq->zxid = registry_last_zxid(rq->registry);
+	rq->mark = registry_last_change(rq->registry);
+	return err;
+}
+
+enum zerr request_malformed_write(struct request *rq)
+{
+	change_begin(rq->registry);
+	return request_end_change(rq, ZERR_MARSHALLING, (struct slice){ 0 });
+}
+
+enum zerr request_allow_path(struct request *rq, struct slice path)
+{
+	if (path.len <= registry_options(rq->registry)->max_path)
+		return ZERR_OK;
+	metrics_add(METRIC_paths_refused, 1);
+	return ZERR_BAD_ARGUMENTS;
+}
+
+enum zerr request_watch(struct request *rq, struct slice path, enum watch_kind kind)
+{
+	const struct registry_options *o = registry_options(rq->registry);
+	struct client *c = rq->client;
+	enum zerr err = request_allow_path(rq, path);
+
+	if (err != ZERR_OK)
+		return err;
+	/* One that is armed already does not count again. */
+	watch_arm(registry_watches(rq->registry), c, path, kind);
+	if (c->watch_count <= o->max_watches && c->watch_bytes <= o->max_watch_bytes)
+		return ZERR_OK;
+	metrics_add(METRIC_watches_refused, 1);
+	c->stopped = true;
+	c->link->fail(c, "too many watches");
+	return ZERR_OK;
+}
+
+enum zerr request_allow_ephemeral(struct request *rq, int64_t session_id, size_t more_count,
+				  size_t more_bytes)
+{
+	const struct registry_options *o = registry_options(rq->registry);
+	struct tree *t = registry_tree(rq->registry);
+
+	if (tree_owned_count(t, session_id) + more_count <= o->max_ephemerals &&
+	    tree_owned_bytes(t, session_id) + more_bytes <= o->max_ephemeral_bytes)
+		return ZERR_OK;
+	metrics_add(METRIC_ephemerals_refused, 1);
+	return ZERR_QUOTA_EXCEEDED;
+}

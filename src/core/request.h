@@ -1,0 +1,87 @@
+/* Requests of a session: decode, ask access, act on the tree, encode. One handler for each type, in
+ * core/request_*.c by family; app/dispatch calls them. A handler answers with an error code, and
+ * with a body in out where that is OK. Core thread. */
+#ifndef CORE_REQUEST_H
+#define CORE_REQUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/client.h"
+#include "core/registry.h"
+#include "wire/jute.h"
+#include "wire/proto.h"
+
+struct request {
+	struct registry *registry;
+	struct client *client;
+	int32_t xid;
+	int32_t type;
+	struct jute_reader in;  /* behind the header */
+	struct jute_writer out; /* body of the reply */
+	int64_t mark;           /* what must be on disk before the reply leaves; 0: nothing */
+	int64_t zxid;           /* of a write, failed or not; 0: it took none */
+	const char *closing;    /* set by a handler: why the connection ends behind the reply */
+};
+
+typedef enum zerr (*request_fn)(struct request *rq);
+
+enum zerr request_create(struct request *rq); /* create, create2 */
+enum zerr request_delete(struct request *rq);
+enum zerr request_exists(struct request *rq);
+enum zerr request_get_data(struct request *rq);
+enum zerr request_set_data(struct request *rq);
+enum zerr request_get_children(struct request *rq); /* getChildren, getChildren2 */
+enum zerr request_get_acl(struct request *rq);
+enum zerr request_set_acl(struct request *rq);
+enum zerr request_check(struct request *rq);
+enum zerr request_sync(struct request *rq);
+enum zerr request_multi(struct request *rq);
+enum zerr request_set_watches(struct request *rq);
+enum zerr request_close_session(struct request *rq);
+enum zerr request_auth(struct request *rq);
+enum zerr request_sasl(struct request *rq);
+enum zerr request_reconfig(struct request *rq);
+
+/* The first frame of a connection. Answers it (or closes the connection) by itself. */
+void request_connect(struct client *c, struct slice frame);
+
+/* --- between the families --- */
+
+/* One operation of a multi, or a request that changes the tree, inside of an open change. What it
+ * answers is in *out. */
+struct op_result {
+	struct slice path;      /* create: the path made; valid until the end of the request */
+	struct proto_stat stat; /* create2, setData, setACL, check */
+};
+enum zerr op_create(struct request *rq, int32_t type, const struct proto_create *op,
+		    struct op_result *out);
+enum zerr op_delete(struct request *rq, const struct proto_path_version *op);
+enum zerr op_set_data(struct request *rq, const struct proto_set_data *op, struct op_result *out);
+enum zerr op_set_acl(struct request *rq, const struct proto_set_acl *op, struct op_result *out);
+enum zerr op_check(struct request *rq, const struct proto_path_version *op, struct op_result *out);
+
+/* Look a znode up for a reader ("" is the root); its mark is added to the request's. NO_NODE, or
+ * SYSTEM where tree.db cannot be read. */
+enum zerr request_find(struct request *rq, struct slice path, struct znode **z);
+/* The parent of path, which holds a slash. */
+enum zerr request_find_parent(struct request *rq, struct slice path, struct znode **z);
+/* NO_AUTH unless the client has one of perms on z. */
+enum zerr request_permit(const struct request *rq, const struct znode *z, int32_t perms);
+/* BAD_VERSION unless expected is -1 or current; *next gets the version that follows. */
+enum zerr request_next_version(int32_t current, int32_t expected, int32_t *next);
+/* Answer a write whose body is malformed: it takes a zxid like any write that fails. */
+enum zerr request_malformed_write(struct request *rq);
+/* End the open change of a write as err says: log it, or take it back; sets zxid and mark. Returns
+ * err. */
+enum zerr request_end_change(struct request *rq, enum zerr err, struct slice path);
+/* Whether a znode may have a path that long; BAD_ARGUMENTS where not. */
+enum zerr request_allow_path(struct request *rq, struct slice path);
+/* Arm a watch. BAD_ARGUMENTS for a path that no znode can have; above the limit of watches the
+ * connection is closed. */
+enum zerr request_watch(struct request *rq, struct slice path, enum watch_kind kind);
+/* Whether a session may hold this much more as ephemeral znodes; QUOTA_EXCEEDED where not. */
+enum zerr request_allow_ephemeral(struct request *rq, int64_t session_id, size_t more_count,
+				  size_t more_bytes);
+
+#endif

@@ -1,0 +1,124 @@
+/* exists, getData, setData, check. */
+#include "core/request.h"
+
+#include "wire/path.h"
+
+enum zerr request_exists(struct request *rq)
+{
+	struct proto_path_watch op = proto_read_path_watch(&rq->in);
+	struct proto_stat stat;
+	struct znode *z;
+	enum zerr err;
+
+	if (rq->in.bad || !op.path.data)
+		return ZERR_MARSHALLING;
+	if (path_has_nul(op.path))
+		return ZERR_BAD_ARGUMENTS;
+	err = request_find(rq, op.path, &z);
+	if (err == ZERR_OK)
+		err = request_permit(rq, z, PERM_READ);
+	/* A znode that is not there yet may be waited for. */
+	if (op.watch && (err == ZERR_OK || err == ZERR_NO_NODE)) {
+		enum zerr refused = request_watch(rq, op.path, WATCH_DATA);
+
+		if (refused != ZERR_OK)
+			return refused;
+	}
+	if (err != ZERR_OK)
+		return err;
+	stat = znode_stat(z);
+	proto_write_stat(&rq->out, &stat);
+	return ZERR_OK;
+}
+
+enum zerr request_get_data(struct request *rq)
+{
+	struct proto_path_watch op = proto_read_path_watch(&rq->in);
+	struct proto_stat stat;
+	struct znode *z;
+	enum zerr err;
+
+	if (rq->in.bad || !op.path.data)
+		return ZERR_MARSHALLING;
+	err = request_find(rq, op.path, &z);
+	if (err == ZERR_OK)
+		err = request_permit(rq, z, PERM_READ);
+	if (err == ZERR_OK && op.watch)
+		err = request_watch(rq, op.path, WATCH_DATA);
+	if (err != ZERR_OK)
+		return err;
+	stat = znode_stat(z);
+	jute_write_buffer(&rq->out, znode_data(z));
+	proto_write_stat(&rq->out, &stat);
+	return ZERR_OK;
+}
+
+enum zerr op_set_data(struct request *rq, const struct proto_set_data *op, struct op_result *out)
+{
+	struct znode *z;
+	int32_t next;
+	enum zerr err;
+
+	if (!op->path.data || !path_is_valid(op->path))
+		return ZERR_BAD_ARGUMENTS;
+	err = request_find(rq, op->path, &z);
+	if (err == ZERR_OK)
+		err = request_permit(rq, z, PERM_WRITE);
+	if (err == ZERR_OK)
+		err = request_next_version(z->st.version, op->version, &next);
+	if (err == ZERR_OK && znode_is_ephemeral(z) && op->data.len > z->st.data_len)
+		err = request_allow_ephemeral(rq, z->st.owner, 0, op->data.len - z->st.data_len);
+	if (err != ZERR_OK)
+		return err;
+	if (tree_set_data(registry_tree(rq->registry), z, op->data, next) != 0)
+		return ZERR_SYSTEM;
+	out->stat = znode_stat(z);
+	return ZERR_OK;
+}
+
+enum zerr request_set_data(struct request *rq)
+{
+	struct proto_set_data op = proto_read_set_data(&rq->in);
+	struct op_result result;
+	enum zerr err;
+
+	if (rq->in.bad)
+		return request_malformed_write(rq);
+	change_begin(rq->registry);
+	err = op_set_data(rq, &op, &result);
+	if (err == ZERR_OK)
+		proto_write_stat(&rq->out, &result.stat);
+	return request_end_change(rq, err, op.path);
+}
+
+enum zerr op_check(struct request *rq, const struct proto_path_version *op, struct op_result *out)
+{
+	struct znode *z;
+	int32_t next;
+	enum zerr err;
+
+	if (!op->path.data || !path_is_valid(op->path))
+		return ZERR_BAD_ARGUMENTS;
+	err = request_find(rq, op->path, &z);
+	if (err == ZERR_OK)
+		err = request_permit(rq, z, PERM_READ);
+	if (err == ZERR_OK)
+		err = request_next_version(z->st.version, op->version, &next);
+	if (err == ZERR_OK)
+		out->stat = znode_stat(z);
+	return err;
+}
+
+enum zerr request_check(struct request *rq)
+{
+	struct proto_path_version op = proto_read_path_version(&rq->in);
+	struct op_result result;
+	enum zerr err;
+
+	if (rq->in.bad)
+		return ZERR_MARSHALLING;
+	err = op_check(rq, &op, &result);
+	if (err == ZERR_OK)
+		proto_write_stat(&rq->out, &result.stat);
+	return err;
+}

@@ -1,0 +1,46 @@
+#include "core/request.h"
+
+#include <string.h>
+
+#include "wire/path.h"
+
+/* Those that are there from the start stay. */
+static bool is_special(struct slice path)
+{
+	return slice_is(path, "/") || slice_is(path, "/zookeeper") ||
+	       slice_is(path, "/zookeeper/quota") || slice_is(path, "/zookeeper/config");
+}
+
+enum zerr op_delete(struct request *rq, const struct proto_path_version *op)
+{
+	struct znode *parent, *z;
+	int32_t next;
+	enum zerr err;
+
+	if (!op->path.len || !memchr(op->path.data, '/', op->path.len) || path_has_nul(op->path) ||
+	    is_special(op->path))
+		return ZERR_BAD_ARGUMENTS;
+	err = request_find_parent(rq, op->path, &parent);
+	if (err == ZERR_OK)
+		err = request_permit(rq, parent, PERM_DELETE);
+	if (err == ZERR_OK)
+		err = request_find(rq, op->path, &z);
+	if (err == ZERR_OK)
+		err = request_next_version(z->st.version, op->version, &next);
+	if (err != ZERR_OK)
+		return err;
+	if (z->st.num_children > 0)
+		return ZERR_NOT_EMPTY;
+	tree_delete(registry_tree(rq->registry), parent, z);
+	return ZERR_OK;
+}
+
+enum zerr request_delete(struct request *rq)
+{
+	struct proto_path_version op = proto_read_path_version(&rq->in);
+
+	if (rq->in.bad || !op.path.data)
+		return request_malformed_write(rq);
+	change_begin(rq->registry);
+	return request_end_change(rq, op_delete(rq, &op), op.path);
+}

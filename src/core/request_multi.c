@@ -1,0 +1,143 @@
+#include "core/request.h"
+
+/* One operation of a multi, decoded. */
+struct multi_op {
+	int32_t type;
+	struct slice path;
+	union {
+		struct proto_create create;
+		struct proto_path_version version; /* delete, check */
+		struct proto_set_data set_data;
+	};
+};
+
+/* createTTL is a create with one number more. */
+static void read_create(struct jute_reader *in, struct multi_op *op)
+{
+	op->create = proto_read_create(in);
+	if (op->type == OP_CREATE_TTL)
+		jute_read_long(in);
+	op->path = op->create.path;
+}
+
+/* Read the next one. False at the end, or where the multi is malformed (in->bad). */
+static bool read_op(struct jute_reader *in, struct multi_op *op)
+{
+	struct proto_multi_header header = proto_read_multi_header(in);
+
+	if (in->bad || header.done)
+		return false;
+	op->type = header.type;
+	switch (header.type) {
+	case OP_CREATE:
+	case OP_CREATE2:
+	case OP_CREATE_CONTAINER:
+	case OP_CREATE_TTL:
+		read_create(in, op);
+		break;
+	case OP_DELETE:
+	case OP_CHECK:
+		op->version = proto_read_path_version(in);
+		op->path = op->version.path;
+		break;
+	case OP_SET_DATA:
+		op->set_data = proto_read_set_data(in);
+		op->path = op->set_data.path;
+		break;
+	default:
+		in->bad = true;
+		return false;
+	}
+	if (!op->path.data)
+		in->bad = true;
+	return !in->bad;
+}
+
+/* How many there are; -1 where it is malformed: nothing of it is done then. */
+static int32_t count_ops(struct jute_reader in, struct slice *first_path)
+{
+	struct multi_op op;
+	int32_t count = 0;
+
+	while (read_op(&in, &op)) {
+		if (count == 0)
+			*first_path = op.path;
+		count++;
+	}
+	return in.bad ? -1 : count;
+}
+
+static void write_header(struct jute_writer *out, int32_t type, bool done, int32_t err)
+{
+	proto_write_multi_header(out, &(struct proto_multi_header){ type, done, err });
+}
+
+static enum zerr do_op(struct request *rq, const struct multi_op *op)
+{
+	struct jute_writer *out = &rq->out;
+	struct op_result result;
+	enum zerr err;
+
+	switch (op->type) {
+	case OP_DELETE:
+		err = op_delete(rq, &op->version);
+		break;
+	case OP_CHECK:
+		err = op_check(rq, &op->version, &result);
+		break;
+	case OP_SET_DATA:
+		err = op_set_data(rq, &op->set_data, &result);
+		break;
+	default:
+		err = op_create(rq, op->type, &op->create, &result);
+	}
+	if (err != ZERR_OK)
+		return err;
+	write_header(out, op->type, false, 0);
+	if (op->type == OP_CREATE || op->type == OP_CREATE2)
+		jute_write_buffer(out, result.path);
+	if (op->type == OP_SET_DATA || op->type == OP_CREATE2)
+		proto_write_stat(out, &result.stat);
+	return ZERR_OK;
+}
+
+/* Instead of the results: OK for those before the one that failed, its error, and "not tried"
+ * behind it. */
+static void write_errors(struct jute_writer *out, int32_t count, int32_t failed, enum zerr err)
+{
+	for (int32_t i = 0; i < count; i++) {
+		int32_t code = i < failed    ? ZERR_OK
+			       : i == failed ? (int32_t)err
+					     : ZERR_RUNTIME_INCONSISTENCY;
+
+		write_header(out, OP_ERROR, false, code);
+		jute_write_int(out, code);
+	}
+}
+
+enum zerr request_multi(struct request *rq)
+{
+	struct slice first_path = { 0 };
+	int32_t count = count_ops(rq->in, &first_path);
+	size_t start = buf_len(rq->out.out);
+	struct multi_op op;
+	enum zerr err = ZERR_OK;
+
+	if (count < 0)
+		return request_malformed_write(rq);
+	change_begin(rq->registry);
+	for (int32_t i = 0; i < count && err == ZERR_OK; i++) {
+		read_op(&rq->in, &op);
+		err = do_op(rq, &op);
+		if (err != ZERR_OK) {
+			rq->out.out->tail = rq->out.out->head + start;
+			write_errors(&rq->out, count, i, err);
+		}
+	}
+	write_header(&rq->out, OP_ERROR, true, -1);
+	/* The header of a multi that failed says OK: the errors are in the body. One that is too
+	 * large for a record did not fail before, and has an error of its own. */
+	if (request_end_change(rq, err, first_path) == ZERR_MARSHALLING && err == ZERR_OK)
+		return ZERR_MARSHALLING;
+	return ZERR_OK;
+}

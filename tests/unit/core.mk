@@ -1,0 +1,44 @@
+# core: one program a module. Those of the requests run them whole, through a dispatch and a store.
+
+check_PROGRAMS += tests/unit/test_access
+TESTS += tests/unit/test_access
+tests_unit_test_access_SOURCES = tests/unit/test_access.c
+tests_unit_test_access_LDADD = libcore.a libwire.a libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS)
+
+check_PROGRAMS += tests/unit/test_access_ip
+TESTS += tests/unit/test_access_ip
+tests_unit_test_access_ip_SOURCES = tests/unit/test_access_ip.c
+tests_unit_test_access_ip_LDADD = libcore.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_access_x509
+TESTS += tests/unit/test_access_x509
+tests_unit_test_access_x509_SOURCES = tests/unit/test_access_x509.c
+tests_unit_test_access_x509_LDADD = libcore.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_acl
+TESTS += tests/unit/test_acl
+tests_unit_test_acl_SOURCES = tests/unit/test_acl.c
+tests_unit_test_acl_LDADD = libcore.a libwire.a libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_dir
+TESTS += tests/unit/test_dir
+tests_unit_test_dir_SOURCES = tests/unit/test_dir.c
+tests_unit_test_dir_LDADD = libcore.a libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_session
+TESTS += tests/unit/test_session
+tests_unit_test_session_SOURCES = tests/unit/test_session.c
+tests_unit_test_session_LDADD = libcore.a libwire.a libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS)
+
+check_PROGRAMS += tests/unit/test_watch
+TESTS += tests/unit/test_watch
+tests_unit_test_watch_SOURCES = tests/unit/test_watch.c
+tests_unit_test_watch_LDADD = libcore.a libwire.a libbase.a $(CMOCKA_LIBS)
+
+# The store in the test's hand stands before libstore.a, which gives the records alone.
+FAKE_STORE = tests/lib/fake_store.c tests/lib/fake_store.h
+
+check_PROGRAMS += tests/unit/test_tree
+TESTS += tests/unit/test_tree
+tests_unit_test_tree_SOURCES = tests/unit/test_tree.c $(FAKE_STORE)
+tests_unit_test_tree_LDADD = libcore.a libstore.a libwire.a libbase.a $(CMOCKA_LIBS)
