@@ -1,3 +1,3 @@
 # Scripts for developers; they run from the source tree.
-EXTRA_DIST += tools/check-includes
-TESTS += tools/check-includes
+EXTRA_DIST += tools/common.sh tools/run tools/check-includes tools/check-complete tools/make-certs
+TESTS += tools/check-includes tools/check-complete

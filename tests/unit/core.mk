@@ -42,3 +42,46 @@ check_PROGRAMS += tests/unit/test_tree
 TESTS += tests/unit/test_tree
 tests_unit_test_tree_SOURCES = tests/unit/test_tree.c $(FAKE_STORE)
 tests_unit_test_tree_LDADD = libcore.a libstore.a libwire.a libbase.a $(CMOCKA_LIBS)
+
+HEADLESS = tests/lib/headless.c tests/lib/headless.h tests/unit/registry_fixture.h
+HEADLESS_LDADD = $(ZOOLITE_LDADD) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_registry
+TESTS += tests/unit/test_registry
+tests_unit_test_registry_SOURCES = tests/unit/test_registry.c $(HEADLESS)
+tests_unit_test_registry_LDADD = $(HEADLESS_LDADD)
+
+check_PROGRAMS += tests/unit/test_registry_faults
+TESTS += tests/unit/test_registry_faults
+tests_unit_test_registry_faults_SOURCES = tests/unit/test_registry_faults.c $(HEADLESS) $(FAKE_STORE)
+tests_unit_test_registry_faults_LDADD = $(HEADLESS_LDADD)
+
+check_PROGRAMS += tests/unit/test_request_acl
+TESTS += tests/unit/test_request_acl
+tests_unit_test_request_acl_SOURCES = tests/unit/test_request_acl.c $(HEADLESS)
+tests_unit_test_request_acl_LDADD = $(HEADLESS_LDADD)
+
+check_PROGRAMS += tests/unit/test_request_create
+TESTS += tests/unit/test_request_create
+tests_unit_test_request_create_SOURCES = tests/unit/test_request_create.c $(HEADLESS)
+tests_unit_test_request_create_LDADD = $(HEADLESS_LDADD)
+
+check_PROGRAMS += tests/unit/test_request_data
+TESTS += tests/unit/test_request_data
+tests_unit_test_request_data_SOURCES = tests/unit/test_request_data.c $(HEADLESS)
+tests_unit_test_request_data_LDADD = $(HEADLESS_LDADD)
+
+check_PROGRAMS += tests/unit/test_request_multi
+TESTS += tests/unit/test_request_multi
+tests_unit_test_request_multi_SOURCES = tests/unit/test_request_multi.c $(HEADLESS)
+tests_unit_test_request_multi_LDADD = $(HEADLESS_LDADD)
+
+check_PROGRAMS += tests/unit/test_request_session
+TESTS += tests/unit/test_request_session
+tests_unit_test_request_session_SOURCES = tests/unit/test_request_session.c $(HEADLESS)
+tests_unit_test_request_session_LDADD = $(HEADLESS_LDADD)
+
+check_PROGRAMS += tests/unit/test_request_watches
+TESTS += tests/unit/test_request_watches
+tests_unit_test_request_watches_SOURCES = tests/unit/test_request_watches.c $(HEADLESS)
+tests_unit_test_request_watches_LDADD = $(HEADLESS_LDADD)

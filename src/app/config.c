@@ -1,0 +1,905 @@
+#include "app/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "app/properties.h"
+#include "base/mem.h"
+
+enum {
+	FILE_MAX_LEN = 1024 * 1024,
+	SECRET_MAX_LEN = 4096,
+	NO_LINE = 0, /* the file as a whole, not one line of it */
+	PORT_MAX = 65535,
+	/* 20 ticks, ZooKeeper's default for the longest session, must fit an int. */
+	TICK_MAX_MS = INT_MAX / 20,
+	DEFAULT_TICK_MS = 3000,
+	MIN_SESSION_TICKS = 2,
+	MAX_SESSION_TICKS = 20,
+};
+
+#define KIB INT64_C(1024)
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+#define TIB (1024 * GIB)
+#define SECOND INT64_C(1000)
+#define MINUTE (60 * SECOND)
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+
+enum option_type {
+	OPTION_INT,       /* int32_t */
+	OPTION_SIZE,      /* uint64_t: bytes, or with k, m, g */
+	OPTION_TIME,      /* int64_t: milliseconds, or with ms, s, m, h, d */
+	OPTION_TEXT,      /* char *, not empty */
+	OPTION_SECRET,    /* char *, may be empty, wiped when freed */
+	OPTION_AUTH,      /* enum tls_client_auth */
+	OPTION_PROTOCOLS, /* sets tls_1_2 and tls_1_3 */
+	OPTION_WORDS,     /* char *, four-letter words */
+};
+
+struct option {
+	const char *name;
+	enum option_type type;
+	size_t offset; /* in struct config */
+	int64_t min, max, preset;
+};
+
+#define TO(member) offsetof(struct config, member)
+
+static const struct option options[] = {
+	{ "dataDir", OPTION_TEXT, TO(data_dir), 0, 0, 0 },
+	{ "dataLogDir", OPTION_TEXT, TO(data_log_dir), 0, 0, 0 },
+	{ "clientPort", OPTION_INT, TO(client_port), 0, PORT_MAX, CONFIG_NO_PORT },
+	{ "clientPortAddress", OPTION_TEXT, TO(client_host), 0, 0, 0 },
+	{ "secureClientPort", OPTION_INT, TO(secure_port), 0, PORT_MAX, CONFIG_NO_PORT },
+	{ "secureClientPortAddress", OPTION_TEXT, TO(secure_host), 0, 0, 0 },
+	{ "tickTime", OPTION_INT, TO(tick_ms), 1, TICK_MAX_MS, DEFAULT_TICK_MS },
+	{ "minSessionTimeout", OPTION_INT, TO(min_session_ms), -1, INT_MAX, -1 },
+	{ "maxSessionTimeout", OPTION_INT, TO(max_session_ms), -1, INT_MAX, -1 },
+	{ "maxClientCnxns", OPTION_INT, TO(max_per_address), 0, INT_MAX, 60 },
+	{ "maxCnxns", OPTION_INT, TO(max_connections), 0, INT_MAX, 0 },
+	{ "clientPortListenBacklog", OPTION_INT, TO(backlog), -1, INT_MAX, -1 },
+	{ "jute.maxbuffer", OPTION_INT, TO(max_frame), 1024, 64 * MIB, 0xfffff },
+	{ "4lw.commands.whitelist", OPTION_WORDS, TO(words), 0, 0, 0 },
+
+	{ "ssl.keyStore.location", OPTION_TEXT, TO(key_store_file), 0, 0, 0 },
+	{ "ssl.keyStore.type", OPTION_TEXT, TO(key_store_type), 0, 0, 0 },
+	{ "ssl.keyStore.password", OPTION_SECRET, TO(key_password), 0, 0, 0 },
+	{ "ssl.keyStore.passwordPath", OPTION_TEXT, TO(key_password_file), 0, 0, 0 },
+	{ "ssl.trustStore.location", OPTION_TEXT, TO(trust_store_file), 0, 0, 0 },
+	{ "ssl.trustStore.type", OPTION_TEXT, TO(trust_store_type), 0, 0, 0 },
+	{ "ssl.trustStore.password", OPTION_SECRET, TO(trust_store_password), 0, 0, 0 },
+	{ "ssl.trustStore.passwordPath", OPTION_TEXT, TO(trust_store_password_file), 0, 0, 0 },
+	{ "ssl.clientAuth", OPTION_AUTH, TO(client_auth), 0, 0, TLS_CLIENT_AUTH_NEED },
+	{ "ssl.protocol", OPTION_PROTOCOLS, 0, 0, 0, 0 },
+	{ "ssl.enabledProtocols", OPTION_PROTOCOLS, 0, 0, 0, 0 },
+	{ "ssl.handshakeDetectionTimeoutMillis", OPTION_TIME, TO(handshake_ms), 1, 10 * SECOND,
+	  5 * SECOND },
+	/* netty.server.outstandingHandshake.limit is ZooKeeper's name for the same. */
+	{ "netty.server.outstandingHandshake.limit", OPTION_INT, TO(max_handshakes), 1, 100000,
+	  250 },
+
+	{ "zoolite.certFile", OPTION_TEXT, TO(cert_file), 0, 0, 0 },
+	{ "zoolite.keyFile", OPTION_TEXT, TO(key_file), 0, 0, 0 },
+	{ "zoolite.trustFile", OPTION_TEXT, TO(trust_file), 0, 0, 0 },
+	{ "zoolite.monitorPort", OPTION_INT, TO(monitor_port), 0, PORT_MAX, CONFIG_NO_PORT },
+	{ "zoolite.gateThreads", OPTION_INT, TO(gate_threads), 1, 64, 2 },
+	{ "zoolite.maxHandshakes", OPTION_INT, TO(max_handshakes), 1, 100000, 250 },
+	{ "zoolite.firstRequestTimeout", OPTION_TIME, TO(first_request_ms), 100, 10 * SECOND,
+	  10 * SECOND },
+	{ "zoolite.maxUnsent", OPTION_SIZE, TO(max_unsent), 64 * KIB, GIB, MIB },
+	{ "zoolite.unsentTimeout", OPTION_TIME, TO(unsent_ms), 100, HOUR, 10 * SECOND },
+	{ "zoolite.maxInFlight", OPTION_SIZE, TO(max_in_flight), 4 * KIB, GIB, MIB },
+	{ "zoolite.maxReadAhead", OPTION_SIZE, TO(max_read_ahead), 4 * KIB, GIB, 128 * KIB },
+	{ "zoolite.maxWatches", OPTION_INT, TO(max_watches), 1, INT_MAX, 100000 },
+	{ "zoolite.maxWatchSize", OPTION_SIZE, TO(max_watch_bytes), 64 * KIB, GIB, 32 * MIB },
+	{ "zoolite.maxEphemerals", OPTION_INT, TO(max_ephemerals), 1, INT_MAX, 100000 },
+	{ "zoolite.maxEphemeralSize", OPTION_SIZE, TO(max_ephemeral_bytes), 64 * KIB, 64 * MIB,
+	  16 * MIB },
+	{ "zoolite.maxSessions", OPTION_INT, TO(max_sessions), 1, INT_MAX, 100000 },
+	{ "zoolite.maxPath", OPTION_INT, TO(max_path), 256, 256 * KIB, 16 * KIB },
+	{ "zoolite.maxIdentities", OPTION_INT, TO(max_ids), 2, 1000, 16 },
+	{ "zoolite.maxIdentitySize", OPTION_INT, TO(max_id_bytes), 64, 64 * KIB, 4 * KIB },
+	{ "zoolite.maxAclEntries", OPTION_INT, TO(max_acl_entries), 1, 10000, 128 },
+	{ "zoolite.maxAclSize", OPTION_INT, TO(max_acl_bytes), 256, MIB, 64 * KIB },
+	{ "zoolite.maxReply", OPTION_SIZE, TO(max_reply), MIB, GIB, 64 * MIB },
+	{ "zoolite.maxPendingSize", OPTION_SIZE, TO(max_pending_bytes), MIB, TIB, 64 * MIB },
+	{ "zoolite.cacheSize", OPTION_SIZE, TO(cache_bytes), 0, TIB, 64 * MIB },
+	{ "zoolite.treeCacheSize", OPTION_SIZE, TO(tree_cache_bytes), 256 * KIB, TIB, 16 * MIB },
+	{ "zoolite.segmentSize", OPTION_SIZE, TO(segment_bytes), 64 * KIB, 4 * GIB, 64 * MIB },
+	{ "zoolite.logRetention", OPTION_SIZE, TO(retention_bytes), 0, TIB, GIB },
+	{ "zoolite.logRetentionTime", OPTION_TIME, TO(retention_ms), 0, 36500 * DAY, 0 },
+	{ "zoolite.replayBatch", OPTION_INT, TO(replay_batch_rows), 1, 1000000, 10000 },
+	{ "zoolite.replayDelay", OPTION_TIME, TO(replay_delay_ms), 0, MINUTE, 100 },
+	{ "zoolite.maxLag", OPTION_INT, TO(max_lag_rows), 1000, 100000000, 200000 },
+};
+
+enum { OPTION_COUNT = sizeof(options) / sizeof(options[0]) };
+
+/* Properties of ZooKeeper that mean nothing to a single node, or that shape the inside of another
+ * server. From the administrator's guide and QuorumPeerConfig, 3.4 to 3.10. A name that ends with a
+ * dot stands for all behind it. */
+static const char *const ignored[] = {
+	/* an ensemble */
+	"server.",
+	"group.",
+	"weight.",
+	"initLimit",
+	"syncLimit",
+	"electionAlg",
+	"electionPortBindRetry",
+	"leaderServes",
+	"peerType",
+	"syncEnabled",
+	"cnxTimeout",
+	"quorumCnxnTimeoutMs",
+	"connectToLearnerMasterLimit",
+	"observerMasterPort",
+	"observerMaster.sizeLimit",
+	"observer.",
+	"fastleader.",
+	"leader.",
+	"learner.",
+	"follower.",
+	"leaderConnectDelayDuringRetryMs",
+	"maxTimeToWaitForEpoch",
+	"maxConcurrentSnapSyncs",
+	"maxConcurrentDiffSyncs",
+	"forward_learner_requests_to_commit_processor_disabled",
+	"forceSnapshotSync",
+	"standaloneEnabled",
+	"reconfigEnabled",
+	"dynamicConfigFile",
+	"version",
+	"oraclePath",
+	"localSessionsEnabled",
+	"localSessionsUpgradingEnabled",
+	"ensembleAuthName",
+	"tcpKeepAlive",
+	"multiAddress.",
+	"quorumListenOnAllIPs",
+	"quorum.auth.",
+	"quorum.cnxn.threads.size",
+	"sslQuorum",
+	"sslQuorumReloadCertFiles",
+	"portUnification",
+	"ssl.quorum.",
+	/* its files and its threads */
+	"autopurge.",
+	"snapCount",
+	"commitLogCount",
+	"snapSizeLimitInKb",
+	"txnLogSizeLimitInKb",
+	"snapshotSizeFactor",
+	"snapshot.",
+	"serializeLastProcessedZxid.enabled",
+	"preAllocSize",
+	"forceSync",
+	"fsync.warningthresholdms",
+	"digest.enabled",
+	"datadir.autocreate",
+	"db.autocreate",
+	"flushDelay",
+	"maxWriteQueuePollTime",
+	"maxBatchSize",
+	"serverCnxnFactory",
+	"nio.",
+	"netty.",
+	"commitProcessor.",
+	"intBufferStartingSizeBytes",
+	"jute.maxbuffer.extrasize",
+	"maxResponseCacheSize",
+	"maxGetChildrenResponseCacheSize",
+	"watchManagerName",
+	"watcherCleanThreadsNum",
+	"watcherCleanThreshold",
+	"watcherCleanIntervalInSeconds",
+	"maxInProcessingDeadWatchers",
+	"bitHashCacheSize",
+	"closeSessionTxn.enabled",
+	"emulate353TTLNodes",
+	"extendedTypesEnabled",
+	"znode.container.",
+	"readonlymode.enabled",
+	"messageTracker.",
+	"pathStats.",
+	"test.",
+	"testingonly.",
+	/* its ways to slow clients down; ours are the limits above */
+	"globalOutstandingLimit",
+	"largeRequestMaxBytes",
+	"largeRequestThreshold",
+	"connection_throttle_tokens",
+	"connection_throttle_fill_time",
+	"connection_throttle_fill_count",
+	"connection_throttle_freeze_time",
+	"connection_throttle_drop_increase",
+	"connection_throttle_drop_decrease",
+	"connection_throttle_decrease_ratio",
+	"connection_throttle_weight_enabled",
+	"connection_throttle_global_session_weight",
+	"connection_throttle_local_session_weight",
+	"connection_throttle_renew_session_weight",
+	"connectionMaxTokens",
+	"connectionTokenFillTime",
+	"connectionTokenFillCount",
+	"connectionFreezeTime",
+	"connectionDropIncrease",
+	"connectionDropDecrease",
+	"connectionDecreaseRatio",
+	"request_throttle_max_requests",
+	"request_throttle_stall_time",
+	"request_throttle_drop_stale",
+	"request_stale_latency_check",
+	"request_stale_connection_check",
+	"request_throttler.shutdownTimeout",
+	"requestThrottleLimit",
+	"requestThrottleStallTime",
+	"requestThrottleDropStale",
+	"requestStaleLatencyCheck",
+	"requestStaleConnectionCheck",
+	"throttled_op_wait_time",
+	"throttledOpWaitTime",
+	"advancedFlowControlEnabled",
+	"clientTcpKeepAlive",
+	/* what is watched and who may do more */
+	"admin.",
+	"metricsProvider.",
+	"audit.",
+	"jmx.",
+	"jvm.pause.",
+	"authProvider",
+	"authProvider.",
+	"superUser",
+	"DigestAuthenticationProvider.superDigest",
+	"X509AuthenticationProvider.",
+	"IPAuthenticationProvider.usexforwardedfor",
+	"enforce.auth.schemes",
+	"enableEagerACLCheck",
+	"skipACL",
+	"kerberos.",
+	"security.auth_to_local",
+	"server.principal",
+	"letAnySaslUserDoX",
+	"allowSaslFailedClients",
+	"requireKerberosConfig",
+	"kinit",
+	"sasl.",
+	"SASLAuthenticationProvider.superPassword",
+	/* TLS: always on here, or a client's */
+	"fips-mode",
+	"ssl.sslProvider",
+	"ssl.hostnameVerification",
+	"ssl.allowReverseDnsLookup",
+	"client.portUnification",
+	"client.certReload",
+	"client.secure",
+	"clientCnxnSocket",
+	"disableAutoWatchReset",
+	"shuffleDnsResponse",
+	"hostProvider.",
+	"request.timeout",
+	"configuration",
+};
+
+/* Properties that would make the server stricter than this version can be: to pass them over would
+ * be less than the operator asked for. Harmless with the one value that changes nothing. */
+static const struct refused {
+	const char *name;
+	const char *harmless; /* NULL: no value is */
+} refused[] = {
+	{ "ssl.crl", "false" },
+	{ "ssl.ocsp", "false" },
+	{ "ssl.ciphersuites", NULL },
+	{ "ssl.clientHostnameVerification", "false" },
+	{ "ssl.context.supplier.class", NULL },
+	{ "ssl.authProvider", "x509" },
+	{ "enforce.auth.enabled", "false" },
+	{ "sessionRequireClientSASLAuth", "false" },
+	{ "DigestAuthenticationProvider.enabled", "true" },
+	{ "DigestAuthenticationProvider.digestAlg", "SHA1" },
+	{ "enforceQuota", "false" },
+};
+
+/* One reading of one text. */
+struct reading {
+	struct config *config;
+	struct config_report *report;
+	const char *name;             /* of the file */
+	unsigned lines[OPTION_COUNT]; /* where each option was given last, 0: nowhere */
+};
+
+/* ---- errors and notes ---- */
+
+printf_like(3, 4) static int fail(struct reading *r, unsigned line, const char *fmt, ...)
+{
+	char reason[CONFIG_ERROR_LEN];
+	char place[16] = "";
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(reason, sizeof(reason), fmt, args);
+	va_end(args);
+	if (line != NO_LINE)
+		snprintf(place, sizeof(place), "%u:", line);
+	/* A cut line is still a line: snprintf ends it. */
+	if (snprintf(r->report->error, sizeof(r->report->error), "%s:%s %s", r->name, place,
+		     reason) < 0)
+		r->report->error[0] = '\0';
+	return -1;
+}
+
+static void note(struct reading *r, enum config_note_kind kind, const char *name, unsigned line)
+{
+	struct config_report *report = r->report;
+	struct config_note *n;
+
+	report->notes = mem_grow(report->notes, (report->note_count + 1) * sizeof(*report->notes));
+	n = &report->notes[report->note_count++];
+	n->kind = kind;
+	n->name = mem_strdup(name);
+	n->line = line;
+}
+
+/* ---- members by their type ---- */
+
+static void *member(const struct option *o, struct config *c)
+{
+	return (char *)c + o->offset;
+}
+
+static void wipe(char *text)
+{
+	if (text != NULL)
+		explicit_bzero(text, strlen(text));
+}
+
+static bool is_text(enum option_type type)
+{
+	return type == OPTION_TEXT || type == OPTION_SECRET || type == OPTION_WORDS;
+}
+
+static void set_text(char **target, const char *value)
+{
+	mem_free(*target);
+	*target = mem_strdup(value);
+}
+
+static void set_number(const struct option *o, struct config *c, int64_t value)
+{
+	switch (o->type) {
+	case OPTION_INT:
+		*(int32_t *)member(o, c) = (int32_t)value;
+		break;
+	case OPTION_SIZE:
+		*(uint64_t *)member(o, c) = (uint64_t)value;
+		break;
+	case OPTION_TIME:
+		*(int64_t *)member(o, c) = value;
+		break;
+	case OPTION_AUTH:
+		*(enum tls_client_auth *)member(o, c) = (enum tls_client_auth)value;
+		break;
+	case OPTION_TEXT:
+	case OPTION_SECRET:
+	case OPTION_PROTOCOLS:
+	case OPTION_WORDS:
+		break;
+	}
+}
+
+static void set_presets(struct config *c)
+{
+	memset(c, 0, sizeof(*c));
+	c->tls_1_2 = true;
+	c->tls_1_3 = true;
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		set_number(&options[i], c, options[i].preset);
+}
+
+/* ---- values ---- */
+
+struct unit {
+	const char *suffix;
+	int64_t factor;
+};
+
+static const struct unit no_units[] = { { "", 1 }, { NULL, 0 } };
+static const struct unit sizes[] = { { "", 1 },    { "k", KIB }, { "K", KIB }, { "m", MIB },
+				     { "M", MIB }, { "g", GIB }, { "G", GIB }, { NULL, 0 } };
+static const struct unit times[] = { { "", 1 },     { "ms", 1 },  { "s", SECOND }, { "m", MINUTE },
+				     { "h", HOUR }, { "d", DAY }, { NULL, 0 } };
+
+/* A decimal (or 0x…) number with a unit, within bounds. */
+static int parse_number(const char *text, const struct unit *units, int64_t min, int64_t max,
+			int64_t *out)
+{
+	const char *digits = text + (*text == '-' || *text == '+');
+	bool hex = digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X');
+	long long number;
+	char *end;
+
+	/* strtoll would pass over white space and read octal. */
+	if (!(*digits >= '0' && *digits <= '9'))
+		return -1;
+	errno = 0;
+	number = strtoll(text, &end, hex ? 16 : 10);
+	if (errno != 0)
+		return -1;
+	while (units->suffix != NULL && strcmp(units->suffix, end) != 0)
+		units++;
+	if (units->suffix == NULL || __builtin_mul_overflow(number, units->factor, out))
+		return -1;
+	return *out >= min && *out <= max ? 0 : -1;
+}
+
+static int set_numeric(struct reading *r, const struct option *o, const char *value, unsigned line)
+{
+	const struct unit *units = no_units;
+	const char *kind = "a number";
+	int64_t number;
+
+	if (o->type == OPTION_SIZE) {
+		units = sizes;
+		kind = "a size in bytes (or with k, m, g)";
+	} else if (o->type == OPTION_TIME) {
+		units = times;
+		kind = "a time in milliseconds (or with ms, s, m, h, d)";
+	}
+	if (parse_number(value, units, o->min, o->max, &number) != 0)
+		return fail(r, line, "%s must be %s from %lld to %lld, not \"%s\"", o->name, kind,
+			    (long long)o->min, (long long)o->max, value);
+	set_number(o, r->config, number);
+	return 0;
+}
+
+static int set_auth(struct reading *r, const struct option *o, const char *value, unsigned line)
+{
+	static const char *const names[] = {
+		[TLS_CLIENT_AUTH_NONE] = "none",
+		[TLS_CLIENT_AUTH_WANT] = "want",
+		[TLS_CLIENT_AUTH_NEED] = "need",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcasecmp(value, names[i]) == 0) {
+			set_number(o, r->config, (int64_t)i);
+			return 0;
+		}
+	}
+	return fail(r, line, "%s must be need, want or none, not \"%s\"", o->name, value);
+}
+
+/* The next word of a list that commas separate, without white space; false at the end. */
+static bool next_word(const char **at, struct slice *word)
+{
+	const char *end;
+
+	if (**at == '\0')
+		return false;
+	end = strchrnul(*at, ',');
+	*word = (struct slice){ *at, (size_t)(end - *at) };
+	*at = *end == ',' ? end + 1 : end;
+	while (word->len > 0 && word->data[word->len - 1] == ' ')
+		word->len--;
+	while (word->len > 0 && word->data[0] == ' ') {
+		word->data++;
+		word->len--;
+	}
+	return true;
+}
+
+static int set_protocols(struct reading *r, const struct option *o, const char *value,
+			 unsigned line)
+{
+	bool with_1_2 = false, with_1_3 = false;
+	struct slice word;
+
+	for (const char *at = value; next_word(&at, &word);) {
+		if (slice_is(word, "TLSv1.2"))
+			with_1_2 = true;
+		else if (slice_is(word, "TLSv1.3"))
+			with_1_3 = true;
+		else
+			return fail(r, line,
+				    "%s: \"%.*s\" is not offered, only TLSv1.2 and TLSv1.3",
+				    o->name, (int)word.len, word.data);
+	}
+	if (!with_1_2 && !with_1_3)
+		return fail(r, line, "%s names no protocol", o->name);
+	r->config->tls_1_2 = with_1_2;
+	r->config->tls_1_3 = with_1_3;
+	return 0;
+}
+
+static int set_words(struct reading *r, const struct option *o, const char *value, unsigned line)
+{
+	struct slice word;
+
+	for (const char *at = value; next_word(&at, &word);) {
+		if (word.len != 0 && word.len != 4 && !slice_is(word, "*"))
+			return fail(r, line, "%s: \"%.*s\" is no four-letter word", o->name,
+				    (int)word.len, word.data);
+	}
+	set_text(member(o, r->config), value);
+	return 0;
+}
+
+static int set_option(struct reading *r, const struct option *o, const char *value, unsigned line)
+{
+	switch (o->type) {
+	case OPTION_INT:
+	case OPTION_SIZE:
+	case OPTION_TIME:
+		return set_numeric(r, o, value, line);
+	case OPTION_AUTH:
+		return set_auth(r, o, value, line);
+	case OPTION_PROTOCOLS:
+		return set_protocols(r, o, value, line);
+	case OPTION_WORDS:
+		return set_words(r, o, value, line);
+	case OPTION_SECRET:
+		wipe(*(char **)member(o, r->config));
+		set_text(member(o, r->config), value);
+		return 0;
+	case OPTION_TEXT:
+		if (*value == '\0')
+			return fail(r, line, "%s has no value", o->name);
+		set_text(member(o, r->config), value);
+		return 0;
+	}
+	return -1;
+}
+
+/* ---- names ---- */
+
+static size_t find_option(const char *name)
+{
+	size_t i = 0;
+
+	while (i < OPTION_COUNT && strcmp(options[i].name, name) != 0)
+		i++;
+	return i;
+}
+
+static bool is_ignored(const char *name)
+{
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++) {
+		size_t len = strlen(ignored[i]);
+
+		if (ignored[i][len - 1] != '.' && strcmp(ignored[i], name) == 0)
+			return true;
+		if (ignored[i][len - 1] == '.' && strncmp(ignored[i], name, len) == 0 &&
+		    name[len] != '\0')
+			return true;
+	}
+	return false;
+}
+
+static const struct refused *find_refused(const char *name)
+{
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		if (strcmp(refused[i].name, name) == 0)
+			return &refused[i];
+	}
+	return NULL;
+}
+
+/* ZooKeeper's system properties are called zookeeper.*; people paste them as they are. Ours have
+ * one name only. */
+static const char *strip_prefix(const char *name)
+{
+	static const char prefix[] = "zookeeper.";
+	static const char ours[] = "zoolite.";
+
+	if (strncmp(name, prefix, sizeof(prefix) - 1) != 0)
+		return name;
+	if (strncmp(name + sizeof(prefix) - 1, ours, sizeof(ours) - 1) == 0)
+		return name;
+	return name + sizeof(prefix) - 1;
+}
+
+static int take_property(struct reading *r, const struct property *p)
+{
+	const char *name = strip_prefix(p->key);
+	size_t index = find_option(name);
+	const struct refused *hard;
+
+	if (index < OPTION_COUNT) {
+		if (r->lines[index] != NO_LINE)
+			note(r, CONFIG_REPEATED, p->key, p->line);
+		r->lines[index] = p->line;
+		return set_option(r, &options[index], p->value, p->line);
+	}
+	hard = find_refused(name);
+	if (hard != NULL && hard->harmless == NULL && *p->value != '\0')
+		return fail(r, p->line, "%s is not supported by this version", p->key);
+	if (hard != NULL && hard->harmless != NULL && strcasecmp(p->value, hard->harmless) != 0)
+		return fail(r, p->line, "%s is not supported by this version, but as %s", p->key,
+			    hard->harmless);
+	if (hard == NULL && !is_ignored(name))
+		return fail(r, p->line, "unknown property \"%s\"", p->key);
+	note(r, CONFIG_IGNORED, p->key, p->line);
+	return 0;
+}
+
+/* ---- the whole ---- */
+
+static unsigned line_of(const struct reading *r, const char *name)
+{
+	return r->lines[find_option(name)];
+}
+
+/* A key or trust store that is not PEM, by its type or, without one, by the end of its name as in
+ * ZooKeeper. */
+static int check_store(struct reading *r, const char *option, const char *file, const char *type)
+{
+	static const char *const others[] = { ".jks", ".p12", ".bcfks" };
+	const char *dot = file == NULL ? NULL : strrchr(file, '.');
+
+	if (type != NULL && strcasecmp(type, "PEM") != 0)
+		return fail(r, line_of(r, option), "%s: type %s is not supported, only PEM", option,
+			    type);
+	for (size_t i = 0; type == NULL && dot != NULL && i < sizeof(others) / sizeof(others[0]);
+	     i++) {
+		if (strcasecmp(dot, others[i]) == 0)
+			return fail(r, line_of(r, option),
+				    "%s: a %s file is not supported, only PEM", option, dot + 1);
+	}
+	return 0;
+}
+
+/* Fold ZooKeeper's key store and trust store into certificate, key and trust file. */
+static int fold_stores(struct reading *r)
+{
+	struct config *c = r->config;
+
+	if (check_store(r,
+			c->key_store_type != NULL ? "ssl.keyStore.type" : "ssl.keyStore.location",
+			c->key_store_file, c->key_store_type) != 0 ||
+	    check_store(r,
+			c->trust_store_type != NULL ? "ssl.trustStore.type"
+						    : "ssl.trustStore.location",
+			c->trust_store_file, c->trust_store_type) != 0)
+		return -1;
+	if (c->key_store_file != NULL && (c->cert_file != NULL || c->key_file != NULL))
+		return fail(r, line_of(r, "ssl.keyStore.location"),
+			    "ssl.keyStore.location and zoolite.certFile name two certificates");
+	if (c->trust_store_file != NULL && c->trust_file != NULL)
+		return fail(r, line_of(r, "ssl.trustStore.location"),
+			    "ssl.trustStore.location and zoolite.trustFile name two sets of CAs");
+	if (c->cert_file != NULL && c->key_file == NULL)
+		return fail(r, line_of(r, "zoolite.certFile"),
+			    "zoolite.certFile needs zoolite.keyFile");
+	if (c->key_file != NULL && c->cert_file == NULL)
+		return fail(r, line_of(r, "zoolite.keyFile"),
+			    "zoolite.keyFile needs zoolite.certFile");
+	if (c->key_store_file != NULL) {
+		set_text(&c->cert_file, c->key_store_file);
+		set_text(&c->key_file, c->key_store_file);
+	}
+	if (c->trust_store_file != NULL)
+		set_text(&c->trust_file, c->trust_store_file);
+	return 0;
+}
+
+static int check_tls(struct reading *r)
+{
+	const struct config *c = r->config;
+	unsigned line = line_of(r, "secureClientPort");
+
+	if (c->secure_port == CONFIG_NO_PORT)
+		return 0;
+	if (c->cert_file == NULL)
+		return fail(r, line,
+			    "secureClientPort needs a certificate: ssl.keyStore.location, "
+			    "or zoolite.certFile and zoolite.keyFile");
+	if (c->client_auth != TLS_CLIENT_AUTH_NONE && c->trust_file == NULL)
+		return fail(
+			r, line,
+			"secureClientPort needs the CAs of its clients: ssl.trustStore.location "
+			"or zoolite.trustFile (or ssl.clientAuth=none)");
+	return 0;
+}
+
+static bool is_same_port(int32_t a, int32_t b)
+{
+	return a > 0 && a == b;
+}
+
+static int check_ports(struct reading *r)
+{
+	const struct config *c = r->config;
+	bool same_host = c->client_host == NULL || c->secure_host == NULL ||
+			 strcmp(c->client_host, c->secure_host) == 0;
+
+	if (c->client_host != NULL && c->client_port == CONFIG_NO_PORT)
+		return fail(r, line_of(r, "clientPortAddress"),
+			    "clientPortAddress needs clientPort");
+	if (c->secure_host != NULL && c->secure_port == CONFIG_NO_PORT)
+		return fail(r, line_of(r, "secureClientPortAddress"),
+			    "secureClientPortAddress needs secureClientPort");
+	if (c->client_port == CONFIG_NO_PORT && c->secure_port == CONFIG_NO_PORT)
+		return fail(r, NO_LINE,
+			    "no port to serve on: set secureClientPort (or clientPort)");
+	if (is_same_port(c->client_port, c->secure_port) && same_host)
+		return fail(r, line_of(r, "clientPort"),
+			    "clientPort and secureClientPort are the same");
+	if (is_same_port(c->monitor_port, c->client_port) ||
+	    is_same_port(c->monitor_port, c->secure_port))
+		return fail(r, line_of(r, "zoolite.monitorPort"),
+			    "zoolite.monitorPort is the port of clients");
+	return 0;
+}
+
+static int settle_sessions(struct reading *r)
+{
+	struct config *c = r->config;
+
+	if (c->min_session_ms == -1)
+		c->min_session_ms = MIN_SESSION_TICKS * c->tick_ms;
+	if (c->max_session_ms == -1)
+		c->max_session_ms = MAX_SESSION_TICKS * c->tick_ms;
+	if (c->max_session_ms == 0)
+		return fail(r, line_of(r, "maxSessionTimeout"), "maxSessionTimeout must not be 0");
+	if (c->min_session_ms > c->max_session_ms)
+		return fail(r, line_of(r, "minSessionTimeout"),
+			    "minSessionTimeout (%d) must not be larger than maxSessionTimeout (%d)",
+			    c->min_session_ms, c->max_session_ms);
+	return 0;
+}
+
+static int settle(struct reading *r)
+{
+	if (r->config->data_dir == NULL)
+		return fail(r, NO_LINE, "dataDir is not set");
+	if (check_ports(r) != 0 || settle_sessions(r) != 0 || fold_stores(r) != 0)
+		return -1;
+	return check_tls(r);
+}
+
+static int read_properties(struct reading *r, struct slice text)
+{
+	struct properties reader;
+	struct property property;
+	enum properties_result got;
+	const char *reason = NULL;
+	int rc = 0;
+
+	properties_init(&reader, text);
+	while ((got = properties_next(&reader, &property, &reason)) == PROPERTIES_PAIR && rc == 0)
+		rc = take_property(r, &property);
+	if (got == PROPERTIES_BAD && rc == 0)
+		rc = fail(r, property.line, "%s", reason);
+	properties_fini(&reader);
+	return rc;
+}
+
+static int parse(struct reading *r, struct slice text)
+{
+	set_presets(r->config);
+	if (read_properties(r, text) != 0)
+		return -1;
+	return settle(r);
+}
+
+int config_parse(struct slice text, const char *name, struct config *c,
+		 struct config_report *report)
+{
+	struct reading r = { .config = c, .report = report, .name = name };
+
+	memset(report, 0, sizeof(*report));
+	return parse(&r, text);
+}
+
+/* The content of a file of at most max bytes, with a NUL behind; NULL with errno where it cannot be
+ * had. */
+static char *read_file(const char *path, size_t max, size_t *len)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char *text = NULL;
+	ssize_t got = 0;
+	int saved;
+
+	if (fd < 0)
+		return NULL;
+	text = mem_new(max + 2);
+	*len = 0;
+	do {
+		*len += (size_t)got;
+		got = read(fd, text + *len, max + 1 - *len);
+	} while (got > 0);
+	saved = got < 0 ? errno : EFBIG;
+	close(fd);
+	if (got == 0 && *len <= max)
+		return text;
+	explicit_bzero(text, max + 2);
+	mem_free(text);
+	errno = saved;
+	return NULL;
+}
+
+/* A password file's content, without the line end behind it; it counts more than a password in the
+ * configuration. */
+static int read_secret(struct reading *r)
+{
+	struct config *c = r->config;
+	char *text;
+	size_t len;
+
+	if (c->key_password_file == NULL)
+		return 0;
+	text = read_file(c->key_password_file, SECRET_MAX_LEN, &len);
+	if (text == NULL)
+		return fail(r, line_of(r, "ssl.keyStore.passwordPath"), "cannot read %s: %s",
+			    c->key_password_file, strerror(errno));
+	text[strcspn(text, "\r\n")] = '\0';
+	wipe(c->key_password);
+	set_text(&c->key_password, text);
+	explicit_bzero(text, len);
+	mem_free(text);
+	return 0;
+}
+
+int config_load(const char *path, struct config *c, struct config_report *report)
+{
+	struct reading r = { .config = c, .report = report, .name = path };
+	char *text;
+	size_t len;
+	int rc;
+
+	memset(report, 0, sizeof(*report));
+	set_presets(c);
+	text = read_file(path, FILE_MAX_LEN, &len);
+	if (text == NULL)
+		return fail(&r, NO_LINE, "%s", strerror(errno));
+	rc = parse(&r, (struct slice){ text, len });
+	explicit_bzero(text, len);
+	mem_free(text);
+	return rc == 0 ? read_secret(&r) : -1;
+}
+
+void config_fini(struct config *c)
+{
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		char **text = member(&options[i], c);
+
+		if (!is_text(options[i].type))
+			continue;
+		if (options[i].type == OPTION_SECRET)
+			wipe(*text);
+		mem_free(*text);
+		*text = NULL;
+	}
+}
+
+void config_report_fini(struct config_report *report)
+{
+	for (size_t i = 0; i < report->note_count; i++)
+		mem_free(report->notes[i].name);
+	mem_free(report->notes);
+	report->notes = NULL;
+	report->note_count = 0;
+}
+
+bool config_allows_word(const struct config *c, const char word[4])
+{
+	struct slice asked = { word, 4 }, allowed;
+
+	if (slice_is(asked, "srvr"))
+		return true;
+	for (const char *at = c->words == NULL ? "" : c->words; next_word(&at, &allowed);) {
+		if (slice_is(allowed, "*") || slice_equal(allowed, asked))
+			return true;
+	}
+	return false;
+}

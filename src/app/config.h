@@ -1,0 +1,126 @@
+/* The configuration: one table of properties (config.c) with type, target, bounds and default, read
+ * from a zoo.cfg.
+ *
+ * ZooKeeper's own names are understood, with or without "zookeeper." before them (as its system
+ * properties are called); ours begin with "zoolite.". What ZooKeeper knows and one node has no use
+ * for is passed over and noted in the report; what nobody knows, a bad value, and a setting that
+ * would make the server stricter than this version can be, are errors. A name given twice counts as
+ * it stood last, as in ZooKeeper. Prints nothing. */
+#ifndef APP_CONFIG_H
+#define APP_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cdefs.h"
+#include "base/slice.h"
+#include "net/tls.h"
+
+enum { CONFIG_NO_PORT = -1 };
+
+/* All strings are owned; NULL where not set. Add a member here and a row to the table in config.c.
+ */
+struct config {
+	/* where the data lies */
+	char *data_dir;
+	char *data_log_dir; /* NULL: data_dir */
+	/* ports: CONFIG_NO_PORT: none, 0: the system chooses; hosts: NULL: all addresses */
+	int32_t client_port; /* plain text */
+	char *client_host;
+	int32_t secure_port; /* TLS */
+	char *secure_host;
+	int32_t monitor_port; /* four-letter words only, on loopback */
+	/* sessions */
+	int32_t tick_ms;
+	int32_t min_session_ms; /* never -1 after reading */
+	int32_t max_session_ms;
+	/* limits of strangers and connections */
+	int32_t max_per_address;  /* maxClientCnxns; 0: no limit */
+	int32_t max_connections;  /* maxCnxns; 0: no limit */
+	int32_t backlog;          /* of the listeners; -1: the system's */
+	int32_t gate_threads;     /* of handshakes */
+	int32_t max_handshakes;   /* under way at once */
+	int64_t handshake_ms;     /* time for a handshake */
+	int64_t first_request_ms; /* time until a peer has asked for its session */
+	int32_t max_frame;        /* jute.maxbuffer: bytes of a request */
+	uint64_t max_unsent;      /* bytes a peer does not take before it is cut off ... */
+	int64_t unsent_ms;        /* ... after this time */
+	uint64_t max_in_flight; /* bytes of replies of a connection that wait for the disk; above it
+				   waits */
+	uint64_t max_read_ahead;      /* bytes read from a connection that waits */
+	int32_t max_watches;          /* of a connection */
+	uint64_t max_watch_bytes;     /* memory that they take */
+	int32_t max_ephemerals;       /* of a session */
+	uint64_t max_ephemeral_bytes; /* memory that they take */
+	int32_t max_sessions;
+	int32_t max_path;        /* bytes of a path */
+	int32_t max_ids;         /* identities of a connection */
+	int32_t max_id_bytes;    /* of an identity that a client names */
+	int32_t max_acl_entries; /* of a znode */
+	int32_t max_acl_bytes;
+	uint64_t max_reply;         /* bytes of one reply */
+	uint64_t max_pending_bytes; /* memory of what is not yet replayed; above it writers wait */
+	char *words; /* four-letter words allowed, "ruok,srvr"; "*": all. config_allows_word reads
+			it */
+	/* TLS: certificate chain and key, and the CAs that may have signed a client */
+	char *cert_file;
+	char *key_file; /* may be the same file */
+	char *key_password;
+	char *trust_file;
+	enum tls_client_auth client_auth;
+	bool tls_1_2; /* versions offered */
+	bool tls_1_3;
+	/* storage and memory */
+	uint64_t cache_bytes;      /* clean znodes kept in memory */
+	uint64_t tree_cache_bytes; /* SQLite's pages of tree.db, for each connection to it */
+	uint64_t segment_bytes;    /* of log before the next segment */
+	uint64_t retention_bytes;  /* of log kept */
+	int64_t retention_ms;      /* 0: by size alone */
+	int32_t replay_batch_rows; /* most in one transaction on the tree */
+	int64_t replay_delay_ms;   /* gathering a batch that is not full */
+	int32_t max_lag_rows;      /* logged and not replayed; above it writers wait */
+	/* As the file gave them; config_load folds them into the TLS members above. */
+	char *key_store_file;
+	char *key_store_type;
+	char *key_password_file;
+	char *trust_store_file;
+	char *trust_store_type;
+	char *trust_store_password; /* a PEM file has none: not used, but no error */
+	char *trust_store_password_file;
+};
+
+enum config_note_kind {
+	CONFIG_IGNORED,  /* ZooKeeper knows it, a single node has no use for it */
+	CONFIG_REPEATED, /* given before; this one counts */
+};
+
+/* Something an operator should read in the log; names only, values may be secrets. */
+struct config_note {
+	enum config_note_kind kind;
+	char *name;
+	unsigned line;
+};
+
+enum { CONFIG_ERROR_LEN = 512 };
+
+struct config_report {
+	char error[CONFIG_ERROR_LEN]; /* "FILE:LINE: reason" after a failure */
+	struct config_note *notes;
+	size_t note_count;
+};
+
+/* Read the file at path, and the password file it names. -1 with report->error. Both structs are
+ * initialised here and want their fini after a failure too. */
+must_check int config_load(const char *path, struct config *c, struct config_report *report);
+/* The same for a text that is called name in errors; touches no file, so key_password_file is not
+ * read. */
+must_check int config_parse(struct slice text, const char *name, struct config *c,
+			    struct config_report *report);
+void config_fini(struct config *c); /* wipes secrets */
+void config_report_fini(struct config_report *report);
+
+/* Whether 4lw.commands.whitelist allows a word of four letters. srvr always is, as in ZooKeeper. */
+bool config_allows_word(const struct config *c, const char word[4]);
+
+#endif

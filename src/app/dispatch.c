@@ -1,0 +1,244 @@
+#include "app/dispatch.h"
+
+#include "app/latency.h"
+#include "app/turn.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "core/registry.h"
+#include "core/request.h"
+#include "core/session.h"
+
+struct dispatch {
+	struct buf reply;
+	struct latency *latency;
+	struct turn *turn;
+};
+
+enum { SMALL_REPLY = 64 * 1024 };
+
+struct route {
+	int32_t type;
+	request_fn handle;
+	bool is_write; /* waits while replay is behind */
+};
+
+static const struct route routes[] = {
+	{ OP_CREATE, request_create, true },
+	{ OP_CREATE2, request_create, true },
+	{ OP_DELETE, request_delete, true },
+	{ OP_EXISTS, request_exists, false },
+	{ OP_GET_DATA, request_get_data, false },
+	{ OP_SET_DATA, request_set_data, true },
+	{ OP_GET_ACL, request_get_acl, false },
+	{ OP_SET_ACL, request_set_acl, true },
+	{ OP_GET_CHILDREN, request_get_children, false },
+	{ OP_GET_CHILDREN2, request_get_children, false },
+	{ OP_SYNC, request_sync, false },
+	{ OP_CHECK, request_check, false },
+	{ OP_MULTI, request_multi, true },
+	{ OP_SET_WATCHES, request_set_watches, false },
+	{ OP_CLOSE_SESSION, request_close_session, false },
+	{ OP_AUTH, request_auth, false },
+	{ OP_SASL, request_sasl, false },
+	{ OP_RECONFIG, request_reconfig, true },
+};
+
+struct dispatch *dispatch_new(size_t max_reply, struct latency *latency, struct turn *turn)
+{
+	struct dispatch *d = mem_new(sizeof(*d));
+
+	buf_init(&d->reply, max_reply);
+	d->latency = latency;
+	d->turn = turn;
+	return d;
+}
+
+void dispatch_free(struct dispatch *d)
+{
+	if (!d)
+		return;
+	buf_fini(&d->reply);
+	mem_free(d);
+}
+
+static const struct route *find_route(int32_t type)
+{
+	for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++)
+		if (routes[i].type == type)
+			return &routes[i];
+	return NULL;
+}
+
+static void write_header(uint8_t *at, int32_t xid, int64_t zxid, int32_t err)
+{
+	jute_put_int(at, xid);
+	jute_put_long(at + 4, zxid);
+	jute_put_int(at + 12, err);
+}
+
+static void send_header_only(struct client *c, int32_t xid, int64_t zxid, int32_t err, int64_t mark)
+{
+	uint8_t header[PROTO_REPLY_HEADER_LEN];
+
+	write_header(header, xid, zxid, err);
+	c->sent++;
+	c->link->send(c, (struct slice){ (const char *)header, sizeof(header) }, mark);
+}
+
+static void answer_ping(struct client *c)
+{
+	uint8_t header[PROTO_REPLY_HEADER_LEN];
+	struct slice frame = { (const char *)header, sizeof(header) };
+	int64_t flushed = registry_flushed(c->registry);
+
+	write_header(header, XID_PING, flushed, ZERR_OK);
+	c->sent++;
+	/* The first frame that a client reads is the answer to its connect request. */
+	if (c->connect_mark > flushed)
+		c->link->send(c, frame, 0);
+	else
+		c->link->send_ahead(c, frame);
+}
+
+/* Zxid of the header: a write's own; else what is on disk or what this connection waits for, and it
+ * never falls. */
+static int64_t header_zxid(struct client *c, const struct request *rq)
+{
+	int64_t zxid = rq->zxid ? rq->zxid : registry_flushed(c->registry);
+
+	if (rq->mark > zxid)
+		zxid = rq->mark;
+	if (zxid > c->last_header)
+		c->last_header = zxid;
+	return c->last_header;
+}
+
+static void send_reply(struct dispatch *d, struct client *c, const struct request *rq,
+		       enum zerr err)
+{
+	/* ZooKeeper answers auth outside of the order of changes. */
+	int64_t zxid = rq->type == OP_AUTH ? 0 : header_zxid(c, rq);
+
+	if (err != ZERR_OK)
+		d->reply.tail = d->reply.head + PROTO_REPLY_HEADER_LEN;
+	write_header(d->reply.data + d->reply.head, rq->xid, zxid, err);
+	c->sent++;
+	c->link->send(c, buf_slice(&d->reply), rq->mark);
+}
+
+static void end_connection(struct client *c, const char *reason)
+{
+	c->stopped = true;
+	c->link->close(c, reason);
+}
+
+static void run(struct dispatch *d, struct client *c, const struct route *route, struct request *rq)
+{
+	uint8_t header[PROTO_REPLY_HEADER_LEN] = { 0 };
+	int64_t began_us = clock_exact_us();
+	enum zerr err;
+
+	buf_clear(&d->reply);
+	jute_writer_init(&rq->out, &d->reply);
+	jute_write_raw(&rq->out, header, sizeof(header));
+	err = route->handle(rq);
+	if (c->stopped)
+		return;
+	if (rq->out.bad) {
+		metrics_add(METRIC_replies_refused, 1);
+		c->stopped = true;
+		c->link->fail(c, "reply too large");
+		return;
+	}
+	send_reply(d, c, rq, err);
+	latency_note(d->latency, began_us, rq->mark, registry_flushed(c->registry));
+	if (rq->closing)
+		end_connection(c, rq->closing);
+	/* One large reply must not keep its memory for all the small ones. */
+	if (d->reply.cap > SMALL_REPLY) {
+		buf_clear(&d->reply);
+		buf_release(&d->reply);
+	}
+}
+
+static void count_request(struct client *c, int32_t xid)
+{
+	c->received++;
+	c->last_xid = xid;
+	session_touch(c->session, clock_now_ms());
+}
+
+static enum dispatch_result execute(struct dispatch *d, struct client *c, struct slice frame)
+{
+	struct request rq = { .registry = c->registry, .client = c };
+	struct proto_request_header header;
+	const struct route *route;
+
+	if (c->stopped)
+		return DISPATCH_DONE;
+	if (!c->connected) {
+		c->received++;
+		request_connect(c, frame);
+		return DISPATCH_DONE;
+	}
+	jute_reader_init(&rq.in, frame);
+	header = proto_read_request_header(&rq.in);
+	if (rq.in.bad) {
+		c->stopped = true;
+		c->link->fail(c, "request header cut short");
+		return DISPATCH_DONE;
+	}
+	if (!c->session)
+		return DISPATCH_DONE;
+	route = find_route(header.type);
+	if (route && route->is_write && registry_is_behind(c->registry)) {
+		/* Alive it is, whatever it waits for. */
+		session_touch(c->session, clock_now_ms());
+		return DISPATCH_PARK;
+	}
+	count_request(c, header.xid);
+	rq.xid = header.xid;
+	rq.type = header.type;
+	if (header.type == OP_PING) {
+		answer_ping(c);
+	} else if (!route) {
+		send_header_only(c, header.xid, -1, ZERR_UNIMPLEMENTED, 0);
+		end_connection(c, "unknown type of request");
+	} else {
+		run(d, c, route, &rq);
+	}
+	return DISPATCH_DONE;
+}
+
+enum dispatch_result dispatch_frame(struct dispatch *d, struct client *c, struct slice frame)
+{
+	int64_t began_us = clock_exact_us();
+	bool is_request = c->connected && frame.len >= 8;
+	enum dispatch_result result = execute(d, c, frame);
+
+	turn_note(d->turn,
+		  is_request ? opcode_name(jute_get_int((const uint8_t *)frame.data + 4))
+			     : "connect",
+		  began_us, clock_exact_us());
+	/* Nobody holds a znode between two requests. */
+	tree_trim(registry_tree(c->registry));
+	return result;
+}
+
+bool dispatch_ping(struct dispatch *d, struct client *c, struct slice frame)
+{
+	struct proto_request_header header;
+	struct jute_reader in;
+
+	(void)d;
+	jute_reader_init(&in, frame);
+	header = proto_read_request_header(&in);
+	if (in.bad || header.type != OP_PING || !c->session || c->stopped)
+		return false;
+	count_request(c, header.xid);
+	answer_ping(c);
+	return true;
+}

@@ -1,0 +1,30 @@
+# The program: what ties the layers together, and what is installed beside it.
+noinst_LIBRARIES += libapp.a
+libapp_a_SOURCES = \
+	src/app/config.c src/app/config.h \
+	src/app/dispatch.c src/app/dispatch.h \
+	src/app/fourlw.c src/app/fourlw.h \
+	src/app/latency.c src/app/latency.h \
+	src/app/notify.c src/app/notify.h \
+	src/app/peers.c src/app/peers.h \
+	src/app/properties.c src/app/properties.h \
+	src/app/server.c src/app/server.h \
+	src/app/setup.c src/app/setup.h \
+	src/app/turn.c src/app/turn.h
+EXTRA_DIST += src/app/.may_include
+
+sbin_PROGRAMS += zoolited
+zoolited_SOURCES = src/app/main.c
+zoolited_LDADD = $(ZOOLITE_LDADD)
+
+dist_man_MANS += src/app/zoolited.8
+
+sampledir = $(sysconfdir)/zoolite
+dist_sample_DATA = src/app/zoo.cfg.sample
+
+systemdsystemunit_DATA = src/app/zoolite.service
+EXTRA_DIST += src/app/zoolite.service.in
+CLEANFILES += src/app/zoolite.service
+src/app/zoolite.service: src/app/zoolite.service.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && sed -e 's|@sbindir[@]|$(sbindir)|g' -e 's|@sysconfdir[@]|$(sysconfdir)|g' \
+		-e 's|@localstatedir[@]|$(localstatedir)|g' $(srcdir)/src/app/zoolite.service.in >$@.tmp && mv $@.tmp $@

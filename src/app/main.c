@@ -1,0 +1,124 @@
+/* zoolited: the command line, then the order of start and stop. No logic. */
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "app/config.h"
+#include "app/fourlw.h"
+#include "app/server.h"
+#include "app/setup.h"
+#include "base/log.h"
+
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+static const char usage[] = "usage: zoolited [-t] [-V] [-h] zoo.cfg\n"
+			    "  -t  check the file and what it names, say what is wrong, then end\n"
+			    "  -V  print the version\n"
+			    "  -h  print this\n";
+
+/* What libevent has to say goes where everything goes. */
+static void log_event_message(int severity, const char *message)
+{
+	if (severity >= EVENT_LOG_WARN)
+		log_warn("libevent.message", LOG_TEXT("text", message));
+}
+
+static void log_notes(const struct config_report *report)
+{
+	for (size_t i = 0; i < report->note_count; i++)
+		log_info(report->notes[i].kind == CONFIG_IGNORED ? "config.ignored"
+								 : "config.repeated",
+			 LOG_TEXT("property", report->notes[i].name),
+			 LOG_INT("line", report->notes[i].line));
+}
+
+static int serve(struct config *config, struct tls_context *tls, const char *path)
+{
+	char reason[SERVER_REASON_LEN];
+	struct server *server;
+	int rc;
+
+	log_info("server.starting", LOG_TEXT("version", fourlw_version()),
+		 LOG_TEXT("config", path));
+	server = server_new(config, path, tls, reason);
+	if (!server) {
+		log_error("server.start_failed", LOG_TEXT("reason", reason));
+		return EXIT_FAILED;
+	}
+	rc = server_run(server);
+	server_free(server);
+	log_info("server.stopped");
+	return rc == 0 ? EXIT_OK : EXIT_FAILED;
+}
+
+/* -1 where the file or what it names is wrong, which has been said then. */
+static int load(const char *path, struct config *config, struct config_report *report,
+		struct tls_context **tls)
+{
+	char reason[SETUP_REASON_LEN];
+
+	*tls = NULL;
+	if (config_load(path, config, report) != 0) {
+		fprintf(stderr, "%s\n", report->error);
+		return -1;
+	}
+	if (setup_check(config, tls, reason) != 0) {
+		fprintf(stderr, "%s: %s\n", path, reason);
+		return -1;
+	}
+	return 0;
+}
+
+static int load_and_serve(const char *path, int only_test)
+{
+	struct config_report report;
+	struct config config;
+	struct tls_context *tls;
+	int rc = load(path, &config, &report, &tls) == 0 ? EXIT_OK : EXIT_USAGE;
+
+	if (rc == EXIT_OK && !only_test) {
+		log_notes(&report);
+		config_report_fini(&report);
+		return serve(&config, tls, path);
+	}
+	if (rc == EXIT_OK)
+		printf("%s: good\n", path);
+	tls_context_unref(tls);
+	config_fini(&config);
+	config_report_fini(&report);
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	int only_test = 0;
+	int opt;
+
+	/* OpenSSL writes to sockets without MSG_NOSIGNAL. */
+	signal(SIGPIPE, SIG_IGN);
+	event_set_log_callback(log_event_message);
+	opterr = 0;
+	while ((opt = getopt(argc, argv, "tVh")) != -1) {
+		switch (opt) {
+		case 't':
+			only_test = 1;
+			break;
+		case 'V':
+			printf("zoolited %s (%s)\n", PACKAGE_VERSION, RELEASE_DATE);
+			return EXIT_OK;
+		case 'h':
+			fputs(usage, stdout);
+			return EXIT_OK;
+		default:
+			fprintf(stderr, "zoolited: there is no option -%c (see zoolited -h)\n",
+				optopt);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind + 1 != argc) {
+		fputs("zoolited: name one configuration file (see zoolited -h)\n", stderr);
+		return EXIT_USAGE;
+	}
+	return load_and_serve(argv[optind], only_test);
+}

@@ -1,0 +1,197 @@
+#include "app/peers.h"
+
+#include "app/turn.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "core/registry.h"
+#include "core/session.h"
+
+struct peer {
+	struct client client;
+	struct peers *peers;
+	struct conn *conn;
+	bool has_client; /* initialised: the registry serves */
+};
+
+struct peers {
+	struct conn_set *connections;
+	struct dispatch *dispatch;
+	struct turn *turn;
+	struct registry *registry; /* NULL until it serves */
+	peers_word_fn word;
+	void *ctx;
+};
+
+/* --- from the registry to the connection --- */
+
+static struct conn *conn_of(struct client *c)
+{
+	return container_of(c, struct peer, client)->conn;
+}
+
+static void link_send(struct client *c, struct slice frame, int64_t mark)
+{
+	conn_send(conn_of(c), frame, mark);
+}
+
+static void link_send_ahead(struct client *c, struct slice frame)
+{
+	conn_send_ahead(conn_of(c), frame);
+}
+
+static void link_close(struct client *c, const char *reason)
+{
+	conn_close(conn_of(c), reason);
+}
+
+static void link_fail(struct client *c, const char *reason)
+{
+	conn_fail(conn_of(c), reason);
+}
+
+static void link_established(struct client *c)
+{
+	conn_set_established(conn_of(c));
+}
+
+static void link_read_now(struct client *c)
+{
+	struct conn *conn = conn_of(c);
+
+	/* Whom we hold back is not silent: what it sends may lie behind what we do not read yet. */
+	if (conn_read_now(conn) && conn_is_parked(conn) && c->session)
+		session_touch(c->session, clock_now_ms());
+}
+
+static const struct client_link peer_link = {
+	.send = link_send,
+	.send_ahead = link_send_ahead,
+	.close = link_close,
+	.fail = link_fail,
+	.established = link_established,
+	.read_now = link_read_now,
+};
+
+/* --- from the connection to the registry --- */
+
+static void give_client(struct peer *p)
+{
+	const struct arrival *from = conn_peer(p->conn);
+
+	client_init(&p->client, p->peers->registry, &peer_link, from->address, from->host,
+		    from->identity.subject);
+	p->has_client = true;
+}
+
+static void on_begun(struct conn *c, void *user)
+{
+	const struct peer *p = user;
+
+	(void)c;
+	turn_step(p->peers->turn, "sockets");
+}
+
+static enum conn_next on_frame(struct conn *c, void *user, struct slice frame)
+{
+	struct peer *p = user;
+
+	(void)c;
+	if (!p->peers->registry)
+		return CONN_PARK;
+	if (!p->has_client)
+		give_client(p);
+	/* Sessions must not be touched with the time of before the wait. */
+	clock_update();
+	return dispatch_frame(p->peers->dispatch, &p->client, frame) == DISPATCH_PARK ? CONN_PARK
+										      : CONN_TOOK;
+}
+
+static bool on_ping(struct conn *c, void *user, struct slice frame)
+{
+	struct peer *p = user;
+
+	(void)c;
+	clock_update();
+	return p->has_client && dispatch_ping(p->peers->dispatch, &p->client, frame);
+}
+
+static bool on_word(struct conn *c, void *user, const char word[4])
+{
+	struct peer *p = user;
+
+	return p->peers->word(p->peers->ctx, c, word);
+}
+
+static void on_closed(struct conn *c, void *user, const char *reason)
+{
+	struct peer *p = user;
+
+	log_debug("connection.closed", LOG_TEXT("peer", conn_peer(c)->address),
+		  LOG_TEXT("reason", reason));
+	if (p->has_client)
+		client_fini(&p->client);
+	mem_free(p);
+}
+
+/* --- all of them --- */
+
+struct peers *peers_new(struct event_base *base, struct timer_wheel *wheel,
+			const struct conn_limits *limits, struct dispatch *dispatch,
+			struct turn *turn, peers_word_fn word, void *ctx)
+{
+	static const struct conn_handlers handlers = { on_begun, on_frame, on_ping, on_word,
+						       on_closed };
+	struct peers *p = mem_new(sizeof(*p));
+
+	p->dispatch = dispatch;
+	p->turn = turn;
+	p->word = word;
+	p->ctx = ctx;
+	p->connections = conn_set_new(base, wheel, limits, &handlers);
+	return p;
+}
+
+void peers_free(struct peers *p)
+{
+	if (!p)
+		return;
+	conn_set_free(p->connections);
+	mem_free(p);
+}
+
+void peers_set_registry(struct peers *p, struct registry *registry)
+{
+	p->registry = registry;
+	conn_set_unpark(p->connections);
+}
+
+void peers_take(struct peers *p, struct gate *gate)
+{
+	struct list arrivals;
+	struct list *link;
+
+	list_init(&arrivals);
+	gate_take(gate, &arrivals);
+	while ((link = list_take_first(&arrivals))) {
+		struct peer *peer = mem_new(sizeof(*peer));
+
+		peer->peers = p;
+		peer->conn =
+			conn_open(p->connections, container_of(link, struct arrival, link), peer);
+		if (!peer->conn)
+			mem_free(peer);
+	}
+}
+
+struct conn_set *peers_connections(struct peers *p)
+{
+	return p->connections;
+}
+
+struct client *peers_client(void *user)
+{
+	struct peer *p = user;
+
+	return p->has_client ? &p->client : NULL;
+}

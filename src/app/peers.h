@@ -1,0 +1,32 @@
+/* Where connections and clients meet: each connection that came through the gate serves one client
+ * of the registry. Until the registry is loaded, frames wait and four-letter words say so. Core
+ * thread. */
+#ifndef APP_PEERS_H
+#define APP_PEERS_H
+
+#include <stdbool.h>
+
+#include "app/dispatch.h"
+#include "net/conn.h"
+
+struct event_base;
+struct peers;
+struct turn;
+
+/* Answers a four-letter word on c if it is one (and closes); else false. */
+typedef bool (*peers_word_fn)(void *ctx, struct conn *c, const char word[4]);
+
+struct peers *peers_new(struct event_base *base, struct timer_wheel *wheel,
+			const struct conn_limits *limits, struct dispatch *dispatch,
+			struct turn *turn, peers_word_fn word, void *ctx);
+/* Closes all connections. */
+void peers_free(struct peers *p);
+/* The registry serves from now on: what waited goes on. */
+void peers_set_registry(struct peers *p, struct registry *registry);
+/* Take over what came through the gate. */
+void peers_take(struct peers *p, struct gate *gate);
+struct conn_set *peers_connections(struct peers *p);
+/* The client that a connection serves; NULL before the registry serves. */
+struct client *peers_client(void *user);
+
+#endif

@@ -1,0 +1,488 @@
+#include "app/server.h"
+
+#include <event2/event.h>
+#include <event2/thread.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "app/fourlw.h"
+#include "app/latency.h"
+#include "app/notify.h"
+#include "app/peers.h"
+#include "app/setup.h"
+#include "app/turn.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "core/registry.h"
+
+enum {
+	MAX_WORD = 64 * 1024 * 1024, /* stat of very many clients */
+	LONGEST_SLEEP_MS = 1000,
+	OWN_FILES = 64, /* databases, listeners, event loops, and some to spare */
+	FILES_OF_THREAD = 4,
+	FILES_OF_SEGMENT = 4,
+	MOST_OPEN_SEGMENTS = 16, /* that wait for replay, where they are small */
+	LEAST_CONNECTIONS = 16,
+};
+
+struct server {
+	struct config config;
+	char *config_path;
+	struct store *store;
+	struct registry *registry;
+	struct gate *gate;
+	struct tls_context *tls;
+	struct peers *peers;
+	struct dispatch *dispatch;
+	struct latency *latency;
+	struct event_base *base;
+	struct event *gate_event, *store_event, *loaded_event, *sleep_event;
+	struct event *signals[3];
+	struct timer_wheel connection_wheel; /* of net */
+	struct timer_wheel session_wheel; /* of the registry; another thread's while that loads */
+	struct turn turn;
+	pthread_t loader;
+	int loaded_fd;
+	int load_rc;
+	char reason[STORE_REASON_LEN];
+	bool loading; /* the loader thread owns registry, store and session_wheel */
+	bool serving;
+	bool stopping;
+};
+
+/* --- four-letter words --- */
+
+static bool answer_word(void *ctx, struct conn *c, const char word[4])
+{
+	struct server *s = ctx;
+	struct fourlw_view view = { &s->config, s->serving ? s->registry : NULL, s->store, s->peers,
+				    s->latency };
+	struct buf out;
+	bool known;
+
+	buf_init(&out, MAX_WORD);
+	known = fourlw_answer(&view, word, &out);
+	if (known) {
+		conn_send_raw(c, buf_slice(&out));
+		conn_close(c, "four-letter word answered");
+	}
+	buf_fini(&out);
+	return known;
+}
+
+/* --- events --- */
+
+static void on_gate(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *s = arg;
+
+	(void)fd;
+	(void)what;
+	turn_step(&s->turn, "gate");
+	clock_update();
+	peers_take(s->peers, s->gate);
+}
+
+static void on_store(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *s = arg;
+
+	(void)fd;
+	(void)what;
+	turn_step(&s->turn, "store");
+	clock_update();
+	registry_wake(s->registry);
+	latency_flushed(s->latency, registry_flushed(s->registry));
+	conn_set_release(peers_connections(s->peers), registry_flushed(s->registry));
+	if (!registry_is_behind(s->registry))
+		conn_set_unpark(peers_connections(s->peers));
+}
+
+static void on_sleep(evutil_socket_t fd, short what, void *arg)
+{
+	/* Ends the wait; the wheels are run after every wait. */
+	(void)fd;
+	(void)what;
+	(void)arg;
+}
+
+static void reload(struct server *s);
+
+static void on_signal(evutil_socket_t number, short what, void *arg)
+{
+	struct server *s = arg;
+
+	(void)what;
+	turn_step(&s->turn, "signal");
+	if (number == SIGHUP)
+		reload(s);
+	else
+		s->stopping = true;
+}
+
+static void start_serving(struct server *s)
+{
+	s->serving = true;
+	event_add(s->store_event, NULL);
+	peers_set_registry(s->peers, s->registry);
+	log_info("server.serving", LOG_HEX("zxid", registry_last_zxid(s->registry)),
+		 LOG_INT("znodes", tree_counts(registry_tree(s->registry)).znodes));
+	notify_ready();
+}
+
+static void on_loaded(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *s = arg;
+
+	(void)fd;
+	(void)what;
+	turn_step(&s->turn, "start");
+	event_del(s->loaded_event);
+	pthread_join(s->loader, NULL);
+	s->loading = false;
+	if (s->load_rc == 0) {
+		start_serving(s);
+		return;
+	}
+	log_error("server.start_failed", LOG_TEXT("reason", s->reason));
+	s->stopping = true;
+}
+
+/* --- TLS --- */
+
+/* Certificates, key and trust store are read anew, from where the file says now; the old ones stay
+ * where the new ones are bad. Everything else in the file waits for a restart. */
+static void reload(struct server *s)
+{
+	struct config_report report;
+	struct config fresh;
+	char reason[TLS_REASON_LEN];
+	struct tls_context *tls;
+
+	notify_reloading();
+	if (config_load(s->config_path, &fresh, &report) != 0) {
+		log_error("reload.refused", LOG_TEXT("reason", report.error));
+	} else if (!s->tls || fresh.secure_port == CONFIG_NO_PORT) {
+		log_info("reload.done", LOG_TEXT("certificate", "none"));
+	} else {
+		tls = setup_tls(&fresh, reason);
+		if (tls) {
+			gate_set_tls(s->gate, tls);
+			tls_context_unref(s->tls);
+			s->tls = tls;
+			log_info("reload.done", LOG_TEXT("certificate", fresh.cert_file));
+		} else {
+			log_error("reload.refused", LOG_TEXT("reason", reason));
+		}
+	}
+	config_fini(&fresh);
+	config_report_fini(&report);
+	if (s->serving)
+		notify_ready();
+}
+
+/* --- building --- */
+
+static int listen_on(struct server *s, enum gate_listener_kind kind, const char *host, int32_t port,
+		     const char *log_name, char reason[SERVER_REASON_LEN])
+{
+	char why[TLS_REASON_LEN];
+	uint16_t bound = 0;
+
+	if (port == CONFIG_NO_PORT)
+		return 0;
+	if (gate_listen(s->gate, kind, host, (uint16_t)port, kind == GATE_TLS ? s->tls : NULL,
+			&bound, why) != 0) {
+		snprintf(reason, SERVER_REASON_LEN, "%s %d: %s", log_name, port, why);
+		return -1;
+	}
+	log_info("server.listening", LOG_TEXT("kind", log_name),
+		 LOG_TEXT("host", host ? host : "*"), LOG_INT("port", bound));
+	return 0;
+}
+
+/* What the server itself may need at once. */
+static rlim_t own_files(const struct config *c)
+{
+	uint64_t segments = c->max_pending_bytes / c->segment_bytes + 1;
+
+	if (segments > MOST_OPEN_SEGMENTS)
+		segments = MOST_OPEN_SEGMENTS;
+	return OWN_FILES + FILES_OF_THREAD * (rlim_t)c->gate_threads +
+	       FILES_OF_SEGMENT * (rlim_t)segments;
+}
+
+/* Descriptors are the limit that nobody configured: the store must never go without. */
+static unsigned max_connections(const struct config *c)
+{
+	rlim_t own = own_files(c), room = LEAST_CONNECTIONS;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return (unsigned)c->max_connections;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 && getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return (unsigned)c->max_connections;
+	if (limit.rlim_cur > own + LEAST_CONNECTIONS)
+		room = limit.rlim_cur - own;
+	if (room > INT_MAX)
+		room = INT_MAX;
+	if (c->max_connections == 0 || (rlim_t)c->max_connections > room) {
+		log_info("server.connections", LOG_INT("most", room),
+			 LOG_TEXT("reason", "descriptors (RLIMIT_NOFILE)"));
+		return (unsigned)room;
+	}
+	return (unsigned)c->max_connections;
+}
+
+static int open_listeners(struct server *s, char reason[SERVER_REASON_LEN])
+{
+	const struct config *c = &s->config;
+	struct gate_options o;
+
+	gate_options_init(&o);
+	o.max_connections = max_connections(c);
+	o.threads = (unsigned)c->gate_threads;
+	o.max_per_address = (unsigned)c->max_per_address;
+	o.max_handshakes = (unsigned)c->max_handshakes;
+	o.handshake_timeout_ms = c->handshake_ms;
+	o.backlog = c->backlog;
+	s->gate = gate_new(&o);
+	if (listen_on(s, GATE_TLS, c->secure_host, c->secure_port, "secureClientPort", reason) !=
+		    0 ||
+	    listen_on(s, GATE_PLAIN, c->client_host, c->client_port, "clientPort", reason) != 0 ||
+	    listen_on(s, GATE_MONITOR, "127.0.0.1", c->monitor_port, "zoolite.monitorPort",
+		      reason) != 0)
+		return -1;
+	return 0;
+}
+
+static void read_strangers(void *ctx)
+{
+	struct server *s = ctx;
+
+	conn_set_read_strangers(peers_connections(s->peers));
+}
+
+static bool somebody_waits(void *ctx, int64_t deadline_ms)
+{
+	struct server *s = ctx;
+
+	return gate_has_waiting(s->gate, deadline_ms);
+}
+
+static bool somebody_owes(void *ctx, int64_t deadline_ms)
+{
+	struct server *s = ctx;
+
+	return gate_has_shaking(s->gate, deadline_ms) ||
+	       conn_set_has_strangers(peers_connections(s->peers), deadline_ms);
+}
+
+static int open_registry(struct server *s, char reason[SERVER_REASON_LEN])
+{
+	const struct config *c = &s->config;
+	const struct registry_hooks hooks = { s, read_strangers, somebody_waits, somebody_owes };
+	struct store_options so;
+	struct registry_options ro;
+
+	store_options_init(&so);
+	so.data_dir = c->data_dir;
+	so.log_dir = c->data_log_dir;
+	so.segment_bytes = c->segment_bytes;
+	so.retention_bytes = c->retention_bytes;
+	so.retention_ms = c->retention_ms;
+	so.replay_batch_rows = (uint32_t)c->replay_batch_rows;
+	so.replay_delay_ms = (uint32_t)c->replay_delay_ms;
+	so.tree_cache_kib = (uint32_t)(c->tree_cache_bytes / 1024);
+	if (store_open(&s->store, &so, reason) != 0)
+		return -1;
+	registry_options_init(&ro);
+	ro.min_session_timeout_ms = c->min_session_ms;
+	ro.max_session_timeout_ms = c->max_session_ms;
+	ro.cache_bytes = c->cache_bytes;
+	ro.max_watches = (unsigned)c->max_watches;
+	ro.max_watch_bytes = (size_t)c->max_watch_bytes;
+	ro.max_ephemerals = (unsigned)c->max_ephemerals;
+	ro.max_lag_rows = (uint64_t)c->max_lag_rows;
+	ro.max_pending_bytes = c->max_pending_bytes;
+	ro.max_ephemeral_bytes = c->max_ephemeral_bytes;
+	/* Paths and columns that a request of small operations, or the end of a session, puts on
+	 * record. */
+	ro.max_record = (size_t)(2 * c->max_ephemeral_bytes) + 4 * (size_t)c->max_frame;
+	ro.max_sessions = (unsigned)c->max_sessions;
+	ro.max_path = (size_t)c->max_path;
+	ro.access.max_ids = (unsigned)c->max_ids;
+	ro.access.max_id_bytes = (size_t)c->max_id_bytes;
+	ro.access.max_entries = (unsigned)c->max_acl_entries;
+	ro.access.max_acl_bytes = (size_t)c->max_acl_bytes;
+	s->registry = registry_new(s->store, &s->session_wheel, &ro, &hooks);
+	return 0;
+}
+
+static struct event *watch_fd(struct server *s, int fd, event_callback_fn call)
+{
+	struct event *e = event_new(s->base, fd, EV_READ | EV_PERSIST, call, s);
+
+	if (!e)
+		die("server.event", "event_new failed");
+	return e;
+}
+
+static void make_loop(struct server *s)
+{
+	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
+	const struct config *c = &s->config;
+	struct conn_limits limits;
+
+	s->loaded_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	s->base = event_base_new();
+	if (!s->base || s->loaded_fd < 0)
+		die("server.loop", "no event loop");
+	conn_limits_init(&limits);
+	limits.max_frame = (size_t)c->max_frame;
+	limits.max_output = (size_t)c->max_unsent;
+	limits.output_timeout_ms = c->unsent_ms;
+	/* A reply may be that large, behind as much that the peer has not taken. */
+	limits.max_queued = (size_t)(c->max_reply + c->max_unsent + c->max_in_flight);
+	limits.max_gated = (size_t)c->max_in_flight;
+	limits.max_parked_input = (size_t)c->max_read_ahead;
+	limits.first_frame_timeout_ms = c->first_request_ms;
+	s->latency = latency_new();
+	s->dispatch = dispatch_new((size_t)c->max_reply, s->latency, &s->turn);
+	s->peers = peers_new(s->base, &s->connection_wheel, &limits, s->dispatch, &s->turn,
+			     answer_word, s);
+	s->gate_event = watch_fd(s, gate_fd(s->gate), on_gate);
+	s->store_event = watch_fd(s, store_wake_fd(s->store), on_store);
+	s->loaded_event = watch_fd(s, s->loaded_fd, on_loaded);
+	s->sleep_event = evtimer_new(s->base, on_sleep, s);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+		s->signals[i] = evsignal_new(s->base, numbers[i], on_signal, s);
+		event_add(s->signals[i], NULL);
+	}
+	event_add(s->gate_event, NULL);
+	event_add(s->loaded_event, NULL);
+}
+
+struct server *server_new(struct config *config, const char *config_path, struct tls_context *tls,
+			  char reason[SERVER_REASON_LEN])
+{
+	struct server *s = mem_new(sizeof(*s));
+
+	s->config = *config;
+	s->config_path = mem_strdup(config_path);
+	s->tls = tls;
+	s->loaded_fd = -1;
+	timer_wheel_init(&s->connection_wheel, clock_update());
+	timer_wheel_init(&s->session_wheel, clock_now_ms());
+	if (open_registry(s, reason) != 0 || open_listeners(s, reason) != 0) {
+		server_free(s);
+		return NULL;
+	}
+	make_loop(s);
+	return s;
+}
+
+/* --- running --- */
+
+static void *load(void *arg)
+{
+	struct server *s = arg;
+
+	s->load_rc = registry_start(s->registry, s->reason);
+	if (eventfd_write(s->loaded_fd, 1) != 0)
+		die("server.load", "cannot tell the loop");
+	return NULL;
+}
+
+static void sleep_until_due(struct server *s)
+{
+	int64_t now = clock_update();
+	int64_t wait_ms =
+		timer_wheel_wait_ms(&s->connection_wheel, now, notify_wait_ms(LONGEST_SLEEP_MS));
+	struct timeval tv;
+
+	if (s->serving)
+		wait_ms = timer_wheel_wait_ms(&s->session_wheel, now, wait_ms);
+	tv.tv_sec = (time_t)(wait_ms / 1000);
+	tv.tv_usec = (suseconds_t)(wait_ms % 1000 * 1000);
+	event_add(s->sleep_event, &tv);
+	if (event_base_loop(s->base, EVLOOP_ONCE) < 0)
+		die("server.loop", "event loop failed");
+}
+
+static void run_turn(struct server *s)
+{
+	sleep_until_due(s);
+	turn_step(&s->turn, "timers");
+	clock_update();
+	timer_wheel_run(&s->connection_wheel, clock_now_ms());
+	if (s->serving) {
+		timer_wheel_run(&s->session_wheel, clock_now_ms());
+		turn_step(&s->turn, "commit");
+		registry_end_turn(s->registry);
+		conn_set_release(peers_connections(s->peers), registry_flushed(s->registry));
+	}
+	turn_step(&s->turn, "send");
+	conn_set_end_turn(peers_connections(s->peers));
+	notify_alive(clock_now_ms());
+	turn_end(&s->turn);
+}
+
+int server_run(struct server *s)
+{
+	s->loading = true;
+	if (pthread_create(&s->loader, NULL, load, s) != 0)
+		die("server.load", "cannot start a thread");
+	gate_start(s->gate);
+	while (!s->stopping)
+		run_turn(s);
+	notify_stopping();
+	if (s->loading) {
+		pthread_join(s->loader, NULL);
+		s->loading = false;
+	}
+	log_info("server.stopping");
+	return s->load_rc;
+}
+
+static void free_event(struct event *e)
+{
+	if (e)
+		event_free(e);
+}
+
+void server_free(struct server *s)
+{
+	if (!s)
+		return;
+	if (s->gate)
+		gate_stop(s->gate);
+	peers_free(s->peers);
+	free_event(s->gate_event);
+	free_event(s->store_event);
+	free_event(s->loaded_event);
+	free_event(s->sleep_event);
+	for (size_t i = 0; i < sizeof(s->signals) / sizeof(*s->signals); i++)
+		free_event(s->signals[i]);
+	if (s->base)
+		event_base_free(s->base);
+	registry_free(s->registry);
+	store_close(s->store);
+	dispatch_free(s->dispatch);
+	latency_free(s->latency);
+	tls_context_unref(s->tls);
+	if (s->gate)
+		gate_free(s->gate);
+	if (s->loaded_fd >= 0)
+		close(s->loaded_fd);
+	mem_free(s->config_path);
+	config_fini(&s->config);
+	mem_free(s);
+}

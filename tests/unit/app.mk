@@ -1,0 +1,36 @@
+# The configuration: what ZooKeeper's files say, and what is wrong with them.
+check_PROGRAMS += tests/unit/test_properties tests/unit/test_config
+TESTS += tests/unit/test_properties tests/unit/test_config
+
+tests_unit_test_properties_SOURCES = tests/unit/test_properties.c
+tests_unit_test_properties_LDADD = libapp.a libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS)
+
+tests_unit_test_config_SOURCES = tests/unit/test_config.c tests/lib/tmpdir.h
+tests_unit_test_config_LDADD = libapp.a libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS)
+
+# What dispatch, latencies and words say of a registry without a network (HEADLESS: core.mk).
+check_PROGRAMS += tests/unit/test_dispatch
+TESTS += tests/unit/test_dispatch
+tests_unit_test_dispatch_SOURCES = tests/unit/test_dispatch.c $(HEADLESS)
+tests_unit_test_dispatch_LDADD = $(HEADLESS_LDADD)
+
+check_PROGRAMS += tests/unit/test_fourlw
+TESTS += tests/unit/test_fourlw
+tests_unit_test_fourlw_SOURCES = tests/unit/test_fourlw.c $(HEADLESS)
+tests_unit_test_fourlw_LDADD = $(HEADLESS_LDADD)
+
+check_PROGRAMS += tests/unit/test_latency
+TESTS += tests/unit/test_latency
+tests_unit_test_latency_SOURCES = tests/unit/test_latency.c
+tests_unit_test_latency_LDADD = libapp.a libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_turn
+TESTS += tests/unit/test_turn
+tests_unit_test_turn_SOURCES = tests/unit/test_turn.c tests/unit/capture.h
+tests_unit_test_turn_LDADD = libapp.a libbase.a $(CMOCKA_LIBS)
+
+# Plays net/conn and the gate itself.
+check_PROGRAMS += tests/unit/test_peers
+TESTS += tests/unit/test_peers
+tests_unit_test_peers_SOURCES = tests/unit/test_peers.c $(HEADLESS)
+tests_unit_test_peers_LDADD = $(HEADLESS_LDADD)

@@ -1,0 +1,525 @@
+/* zoo.cfg: every kind of property, every error with its line, what is passed over. */
+#include <errno.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "app/config.h"
+#include "tests/lib/tmpdir.h"
+
+/* The least that a server needs. */
+#define PLAIN "dataDir=/d\nclientPort=2181\n"
+#define TLS                                   \
+	"dataDir=/d\nsecureClientPort=2281\n" \
+	"zoolite.certFile=c\nzoolite.keyFile=k\nzoolite.trustFile=t\n"
+
+static struct config config;
+static struct config_report report;
+
+static int teardown(void **state)
+{
+	(void)state;
+	config_fini(&config);
+	config_report_fini(&report);
+	return 0;
+}
+
+static int parse(const char *text)
+{
+	config_fini(&config);
+	config_report_fini(&report);
+	return config_parse(slice_of(text), "zoo.cfg", &config, &report);
+}
+
+static void expect_good(const char *text)
+{
+	if (parse(text) != 0)
+		fail_msg("%s", report.error);
+	assert_string_equal(report.error, "");
+}
+
+static void expect_error(const char *text, const char *error)
+{
+	assert_int_equal(parse(text), -1);
+	assert_string_equal(report.error, error);
+}
+
+static void test_presets(void **state)
+{
+	(void)state;
+	expect_good(PLAIN);
+	assert_string_equal(config.data_dir, "/d");
+	assert_null(config.data_log_dir);
+	assert_int_equal(config.client_port, 2181);
+	assert_null(config.client_host);
+	assert_int_equal(config.secure_port, CONFIG_NO_PORT);
+	assert_int_equal(config.monitor_port, CONFIG_NO_PORT);
+	assert_int_equal(config.tick_ms, 3000);
+	assert_int_equal(config.min_session_ms, 6000);
+	assert_int_equal(config.max_session_ms, 60000);
+	assert_int_equal(config.max_per_address, 60);
+	assert_int_equal(config.max_connections, 0);
+	assert_int_equal(config.backlog, -1);
+	assert_int_equal(config.max_frame, 0xfffff);
+	assert_int_equal(config.client_auth, TLS_CLIENT_AUTH_NEED);
+	assert_true(config.tls_1_2 && config.tls_1_3);
+	assert_int_equal(config.handshake_ms, 5000);
+	assert_int_equal(config.max_handshakes, 250);
+	assert_int_equal(config.cache_bytes, 64 << 20);
+	assert_int_equal(report.note_count, 0);
+}
+
+static void test_zookeeper_names(void **state)
+{
+	(void)state;
+	expect_good(
+		"dataDir = /var/lib/x\ndataLogDir=/log\nclientPort=1\nclientPortAddress=10.0.0.1\n"
+		"tickTime=2000\nminSessionTimeout=1000\nmaxSessionTimeout=90000\n"
+		"maxClientCnxns=7\nmaxCnxns=9\nclientPortListenBacklog=5\n"
+		"jute.maxbuffer=4194304\n");
+	assert_string_equal(config.data_dir, "/var/lib/x");
+	assert_string_equal(config.data_log_dir, "/log");
+	assert_string_equal(config.client_host, "10.0.0.1");
+	assert_int_equal(config.tick_ms, 2000);
+	assert_int_equal(config.min_session_ms, 1000);
+	assert_int_equal(config.max_session_ms, 90000);
+	assert_int_equal(config.max_per_address, 7);
+	assert_int_equal(config.max_connections, 9);
+	assert_int_equal(config.backlog, 5);
+	assert_int_equal(config.max_frame, 4194304);
+}
+
+static void test_prefix_of_system_properties(void **state)
+{
+	(void)state;
+	expect_good(
+		PLAIN
+		"zookeeper.maxCnxns=4\nzookeeper.jute.maxbuffer=0x2000\nzookeeper.snapCount=1\n");
+	assert_int_equal(config.max_connections, 4);
+	assert_int_equal(config.max_frame, 0x2000);
+	assert_int_equal(report.note_count, 1);
+	expect_error(PLAIN "zookeeper.zoolite.gateThreads=1\n",
+		     "zoo.cfg:3: unknown property \"zookeeper.zoolite.gateThreads\"");
+	expect_error(PLAIN "zookeeper.zookeeper.maxCnxns=4\n",
+		     "zoo.cfg:3: unknown property \"zookeeper.zookeeper.maxCnxns\"");
+}
+
+static void test_sessions_follow_tick(void **state)
+{
+	(void)state;
+	expect_good(PLAIN "tickTime=500\nminSessionTimeout=-1\nmaxSessionTimeout=-1\n");
+	assert_int_equal(config.min_session_ms, 1000);
+	assert_int_equal(config.max_session_ms, 10000);
+	expect_good(PLAIN "tickTime=107374182\n");
+	assert_int_equal(config.max_session_ms, 2147483640);
+	expect_error(PLAIN "minSessionTimeout=61000\n",
+		     "zoo.cfg:3: minSessionTimeout (61000) must not be larger than "
+		     "maxSessionTimeout (60000)");
+	expect_error(PLAIN "minSessionTimeout=0\nmaxSessionTimeout=0\n",
+		     "zoo.cfg:4: maxSessionTimeout must not be 0");
+	expect_error(PLAIN "tickTime=107374183\n",
+		     "zoo.cfg:3: tickTime must be a number from 1 to 107374182, not \"107374183\"");
+}
+
+static void test_numbers(void **state)
+{
+	static const char *const bad[] = {
+		"", "x", "1x", "-1", " ", "1 2", "1.5", "65536", "99999999999999999999", "0x", "k"
+	};
+	char text[128];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(text, sizeof(text), "dataDir=/d\nclientPort=%s\n", bad[i]);
+		assert_int_equal(parse(text), -1);
+		assert_non_null(
+			strstr(report.error,
+			       "zoo.cfg:2: clientPort must be a number from 0 to 65535, not"));
+	}
+	expect_good("dataDir=/d\nclientPort=+0\n");
+	assert_int_equal(config.client_port, 0);
+	expect_good("dataDir=/d\nclientPort=010\n");
+	assert_int_equal(config.client_port, 10);
+	expect_good("dataDir=/d\nclientPort=65535\n");
+	assert_int_equal(config.client_port, 65535);
+}
+
+static void test_sizes_and_times(void **state)
+{
+	(void)state;
+	expect_good(PLAIN
+		    "zoolite.cacheSize=0\nzoolite.segmentSize=128k\nzoolite.logRetention=3G\n"
+		    "zoolite.maxUnsent=2m\nzoolite.replayDelay=1s\nzoolite.unsentTimeout=250\n"
+		    "zoolite.logRetentionTime=7d\nzoolite.firstRequestTimeout=900ms\n");
+	assert_int_equal(config.cache_bytes, 0);
+	assert_int_equal(config.segment_bytes, 128 * 1024);
+	assert_true(config.retention_bytes == UINT64_C(3) << 30);
+	assert_int_equal(config.max_unsent, 2 << 20);
+	assert_int_equal(config.replay_delay_ms, 1000);
+	assert_int_equal(config.unsent_ms, 250);
+	assert_int_equal(config.retention_ms, 7 * 86400000);
+	assert_int_equal(config.first_request_ms, 900);
+	expect_error(PLAIN "zoolite.segmentSize=1k\n",
+		     "zoo.cfg:3: zoolite.segmentSize must be a size in bytes (or with k, m, g) "
+		     "from 65536 to 4294967296, not \"1k\"");
+	expect_error(PLAIN "zoolite.replayDelay=2h\n",
+		     "zoo.cfg:3: zoolite.replayDelay must be a time in milliseconds "
+		     "(or with ms, s, m, h, d) from 0 to 60000, not \"2h\"");
+	assert_int_equal(parse(PLAIN "zoolite.cacheSize=9223372036854775807g\n"), -1);
+	assert_int_equal(parse(PLAIN "zoolite.cacheSize=1t\n"), -1);
+}
+
+static void test_tls_stores(void **state)
+{
+	(void)state;
+	expect_good("dataDir=/d\nsecureClientPort=2281\nsecureClientPortAddress=::1\n"
+		    "ssl.keyStore.location=/c/server.pem\nssl.keyStore.password=secret\n"
+		    "ssl.trustStore.location=/c/ca.pem\nssl.trustStore.password=x\n"
+		    "ssl.clientAuth=WANT\nssl.enabledProtocols=TLSv1.3\n");
+	assert_string_equal(config.secure_host, "::1");
+	assert_string_equal(config.cert_file, "/c/server.pem");
+	assert_string_equal(config.key_file, "/c/server.pem");
+	assert_string_equal(config.key_password, "secret");
+	assert_string_equal(config.trust_file, "/c/ca.pem");
+	assert_int_equal(config.client_auth, TLS_CLIENT_AUTH_WANT);
+	assert_false(config.tls_1_2);
+	assert_true(config.tls_1_3);
+	expect_good(TLS "ssl.protocol=TLSv1.2\n");
+	assert_string_equal(config.cert_file, "c");
+	assert_string_equal(config.key_file, "k");
+	assert_string_equal(config.trust_file, "t");
+	assert_true(config.tls_1_2);
+	assert_false(config.tls_1_3);
+	expect_good(TLS "ssl.enabledProtocols=TLSv1.2, TLSv1.3\n");
+	assert_true(config.tls_1_2 && config.tls_1_3);
+}
+
+static void test_store_types(void **state)
+{
+	(void)state;
+	expect_good(TLS "ssl.keyStore.type=pem\nssl.trustStore.type=PEM\n");
+	expect_good("dataDir=/d\nsecureClientPort=1\nssl.keyStore.location=tls.crt\n"
+		    "ssl.trustStore.location=a.jks\nssl.trustStore.type=PEM\n");
+	expect_error(TLS "ssl.keyStore.type=JKS\n",
+		     "zoo.cfg:6: ssl.keyStore.type: type JKS is not supported, only PEM");
+	expect_error("dataDir=/d\nsecureClientPort=1\nssl.keyStore.location=/a/k.p12\n",
+		     "zoo.cfg:3: ssl.keyStore.location: a p12 file is not supported, only PEM");
+	expect_error("dataDir=/d\nsecureClientPort=1\nssl.trustStore.location=/a/k.jks\n",
+		     "zoo.cfg:3: ssl.trustStore.location: a jks file is not supported, only PEM");
+	expect_error(TLS "ssl.trustStore.type=BCFKS\n",
+		     "zoo.cfg:6: ssl.trustStore.type: type BCFKS is not supported, only PEM");
+}
+
+static void test_tls_errors(void **state)
+{
+	(void)state;
+	expect_error("secureClientPort=1\ndataDir=/d\n",
+		     "zoo.cfg:1: secureClientPort needs a certificate: ssl.keyStore.location, "
+		     "or zoolite.certFile and zoolite.keyFile");
+	expect_error("dataDir=/d\nsecureClientPort=1\nssl.keyStore.location=a.pem\n",
+		     "zoo.cfg:2: secureClientPort needs the CAs of its clients: "
+		     "ssl.trustStore.location or zoolite.trustFile (or ssl.clientAuth=none)");
+	expect_error("dataDir=/d\nsecureClientPort=1\n"
+		     "ssl.keyStore.location=a.pem\nssl.clientAuth=want\n",
+		     "zoo.cfg:2: secureClientPort needs the CAs of its clients: "
+		     "ssl.trustStore.location or zoolite.trustFile (or ssl.clientAuth=none)");
+	expect_good("dataDir=/d\nsecureClientPort=1\n"
+		    "ssl.keyStore.location=a.pem\nssl.clientAuth=none\n");
+	expect_error("dataDir=/d\nsecureClientPort=1\nzoolite.certFile=c\n",
+		     "zoo.cfg:3: zoolite.certFile needs zoolite.keyFile");
+	expect_error("dataDir=/d\nsecureClientPort=1\nzoolite.keyFile=c\n",
+		     "zoo.cfg:3: zoolite.keyFile needs zoolite.certFile");
+	expect_error(TLS "ssl.keyStore.location=a.pem\n",
+		     "zoo.cfg:6: ssl.keyStore.location and zoolite.certFile name two certificates");
+	expect_error(
+		TLS "ssl.trustStore.location=a.pem\n",
+		"zoo.cfg:6: ssl.trustStore.location and zoolite.trustFile name two sets of CAs");
+	expect_error(TLS "ssl.clientAuth=maybe\n",
+		     "zoo.cfg:6: ssl.clientAuth must be need, want or none, not \"maybe\"");
+	expect_error(
+		TLS "ssl.protocol=TLSv1.1\n",
+		"zoo.cfg:6: ssl.protocol: \"TLSv1.1\" is not offered, only TLSv1.2 and TLSv1.3");
+	expect_error(TLS "ssl.enabledProtocols=\n",
+		     "zoo.cfg:6: ssl.enabledProtocols names no protocol");
+	expect_error(
+		TLS "ssl.handshakeDetectionTimeoutMillis=11000\n",
+		"zoo.cfg:6: ssl.handshakeDetectionTimeoutMillis must be a time in milliseconds "
+		"(or with ms, s, m, h, d) from 1 to 10000, not \"11000\"");
+}
+
+static void test_ports(void **state)
+{
+	(void)state;
+	expect_error("dataDir=/d\n",
+		     "zoo.cfg: no port to serve on: set secureClientPort (or clientPort)");
+	expect_error("dataDir=/d\nzoolite.monitorPort=1\n",
+		     "zoo.cfg: no port to serve on: set secureClientPort (or clientPort)");
+	expect_error("dataDir=/d\nclientPort=1\nsecureClientPortAddress=h\n",
+		     "zoo.cfg:3: secureClientPortAddress needs secureClientPort");
+	expect_error("dataDir=/d\nclientPortAddress=h\nsecureClientPort=1\n",
+		     "zoo.cfg:2: clientPortAddress needs clientPort");
+	expect_error(TLS "clientPort=2281\n",
+		     "zoo.cfg:6: clientPort and secureClientPort are the same");
+	expect_good(TLS "clientPort=2281\nclientPortAddress=a\nsecureClientPortAddress=b\n");
+	expect_good("dataDir=/d\nclientPort=0\nzoolite.monitorPort=0\n");
+	expect_error(PLAIN "zoolite.monitorPort=2181\n",
+		     "zoo.cfg:3: zoolite.monitorPort is the port of clients");
+	expect_error("clientPort=1\n", "zoo.cfg: dataDir is not set");
+	expect_error("dataDir=\nclientPort=1\n", "zoo.cfg:1: dataDir has no value");
+}
+
+static void test_ignored(void **state)
+{
+	static const char *const names[] = {
+		"server.1",
+		"initLimit",
+		"syncLimit",
+		"electionAlg",
+		"autopurge.snapRetainCount",
+		"autopurge.purgeInterval",
+		"snapCount",
+		"admin.enableServer",
+		"admin.serverPort",
+		"metricsProvider.className",
+		"metricsProvider.httpPort",
+		"quorum.auth.enableSasl",
+		"quorumListenOnAllIPs",
+		"sslQuorum",
+		"ssl.quorum.keyStore.location",
+		"standaloneEnabled",
+		"reconfigEnabled",
+		"authProvider.sasl",
+		"serverCnxnFactory",
+		"client.portUnification",
+		"zookeeper.superUser",
+		"znode.container.checkIntervalMs",
+		"fsync.warningthresholdms",
+	};
+	char text[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(text, sizeof(text), PLAIN "%s=whatever\n", names[i]);
+		expect_good(text);
+		assert_int_equal(report.note_count, 1);
+		assert_int_equal(report.notes[0].kind, CONFIG_IGNORED);
+		assert_string_equal(report.notes[0].name, names[i]);
+		assert_int_equal(report.notes[0].line, 3);
+	}
+}
+
+static void test_unknown(void **state)
+{
+	(void)state;
+	expect_error(PLAIN "\n# x\ndataDri=/e\n", "zoo.cfg:5: unknown property \"dataDri\"");
+	expect_error(PLAIN "zoolite.speed=fast\n", "zoo.cfg:3: unknown property \"zoolite.speed\"");
+	/* A prefix alone is no name, and the names end where they end. */
+	expect_error(PLAIN "server.=x\n", "zoo.cfg:3: unknown property \"server.\"");
+	expect_error(PLAIN "snapCounts=1\n", "zoo.cfg:3: unknown property \"snapCounts\"");
+	expect_error(PLAIN "=1\n", "zoo.cfg:3: unknown property \"\"");
+	expect_error(PLAIN "initLimit\\u00zz=1\n", "zoo.cfg:3: a malformed \\uXXXX");
+}
+
+static void test_what_would_be_stricter(void **state)
+{
+	(void)state;
+	expect_error(PLAIN "ssl.crl=true\n",
+		     "zoo.cfg:3: ssl.crl is not supported by this version, but as false");
+	expect_error(
+		PLAIN "enforce.auth.enabled=true\n",
+		"zoo.cfg:3: enforce.auth.enabled is not supported by this version, but as false");
+	expect_error(PLAIN "zookeeper.ssl.ciphersuites=TLS_AES_128_GCM_SHA256\n",
+		     "zoo.cfg:3: zookeeper.ssl.ciphersuites is not supported by this version");
+	expect_good(PLAIN "ssl.crl=False\nssl.authProvider=x509\nssl.ciphersuites=\n"
+			  "DigestAuthenticationProvider.digestAlg=SHA1\n");
+	assert_int_equal(report.note_count, 4);
+}
+
+static void test_last_one_counts(void **state)
+{
+	(void)state;
+	expect_good(PLAIN "tickTime=1000\ntickTime=2000\nzookeeper.tickTime=4000\n");
+	assert_int_equal(config.tick_ms, 4000);
+	assert_int_equal(report.note_count, 2);
+	assert_int_equal(report.notes[0].kind, CONFIG_REPEATED);
+	assert_string_equal(report.notes[0].name, "tickTime");
+	assert_int_equal(report.notes[0].line, 4);
+	assert_string_equal(report.notes[1].name, "zookeeper.tickTime");
+	/* The line of the one that counts. */
+	expect_error(PLAIN "minSessionTimeout=1\nminSessionTimeout=70000\n",
+		     "zoo.cfg:4: minSessionTimeout (70000) must not be larger than "
+		     "maxSessionTimeout (60000)");
+	expect_good("dataDir=/a\ndataDir=/b\nclientPort=1\n");
+	assert_string_equal(config.data_dir, "/b");
+}
+
+static void test_words(void **state)
+{
+	(void)state;
+	expect_good(PLAIN);
+	assert_true(config_allows_word(&config, "srvr"));
+	assert_false(config_allows_word(&config, "ruok"));
+	expect_good(PLAIN "4lw.commands.whitelist=stat, ruok,,conf\n");
+	assert_true(config_allows_word(&config, "stat"));
+	assert_true(config_allows_word(&config, "ruok"));
+	assert_true(config_allows_word(&config, "conf"));
+	assert_true(config_allows_word(&config, "srvr"));
+	assert_false(config_allows_word(&config, "mntr"));
+	assert_false(config_allows_word(&config, ", ru"));
+	expect_good(PLAIN "4lw.commands.whitelist=ruok, *\n");
+	assert_true(config_allows_word(&config, "mntr"));
+	expect_good(PLAIN "4lw.commands.whitelist=\n");
+	assert_false(config_allows_word(&config, "ruok"));
+	expect_error(PLAIN "4lw.commands.whitelist=ruok,status\n",
+		     "zoo.cfg:3: 4lw.commands.whitelist: \"status\" is no four-letter word");
+}
+
+static void test_long_values(void **state)
+{
+	char text[4096];
+
+	(void)state;
+	snprintf(text, sizeof(text), PLAIN "clientPort=%01000d\n", 7);
+	expect_good(text);
+	assert_int_equal(config.client_port, 7);
+	snprintf(text, sizeof(text), PLAIN "clientPort=%02000dx\n", 7);
+	assert_int_equal(parse(text), -1);
+	assert_int_equal(strlen(report.error), CONFIG_ERROR_LEN - 1);
+}
+
+/* ---- files ---- */
+
+static char *directory;
+
+static int make_directory(void **state)
+{
+	(void)state;
+	directory = tmpdir_make();
+	return 0;
+}
+
+static int remove_directory(void **state)
+{
+	(void)state;
+	tmpdir_remove(directory);
+	return 0;
+}
+
+/* A file in the directory; the path lives until the next call with this slot. */
+static const char *write_file(int slot, const char *content, size_t len)
+{
+	static char paths[2][PATH_MAX];
+	FILE *f;
+
+	snprintf(paths[slot], sizeof(paths[slot]), "%s/%d", directory, slot);
+	f = fopen(paths[slot], "w");
+	assert_non_null(f);
+	assert_int_equal(fwrite(content, 1, len, f), len);
+	assert_int_equal(fclose(f), 0);
+	return paths[slot];
+}
+
+static void test_load(void **state)
+{
+	const char *path = write_file(0, PLAIN "bad=1\n", strlen(PLAIN "bad=1\n"));
+	char expected[PATH_MAX + 128];
+
+	(void)state;
+	assert_int_equal(config_load(path, &config, &report), -1);
+	snprintf(expected, sizeof(expected), "%s:3: unknown property \"bad\"", path);
+	assert_string_equal(report.error, expected);
+	config_fini(&config);
+	config_report_fini(&report);
+	write_file(0, PLAIN, strlen(PLAIN));
+	assert_int_equal(config_load(path, &config, &report), 0);
+	assert_int_equal(config.client_port, 2181);
+	unlink(path);
+	config_fini(&config);
+	assert_int_equal(config_load(path, &config, &report), -1);
+	snprintf(expected, sizeof(expected), "%s: %s", path, strerror(ENOENT));
+	assert_string_equal(report.error, expected);
+	config_fini(&config);
+	assert_int_equal(config_load(directory, &config, &report), -1);
+	snprintf(expected, sizeof(expected), "%s: %s", directory, strerror(EISDIR));
+	assert_string_equal(report.error, expected);
+}
+
+static void test_file_size(void **state)
+{
+	size_t most = 1024 * 1024;
+	char *text = malloc(most + 1);
+	const char *path;
+	char expected[PATH_MAX + 128];
+
+	(void)state;
+	assert_non_null(text);
+	memset(text, '#', most + 1);
+	memcpy(text, PLAIN, strlen(PLAIN));
+	path = write_file(0, text, most);
+	assert_int_equal(config_load(path, &config, &report), 0);
+	config_fini(&config);
+	write_file(0, text, most + 1);
+	assert_int_equal(config_load(path, &config, &report), -1);
+	snprintf(expected, sizeof(expected), "%s: %s", path, strerror(EFBIG));
+	assert_string_equal(report.error, expected);
+	unlink(path);
+	free(text);
+}
+
+static void test_password_file(void **state)
+{
+	const char *secret = write_file(1, "from a file\n", 12);
+	char text[256], expected[256];
+	const char *path;
+
+	(void)state;
+	snprintf(text, sizeof(text),
+		 PLAIN "ssl.keyStore.password=x\nssl.keyStore.passwordPath=%s\n", secret);
+	path = write_file(0, text, strlen(text));
+	assert_int_equal(config_load(path, &config, &report), 0);
+	assert_string_equal(config.key_password, "from a file");
+	config_fini(&config);
+	unlink(secret);
+	assert_int_equal(config_load(path, &config, &report), -1);
+	snprintf(expected, sizeof(expected), "%s:4: cannot read %s: %s", path, secret,
+		 strerror(ENOENT));
+	assert_string_equal(report.error, expected);
+	unlink(path);
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_presets),
+		TEST(test_zookeeper_names),
+		TEST(test_prefix_of_system_properties),
+		TEST(test_sessions_follow_tick),
+		TEST(test_numbers),
+		TEST(test_sizes_and_times),
+		TEST(test_tls_stores),
+		TEST(test_store_types),
+		TEST(test_tls_errors),
+		TEST(test_ports),
+		TEST(test_ignored),
+		TEST(test_unknown),
+		TEST(test_what_would_be_stricter),
+		TEST(test_last_one_counts),
+		TEST(test_words),
+		TEST(test_long_values),
+		TEST(test_load),
+		TEST(test_file_size),
+		TEST(test_password_file),
+	};
+
+	return cmocka_run_group_tests(tests, make_directory, remove_directory);
+}

@@ -1,0 +1,301 @@
+/* Four-letter words: the text that probes and dashboards read, and who may read it. */
+#include "app/fourlw.h"
+
+#include <ctype.h>
+#include <event2/event.h>
+
+#include "app/latency.h"
+#include "app/peers.h"
+#include "tests/unit/registry_fixture.h"
+
+static struct config config;
+static struct config_report report;
+static struct event_base *base;
+static struct timer_wheel wheel;
+static struct peers *peers;
+static struct fourlw_view view;
+static struct buf out;
+static char text[65536];
+
+static bool no_word(void *ctx, struct conn *conn, const char word[4])
+{
+	(void)ctx;
+	(void)conn;
+	(void)word;
+	return false;
+}
+
+static void configure(const char *whitelist)
+{
+	char file[512];
+
+	config_fini(&config);
+	config_report_fini(&report);
+	snprintf(file, sizeof(file),
+		 "dataDir=/var/lib/data\nclientPort=2181\ntickTime=1500\nmaxClientCnxns=7\n"
+		 "4lw.commands.whitelist=%s\n",
+		 whitelist);
+	if (config_parse(slice_of(file), "zoo.cfg", &config, &report) != 0)
+		fail_msg("%s", report.error);
+}
+
+static int set_up_words(void **state)
+{
+	struct conn_limits limits;
+
+	set_up(state);
+	conn_limits_init(&limits);
+	timer_wheel_init(&wheel, clock_now_ms());
+	base = event_base_new();
+	peers = peers_new(base, &wheel, &limits, h.dispatch, &h.turn, no_word, NULL);
+	configure("*");
+	view = (struct fourlw_view){ &config, h.registry, h.store, peers, h.latency };
+	buf_init(&out, sizeof(text));
+	return 0;
+}
+
+static int tear_down_words(void **state)
+{
+	peers_free(peers);
+	event_base_free(base);
+	buf_fini(&out);
+	config_fini(&config);
+	config_report_fini(&report);
+	return tear_down(state);
+}
+
+/* The answer to a word that is one. */
+static const char *answer(const char *word)
+{
+	buf_clear(&out);
+	assert_true(fourlw_answer(&view, word, &out));
+	memcpy(text, buf_head(&out), buf_len(&out));
+	text[buf_len(&out)] = 0;
+	return text;
+}
+
+/* What stands behind "key" in a line of the answer. */
+static const char *value(const char *key)
+{
+	static char line[512];
+	const char *at = text;
+	size_t len = strlen(key);
+
+	while (at && strncmp(at, key, len) != 0) {
+		at = strchr(at, '\n');
+		at = at ? at + 1 : NULL;
+	}
+	if (!at)
+		fail_msg("no line with %s", key);
+	snprintf(line, sizeof(line), "%.*s", (int)strcspn(at + len, "\n"), at + len);
+	return line;
+}
+
+static void test_what_is_a_word(void **state)
+{
+	static const char *const others[] = { "xxxx", "RUOK", "ruo ", "\0\0\0\x2c", "GET " };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		assert_false(fourlw_answer(&view, others[i], &out));
+		assert_int_equal(buf_len(&out), 0);
+	}
+	assert_string_equal(answer("ruok"), "imok");
+	assert_string_equal(answer("isro"), "rw");
+}
+
+/* Solr and telegraf match on the words. */
+static void test_the_whitelist(void **state)
+{
+	static const char *const words[] = { "ruok", "isro", "envi", "stat", "mntr", "conf",
+					     "cons", "dump", "wchs", "wchp", "wchc", "dirs",
+					     "crst", "srst", "gtmk", "stmk", "hash" };
+	char wanted[96];
+
+	(void)state;
+	configure("srvr");
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		snprintf(wanted, sizeof(wanted),
+			 "%s is not executed because it is not in the whitelist.\n", words[i]);
+		assert_string_equal(answer(words[i]), wanted);
+	}
+	assert_non_null(strstr(answer("srvr"), "Mode: standalone\n"));
+	configure("ruok, mntr");
+	assert_string_equal(answer("ruok"), "imok");
+	assert_non_null(strstr(answer("mntr"), "zk_server_state\t"));
+	assert_non_null(strstr(answer("conf"), "not in the whitelist"));
+	/* What we do not answer stays so, whatever the list says. */
+	configure("*");
+	assert_non_null(strstr(answer("dump"), "not in the whitelist"));
+}
+
+static void test_before_it_serves(void **state)
+{
+	static const char *const words[] = { "srvr", "stat", "mntr", "conf" };
+
+	(void)state;
+	view.registry = NULL;
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		assert_string_equal(answer(words[i]),
+				    "This ZooKeeper instance is not currently serving requests\n");
+	assert_string_equal(answer("ruok"), "imok");
+	assert_string_equal(answer("isro"), "null");
+	assert_non_null(strstr(answer("envi"), "zookeeper.version="));
+	configure("ruok");
+	assert_non_null(strstr(answer("stat"), "not in the whitelist"));
+}
+
+/* "3.9.5-…, built on MM/DD/YYYY HH:MM TZ", as go-zookeeper's regular expression wants it. */
+static void expect_version(const char *version)
+{
+	const char *built = strstr(version, ", built on ");
+	int month, day, year, hour, minute, end = 0;
+
+	assert_true(isdigit((unsigned char)version[0]) && version[1] == '.' &&
+		    isdigit((unsigned char)version[2]));
+	assert_non_null(built);
+	assert_int_equal(sscanf(built, ", built on %2d/%2d/%4d %2d:%2d UTC%n", &month, &day, &year,
+				&hour, &minute, &end),
+			 5);
+	assert_int_equal(built[end], 0);
+	assert_in_range(month, 1, 12);
+	assert_in_range(day, 1, 31);
+	assert_in_range(year, 2026, 2100);
+}
+
+static void test_srvr(void **state)
+{
+	static const char *const order[] = {
+		"Zookeeper version: ", "Latency min/avg/max: ", "Received: ", "Sent: ",
+		"Connections: ",       "Outstanding: ",         "Zxid: 0x",   "Mode: standalone",
+		"Node count: "
+	};
+	const char *at;
+	char zxid[32];
+
+	(void)state;
+	create(c, "/a", "", 0);
+	at = answer("srvr");
+	for (size_t i = 0; i < sizeof(order) / sizeof(*order); i++) {
+		if (strncmp(at, order[i], strlen(order[i])) != 0)
+			fail_msg("%s", at);
+		at = strchr(at, '\n');
+		assert_non_null(at);
+		at++;
+	}
+	assert_int_equal(*at, 0);
+	expect_version(value("Zookeeper version: "));
+	snprintf(zxid, sizeof(zxid), "0x%llx", (unsigned long long)last.header.zxid);
+	assert_string_equal(value("Zxid: "), zxid);
+	assert_string_equal(value("Node count: "), "5");
+	assert_string_equal(value("Connections: "), "0");
+}
+
+static void test_latencies(void **state)
+{
+	(void)state;
+	latency_reset(h.latency);
+	answer("srvr");
+	assert_string_equal(value("Latency min/avg/max: "), "0/0.0/0");
+	latency_note(h.latency, clock_exact_us() - 2000, 0, 0);
+	latency_note(h.latency, clock_exact_us() - 3000, 0, 0);
+	latency_note(h.latency, clock_exact_us() - 5000, 0, 0);
+	answer("srvr");
+	assert_string_equal(value("Latency min/avg/max: "), "2/3.3333/5");
+	latency_note(h.latency, clock_exact_us(), registry_last_zxid(h.registry) + 1, 0);
+	answer("srvr");
+	assert_string_equal(value("Outstanding: "), "1");
+}
+
+static void test_stat(void **state)
+{
+	(void)state;
+	answer("stat");
+	expect_version(value("Zookeeper version: "));
+	assert_non_null(strstr(text, "\nClients:\n"));
+	assert_non_null(strstr(text, "\n\nLatency min/avg/max: "));
+}
+
+static void test_mntr(void **state)
+{
+	char *line, *rest = text;
+
+	(void)state;
+	create(c, "/e", "", CREATE_EPHEMERAL);
+	ask(c, OP_EXISTS, "/e", true);
+	ask(c, OP_GET_CHILDREN, "/", true);
+	answer("mntr");
+	expect_version(value("zk_version\t"));
+	assert_string_equal(value("zk_server_state\t"), "standalone");
+	assert_string_equal(value("zk_znode_count\t"), "5");
+	assert_string_equal(value("zk_ephemerals_count\t"), "1");
+	assert_string_equal(value("zk_watch_count\t"), "2");
+	assert_string_equal(value("zk_global_sessions\t"), "1");
+	assert_string_equal(value("zk_num_alive_connections\t"), "0");
+	/* Whoever reads it wants a name and one value in each line, and no name twice. */
+	while ((line = strsep(&rest, "\n"))) {
+		const char *tab = strchr(line, '\t');
+
+		if (!*line)
+			continue;
+		assert_memory_equal(line, "zk_", 3);
+		assert_non_null(tab);
+		assert_null(strchr(tab + 1, '\t'));
+		assert_true(tab[1] != 0);
+		if (rest) {
+			char name[128];
+
+			snprintf(name, sizeof(name), "\n%.*s\t", (int)(tab - line), line);
+			assert_null(strstr(rest, name));
+		}
+	}
+}
+
+static void test_conf(void **state)
+{
+	char *line, *rest = text;
+
+	(void)state;
+	answer("conf");
+	assert_string_equal(value("clientPort="), "2181");
+	assert_string_equal(value("dataDir="), "/var/lib/data");
+	assert_string_equal(value("dataLogDir="), "/var/lib/data");
+	assert_string_equal(value("tickTime="), "1500");
+	assert_string_equal(value("maxClientCnxns="), "7");
+	assert_string_equal(value("minSessionTimeout="), "3000");
+	assert_string_equal(value("maxSessionTimeout="), "30000");
+	assert_string_equal(value("serverId="), "0");
+	while ((line = strsep(&rest, "\n")))
+		if (*line)
+			assert_non_null(strchr(line, '='));
+}
+
+/* kazoo finds the version by this line. Nothing of the process's environment is told. */
+static void test_envi(void **state)
+{
+	(void)state;
+	setenv("ZOOLITE_TEST_SECRET", "do not tell", 1);
+	answer("envi");
+	assert_memory_equal(text, "Environment:\nzookeeper.version=", 31);
+	expect_version(value("zookeeper.version="));
+	assert_null(strstr(text, "do not tell"));
+}
+
+#define WORD_TEST(test) cmocka_unit_test_setup_teardown(test, set_up_words, tear_down_words)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WORD_TEST(test_what_is_a_word),
+		WORD_TEST(test_the_whitelist),
+		WORD_TEST(test_before_it_serves),
+		WORD_TEST(test_srvr),
+		WORD_TEST(test_latencies),
+		WORD_TEST(test_stat),
+		WORD_TEST(test_mntr),
+		WORD_TEST(test_conf),
+		WORD_TEST(test_envi),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
