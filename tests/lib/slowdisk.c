@@ -1,0 +1,94 @@
+/* Preloaded into a server (LD_PRELOAD) by tests/lib/slowdisk.py: a disk that hangs when a test says
+ * so. The test speaks through files in the directory $SLOWDISK_DIR:
+ *
+ *   hang-sync   fdatasync and fsync do not return while it is there
+ *   drag        each read and write of the main thread, which runs the core's loop, takes DRAG_US
+ *   slow-write  the main thread's next write takes SLOW_US; the file is gone then
+ *   slow-read   likewise its next read
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+enum { SLOW_US = 300000, DRAG_US = 10000, LOOK_US = 5000 };
+
+static int control = -1;
+
+__attribute__((constructor)) static void open_control(void)
+{
+	const char *dir = getenv("SLOWDISK_DIR");
+
+	if (dir)
+		control = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+static bool is_said(const char *word)
+{
+	return control >= 0 && faccessat(control, word, F_OK, 0) == 0;
+}
+
+static void wait_for_disk(void)
+{
+	while (is_said("hang-sync"))
+		usleep(LOOK_US);
+}
+
+static void be_slow(const char *once)
+{
+	if (gettid() != getpid())
+		return;
+	if (is_said("drag"))
+		usleep(DRAG_US);
+	if (control >= 0 && unlinkat(control, once, 0) == 0)
+		usleep(SLOW_US);
+}
+
+int fdatasync(int fd)
+{
+	int (*real)(int) = dlsym(RTLD_NEXT, "fdatasync");
+
+	wait_for_disk();
+	return real(fd);
+}
+
+int fsync(int fd)
+{
+	int (*real)(int) = dlsym(RTLD_NEXT, "fsync");
+
+	wait_for_disk();
+	return real(fd);
+}
+
+ssize_t pread64(int fd, void *data, size_t len, off64_t at)
+{
+	ssize_t (*real)(int, void *, size_t, off64_t) = dlsym(RTLD_NEXT, "pread64");
+
+	be_slow("slow-read");
+	return real(fd, data, len, at);
+}
+
+ssize_t pwrite64(int fd, const void *data, size_t len, off64_t at)
+{
+	ssize_t (*real)(int, const void *, size_t, off64_t) = dlsym(RTLD_NEXT, "pwrite64");
+
+	be_slow("slow-write");
+	return real(fd, data, len, at);
+}
+
+/* Where off_t has 32 bits these two have another argument, and nobody who was built for large files
+ * calls them. */
+#if __SIZEOF_LONG__ == 8
+ssize_t pread(int fd, void *data, size_t len, off_t at)
+{
+	return pread64(fd, data, len, at);
+}
+
+ssize_t pwrite(int fd, const void *data, size_t len, off_t at)
+{
+	return pwrite64(fd, data, len, at);
+}
+#endif

@@ -1,0 +1,137 @@
+"""Memory stays bounded where clients do what takes most of it. The figures hold for an ordinary build: sanitizers keep
+what was freed, so that with them the cases are run and not measured. $ZOOLITED_PLAIN names an ordinary build to
+measure beside one with sanitizers."""
+import os
+import threading
+
+import pytest
+
+import servers
+import zk_wire as zk
+
+BOUND = 96 << 20
+
+
+@pytest.fixture(name="measure")
+def fixture_measure(make_server):
+    """Start a server; afterwards it must not have taken more than the bound above what it began with."""
+    started = []
+
+    def start(**config):
+        server = make_server.new(**config)
+        server.binary = os.environ.get("ZOOLITED_PLAIN") or server.binary
+        server.start()
+        started.append((server, server.memory()))
+        return server
+
+    yield start
+    for server, before in started:
+        if not servers.is_sanitized(server.binary):
+            grown = server.memory("VmHWM") - before
+            assert grown < BOUND, "%d MiB at most" % (grown >> 20)
+
+
+def in_parallel(clients, work):
+    failures = []
+
+    def run(index, client):
+        try:
+            work(index, client)
+        except Exception as error:  # pylint: disable=broad-except
+            failures.append(error)
+    threads = [threading.Thread(target=run, args=item) for item in enumerate(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+
+
+def wait_replayed(server):
+    servers.wait_until(lambda: server.metric("replay_lag_rows") == 0, 30, "the tree to have everything")
+
+
+def test_watches_on_long_paths(measure):
+    """300 MB of paths in watches; what is refused is not kept, what is kept goes with its connection."""
+    server = measure()
+    client = server.client(tls=False)
+    for index in range(150):
+        path = "/%03d" % index + "x" * 900000
+        assert client.call(zk.exists(path, watch=True)).err == -8
+        assert client.call(zk.set_watches(0, [], [path])).err == -8
+    for _ in range(20):
+        with server.client(tls=False) as other:
+            paths = ["/%03d" % index + "x" * 16000 for index in range(50)]
+            assert other.call(zk.set_watches(0, [], paths)).err == 0
+            other.close_session()
+
+
+def test_distinct_acls(measure):
+    """100 MB of ACLs, none like another; what the tree has is not kept beyond the cache."""
+    server = measure(zoolite__cacheSize="8m", zoolite__maxPendingSize="8m")
+    client = server.client(tls=False)
+    for start in range(0, 1800, 10):
+        replies = client.call_all([
+            zk.create("/a%d" % index, b"", list(zk.OPEN_ACL) + [
+                zk.Acl(zk.PERM_READ, "digest", "%d-%d" % (index, part) + "u" * 4000 + ":y") for part in range(15)])
+            for index in range(start, start + 10)])
+        assert [reply.err for reply in replies] == [0] * 10
+    assert len(client.call(zk.get_acl("/a7")).value.acls) == 16
+
+
+def test_identities(measure):
+    server = measure()
+    clients = []
+    for _ in range(100):
+        client = server.client(tls=False)
+        for index in range(15):
+            assert client.auth("digest", b"%02d" % index + b"u" * 4000 + b":p").err == 0
+        clients.append(client)
+        with server.client(tls=False) as other:
+            assert other.auth("digest", b"u" * 900000 + b":p").err == -115
+    for client in clients:
+        assert client.call(zk.exists("/")).err == 0
+
+
+def test_creates_that_are_not_replayed_yet(measure):
+    """130 MB from eight clients at once, with the tree a second behind."""
+    server = measure(zoolite__cacheSize="8m", zoolite__maxPendingSize="16m", zoolite__replayDelay=300)
+    data = b"d" * 1000000
+
+    def work(index, client):
+        for number in range(16):
+            assert client.call(zk.create("/d%d-%d" % (index, number), data), 60).err == 0
+    in_parallel([server.client(tls=False, timeout=40000) for _ in range(8)], work)
+    assert server.metric("connections_parked") > 0
+
+
+def test_set_watches_over_cold_znodes(measure):
+    """One request of 20 KB looks at 150 MB of znodes; no more of them are kept than the cache may hold."""
+    server = measure(zoolite__cacheSize="1m", zoolite__maxPendingSize="16m")
+    client = server.client(tls=False)
+    names = ["/k%d" % index for index in range(1500)]
+    for start in range(0, 1500, 50):
+        replies = client.call_all([zk.create(name, b"d" * 100000) for name in names[start:start + 50]])
+        assert [reply.err for reply in replies] == [0] * 50
+    wait_replayed(server)
+    session = (client.session_id, client.password)
+    server.restart()
+    client = zk.Client(server.link(tls=False))
+    client.connect(session_id=session[0], password=session[1])
+    assert client.call(zk.set_watches(1 << 60, names), 60).err == 0
+    assert client.call(zk.set_data(names[700], b"")).err == 0
+    assert client.wait_event().path == names[700]
+
+
+def test_multi_that_is_too_large_for_a_record(measure):
+    """What was gathered for it is given back."""
+    server = measure()
+    client = server.client(tls=False)
+    for index in range(14):
+        assert client.auth("digest", b"%02d" % index + b"u" * 4000 + b":p").err == 0
+    acl = [zk.Acl(zk.PERM_ALL, "auth", "")]
+    for _ in range(3):
+        assert client.call(zk.multi([zk.create("/n%d" % index, b"", acl) for index in range(4000)]), 60).err == -5
+    # Half of the bound: the most that it took for a moment is judged in the end.
+    if not servers.is_sanitized(server.binary):
+        assert server.memory() < server.memory("VmHWM") - (16 << 20)

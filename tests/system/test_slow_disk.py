@@ -1,0 +1,129 @@
+"""A disk that hangs, and turns that take long: who only waits for us does not expire, reads and pings go on, and the
+log tells what was slow."""
+import re
+import time
+
+import pytest
+
+import slowdisk
+import zk_wire as zk
+
+TIMEOUT_MS = 1000
+HANG_S = 2.2
+COLD = 300
+
+
+@pytest.fixture(name="disk")
+def fixture_disk(tmp_path):
+    return slowdisk.SlowDisk(tmp_path)
+
+
+@pytest.fixture(name="make_slow")
+def fixture_make_slow(make_server, disk):
+    def make(**config):
+        server = make_server.new(**{"minSessionTimeout": TIMEOUT_MS, "tickTime": 500, **config})
+        server.extra_environment = disk.environment()
+        return server.start()
+    return make
+
+
+def send_until_full(client, requests):
+    """Send without reading until the server takes no more for a while; give all xids, and what is left to send."""
+    sock = client.link.sock
+    prepared = [client.prepare(request) for request in requests]
+    data = memoryview(b"".join(frame for _, frame in prepared))
+    sock.settimeout(0.2)
+    try:
+        while data:
+            data = data[sock.send(data[:65536]):]
+    except TimeoutError:
+        pass
+    return [xid for xid, _ in prepared], data
+
+
+def test_disk_that_hangs_is_no_silence_of_clients(make_slow, disk):
+    """Writers wait for two timeouts and are answered; one of them has not been read for so long."""
+    server = make_slow(zoolite__maxInFlight=4096, zoolite__maxReadAhead=4096)
+    flood, pinger = [server.client(tls=False, timeout=TIMEOUT_MS) for _ in range(2)]
+    reader = server.client(timeout=20000)
+    for index, client in enumerate((flood, pinger, reader)):
+        assert client.call(zk.create("/owner-%d" % index, flags=zk.EPHEMERAL)).err == 0
+    assert flood.call(zk.create("/flood")).err == 0
+    assert reader.call(zk.create("/old", b"quiet")).err == 0
+    parked = server.metric("connections_parked")
+    with disk.hangs("hang-sync"):
+        held = pinger.submit(zk.create("/held"))
+        assert pinger.ping(5).err == 0
+        # Far more than all buffers between us take.
+        xids, rest = send_until_full(flood, [zk.set_data("/flood", b"x" * 100000)] * 300)
+        assert rest, "the server read all of it"
+        end = time.monotonic() + HANG_S
+        while time.monotonic() < end:
+            assert pinger.ping(5).err == 0
+            reply = reader.call(zk.get_data("/old"), 5)
+            assert (reply.err, reply.value.data) == (0, b"quiet")
+            time.sleep(0.1)
+        assert held not in pinger.done
+        assert server.metric("connections_parked") > parked
+        assert not server.metric("sessions_expired")
+    assert pinger.wait(held).err == 0
+    flood.link.send(rest)
+    for xid in xids:
+        assert flood.wait(xid).err == 0
+    assert reader.call(zk.get_data("/flood")).value.stat.version == len(xids)
+    for index, client in enumerate((flood, pinger, reader)):
+        assert client.call(zk.exists("/owner-%d" % index)).value.ephemeral_owner == client.session_id
+    assert not server.metric("sessions_expired")
+
+
+def restart_cold(server):
+    """Znodes that are in no cache; whoever reads one makes the core read the disk."""
+    with server.client() as client:
+        replies = client.call_all([zk.create("/cold-%d" % index, b"x" * 5000) for index in range(COLD)])
+        assert all(reply.err == 0 for reply in replies)
+        client.close_session()
+    server.restart()
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
+def test_who_came_back_during_long_turns_is_let_in(make_slow, disk, tls):
+    """Turn after turn takes longer than is left of the session when its client comes back. It is overdue before its
+    new connection is taken from the gate, or before the first that is sent on that is read."""
+    server = make_slow(zoolite__replayDelay=0, zoolite__treeCacheSize="256k", zoolite__cacheSize=0)
+    restart_cold(server)
+    other = server.client(tls=False, timeout=20000)
+    client = server.client(tls=tls, timeout=TIMEOUT_MS)
+    assert client.call(zk.create("/mine", flags=zk.EPHEMERAL)).err == 0
+    client.abandon()
+    deadline = time.monotonic() + TIMEOUT_MS / 1000
+    with disk.hangs("drag"):
+        held = other.submit_all([zk.get_data("/cold-%d" % (index * 37 % COLD)) for index in range(300)])
+        time.sleep(max(0, deadline - 0.4 - time.monotonic()))
+        again = zk.Client(server.link(tls=tls))
+        again.link.send_frame(zk.connect_body(TIMEOUT_MS, client.session_id, client.password))
+        reply = zk.decode_connect_reply(again.link.receive())
+        assert reply.session_id == client.session_id
+    assert all(other.wait(xid).err == 0 for xid in held)
+    assert again.call(zk.exists("/mine")).value.ephemeral_owner == client.session_id
+    assert not server.metric("sessions_expired")
+    # That it was as it is meant to be.
+    assert max(map(int, re.findall(r"event=loop\.slow took_ms=(\d+)", server.log()))) > 400
+
+
+@pytest.mark.parametrize("word, culprit", [("slow-read", "getData"), ("slow-write", "commit")])
+def test_slow_turn_is_told_with_its_culprit(make_slow, disk, word, culprit):
+    """A request that reads a slow disk is named itself; what is done for all of a turn, by its step."""
+    server = make_slow(zoolite__replayDelay=0)
+    restart_cold(server)
+    client = server.client()
+    slow, since = server.metric("loop_turns_slow"), server.log_size()
+    disk.say(word)
+    if word == "slow-read":
+        assert client.call(zk.get_data("/cold-50")).err == 0
+    else:
+        assert client.call(zk.set_data("/", b"")).err == 0
+    assert not disk.is_said(word)
+    line = server.wait_log(r"event=loop\.slow took_ms=(\d+) culprit=(\S+) culprit_ms=(\d+)", since)
+    assert line.group(2) == culprit
+    assert int(line.group(1)) >= int(line.group(3)) >= slowdisk.SLOW_MS
+    assert server.metric("loop_turns_slow") > slow
