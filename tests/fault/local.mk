@@ -1,0 +1,77 @@
+# Power cuts: the store under the trace VFS of tests/lib, and three stores with a fault built in, in which the same test
+# must find a loss.
+POWERCUT_SOURCES = \
+	tests/fault/powercut.c \
+	tests/fault/powercut.h \
+	tests/lib/random.h \
+	tests/lib/tmpdir.h \
+	tests/lib/tracevfs.c \
+	tests/lib/tracevfs.h
+POWERCUT_STORE_SOURCES = \
+	tests/fault/test_powercut.c \
+	tests/fault/store_model.c \
+	tests/fault/store_model.h \
+	$(POWERCUT_SOURCES)
+POWERCUT_LIBS = libbase.a $(SQLITE_LIBS) $(OPENSSL_LIBS)
+
+check_PROGRAMS += tests/fault/test_powercut
+TESTS += tests/fault/test_powercut
+tests_fault_test_powercut_SOURCES = $(POWERCUT_STORE_SOURCES)
+tests_fault_test_powercut_LDADD = libstore.a $(POWERCUT_LIBS)
+
+check_LIBRARIES += libstore_no_flush.a libstore_replay_unflushed.a libstore_early_unlink.a
+libstore_no_flush_a_SOURCES = $(libstore_a_SOURCES)
+libstore_no_flush_a_CPPFLAGS = $(AM_CPPFLAGS) -DZOOLITE_MUTANT_NO_FLUSH
+libstore_replay_unflushed_a_SOURCES = $(libstore_a_SOURCES)
+libstore_replay_unflushed_a_CPPFLAGS = $(AM_CPPFLAGS) -DZOOLITE_MUTANT_REPLAY_UNFLUSHED
+libstore_early_unlink_a_SOURCES = $(libstore_a_SOURCES)
+libstore_early_unlink_a_CPPFLAGS = $(AM_CPPFLAGS) -DZOOLITE_MUTANT_EARLY_UNLINK
+
+check_PROGRAMS += \
+	tests/fault/mutant_no_flush \
+	tests/fault/mutant_early_unlink
+tests_fault_mutant_no_flush_SOURCES = $(POWERCUT_STORE_SOURCES)
+tests_fault_mutant_no_flush_LDADD = libstore_no_flush.a $(POWERCUT_LIBS)
+tests_fault_mutant_early_unlink_SOURCES = $(POWERCUT_STORE_SOURCES)
+tests_fault_mutant_early_unlink_LDADD = libstore_early_unlink.a $(POWERCUT_LIBS)
+
+# The same under the whole core without a network, and a fault in what holds replies back.
+POWERCUT_CORE_SOURCES = \
+	tests/fault/test_powercut_core.c \
+	tests/fault/core_model.c \
+	tests/fault/core_model.h \
+	tests/fault/core_run.c \
+	tests/fault/core_run.h \
+	tests/lib/headless.c \
+	tests/lib/headless.h \
+	$(POWERCUT_SOURCES)
+
+check_PROGRAMS += tests/fault/test_powercut_core
+TESTS += tests/fault/test_powercut_core
+tests_fault_test_powercut_core_SOURCES = $(POWERCUT_CORE_SOURCES)
+tests_fault_test_powercut_core_LDADD = $(ZOOLITE_LDADD)
+
+check_LIBRARIES += libnet_marks_ignored.a
+libnet_marks_ignored_a_SOURCES = src/net/output.c src/net/output.h
+libnet_marks_ignored_a_CPPFLAGS = $(AM_CPPFLAGS) -DZOOLITE_MUTANT_MARKS_IGNORED
+
+# An archive with a fault stands before the one without.
+check_PROGRAMS += \
+	tests/fault/mutant_marks_ignored \
+	tests/fault/mutant_core_no_flush \
+	tests/fault/mutant_core_replay_unflushed \
+	tests/fault/mutant_core_early_unlink
+tests_fault_mutant_marks_ignored_SOURCES = $(POWERCUT_CORE_SOURCES)
+tests_fault_mutant_marks_ignored_LDADD = libapp.a libcore.a libnet_marks_ignored.a $(ZOOLITE_LDADD)
+tests_fault_mutant_core_no_flush_SOURCES = $(POWERCUT_CORE_SOURCES)
+tests_fault_mutant_core_no_flush_LDADD = libapp.a libcore.a libstore_no_flush.a $(ZOOLITE_LDADD)
+tests_fault_mutant_core_replay_unflushed_SOURCES = $(POWERCUT_CORE_SOURCES)
+tests_fault_mutant_core_replay_unflushed_LDADD = libapp.a libcore.a libstore_replay_unflushed.a $(ZOOLITE_LDADD)
+tests_fault_mutant_core_early_unlink_SOURCES = $(POWERCUT_CORE_SOURCES)
+tests_fault_mutant_core_early_unlink_LDADD = libapp.a libcore.a libstore_early_unlink.a $(ZOOLITE_LDADD)
+
+# Not among TESTS: how many cuts a mutant lives depends on timing, and tools/check runs it on the build with sanitizers,
+# where threads are far enough apart.
+dist_check_SCRIPTS = tests/fault/test_mutants.sh
+
+EXTRA_DIST += tests/fault/local.mk
