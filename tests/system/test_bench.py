@@ -1,0 +1,168 @@
+"""zoolite-bench does what it reports: looked at from the side of the server."""
+import json
+import os
+import subprocess
+
+import pytest
+
+import servers
+import zk_wire as zk
+
+DEADLINE_S = 60
+
+
+def command(server, case, *options, certificate="client"):
+    program = os.path.join(os.path.dirname(servers.find_zoolited()), "tools", "zoolite-bench")
+    authority = server.authority
+    tls = ["--ca", authority.ca]
+    if certificate:
+        tls += ["--cert", authority.cert(certificate), "--key", authority.key(certificate)]
+    return [program, "--json", *tls, *map(str, options), case, "localhost:%d" % server.tls_port]
+
+
+def run(server, case, *options, **how):
+    return subprocess.run(command(server, case, *options, **how), stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, check=False, timeout=DEADLINE_S)
+
+
+def bench(server, case, *options):
+    done = run(server, case, *options)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return json.loads(done.stdout)
+
+
+def names(client, path):
+    return client.call(zk.get_children(path)).value.names
+
+
+def below(client, root):
+    """The znodes that a run has made in its directories, by path."""
+    found = []
+    for one in names(client, root):
+        for directory in names(client, "%s/%s" % (root, one)):
+            path = "%s/%s/%s" % (root, one, directory)
+            found += ["%s/%s" % (path, name) for name in names(client, path)]
+    return found
+
+
+@pytest.mark.parametrize("depth", [1, 8])
+@pytest.mark.parametrize("case", ["get", "exists", "set", "mixed", "create", "ephemeral"])
+def test_cases(server, case, depth):
+    root = "/bench-%s-%d" % (case, depth)
+    report = bench(server, case, "-c", 3, "-d", depth, "-s", 0.3, "-w", 0.1, "-k", 20, "-v", 10, "--root", root,
+                   "--server-pid", server.process.pid)
+    assert report["case"] == case and report["tls"].startswith("TLSv1.3 ")
+    assert report["operations"] > 0 and report["errors"] == 0
+    assert report["server_cpu_us_per_operation"] >= 0
+    latency = report["latency_us"]
+    assert 0 < latency["p50"] <= latency["p90"] <= latency["p99"] <= latency["p999"] <= latency["max"]
+    with server.client() as client:
+        made = below(client, root)
+        client.close_session()
+    if case == "create":
+        assert len(made) >= report["operations"]
+    else:
+        assert len(made) == (0 if case == "ephemeral" else 20)
+
+
+def test_set_writes_and_get_does_not(server):
+    for case, versions in (("get", {0}), ("set", None)):
+        root = "/bench-versions-" + case
+        bench(server, case, "-c", 2, "-s", 0.3, "-w", 0, "-k", 2, "-v", 7, "--root", root)
+        with server.client() as client:
+            stats = [client.call(zk.exists(path)).value for path in below(client, root)]
+            client.close_session()
+        assert {stat.data_length for stat in stats} == {7}
+        seen = {stat.version for stat in stats}
+        assert seen == versions if versions else min(seen) > 0
+
+
+def test_fill(server):
+    report = bench(server, "fill", "-c", 2, "-d", 2, "-n", 1234, "-v", 5, "--root", "/bench-fill/below")
+    assert report["operations"] == 1234 and report["errors"] == 0
+    with server.client() as client:
+        assert len(set(below(client, "/bench-fill/below"))) == 1234
+        client.close_session()
+
+
+def test_schedule_is_kept(server):
+    report = bench(server, "exists", "-c", 4, "-d", 2, "-s", 1, "-w", 0, "-k", 5, "-r", 100)
+    # Never more than are due, and what is late is caught up with.
+    assert 0 < report["operations"] <= 100 * report["seconds"] + 1
+
+
+def alive(server):
+    words = dict(line.split("\t") for line in server.four_letter_word("mntr").decode().splitlines())
+    return int(words["zk_num_alive_connections"])
+
+
+def test_idle_holds_until_told(server):
+    before = alive(server)
+    holding = subprocess.Popen(command(server, "idle", "-c", 20, "--server-pid", server.process.pid),
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        report = json.loads(holding.stdout.readline())
+        assert report["connections"] == 20 and min(report["server_rss_kib"] + report["server_pss_kib"]) > 0
+        assert alive(server) == before + 20
+        holding.stdin.close()
+        assert holding.wait(DEADLINE_S) == 0
+    finally:
+        holding.kill()
+        holding.wait()
+        holding.stdout.close()
+    servers.wait_until(lambda: alive(server) == before, DEADLINE_S, "the sessions to close")
+
+
+def test_first_waits_for_the_server(make_server):
+    server = make_server.new()
+    waiting = subprocess.Popen(command(server, "first"), stdout=subprocess.PIPE, text=True)
+    try:
+        assert waiting.stdout.readline() == "waiting\n"
+        server.start()
+        assert json.loads(waiting.stdout.read())["session_at_us"] > 0
+        assert waiting.wait(DEADLINE_S) == 0
+    finally:
+        waiting.kill()
+        waiting.wait()
+        waiting.stdout.close()
+
+
+@pytest.mark.parametrize("certificate, reason", [(None, "TLS"), ("foreign", "TLS"), ("expired", "TLS")])
+def test_who_is_not_let_in_is_told(server, certificate, reason):
+    done = run(server, "get", "-c", 1, certificate=certificate)
+    assert done.returncode == 1 and done.stdout == ""
+    assert reason in done.stderr or "closed the connection" in done.stderr
+
+
+def test_server_of_a_foreign_authority_is_not_trusted(server):
+    done = subprocess.run([command(server, "get")[0], "--ca", server.authority.foreign_ca, "get",
+                           "127.0.0.1:%d" % server.tls_port], capture_output=True, text=True, check=False,
+                          timeout=DEADLINE_S)
+    assert done.returncode == 1 and "certificate" in done.stderr
+
+
+def test_end_of_the_server_is_an_error(make_server):
+    server = make_server()
+    running = subprocess.Popen(command(server, "get", "-c", 2, "-s", 30), stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    try:
+        servers.wait_until(lambda: alive(server) > 2, DEADLINE_S, "the sessions to open")
+        server.kill()
+        out, err = running.communicate(timeout=DEADLINE_S)
+    finally:
+        running.kill()
+        running.wait()
+    assert running.returncode == 1 and out == "" and err.startswith("zoolite-bench: ")
+
+
+@pytest.mark.parametrize("options", [["-c", "0"], ["-d", "1.5"], ["-s", "x"], ["--root", "/"], ["--root", "bench"],
+                                     ["--plain"], ["--no-such"]])
+def test_bad_options(server, options):
+    done = run(server, "get", *options)
+    assert done.returncode == 2 and done.stdout == "" and "zoolite-bench" in done.stderr
+
+
+def test_unknown_case(server):
+    done = run(server, "nonsense")
+    assert done.returncode == 2 and "nonsense" in done.stderr

@@ -1,0 +1,43 @@
+# zoolite-bench: load on any server that speaks ZooKeeper's protocol.
+noinst_PROGRAMS += tools/zoolite-bench
+
+tools_zoolite_bench_SOURCES = \
+	tools/bench/await.c \
+	tools/bench/await.h \
+	tools/bench/conn.c \
+	tools/bench/conn.h \
+	tools/bench/driver.c \
+	tools/bench/driver.h \
+	tools/bench/histogram.c \
+	tools/bench/histogram.h \
+	tools/bench/loop.c \
+	tools/bench/loop.h \
+	tools/bench/main.c \
+	tools/bench/options.c \
+	tools/bench/options.h \
+	tools/bench/process.c \
+	tools/bench/process.h \
+	tools/bench/report.c \
+	tools/bench/report.h \
+	tools/bench/session.c \
+	tools/bench/session.h \
+	tools/bench/signals.c \
+	tools/bench/signals.h \
+	tools/bench/stream.c \
+	tools/bench/stream.h \
+	tools/bench/target.c \
+	tools/bench/target.h \
+	tools/bench/workload.c \
+	tools/bench/workload.h
+tools_zoolite_bench_CFLAGS = $(AM_CFLAGS) $(CONVERSION_CFLAGS)
+tools_zoolite_bench_LDADD = libwire.a libbase.a $(OPENSSL_LIBS) -lm
+
+EXTRA_DIST += tools/bench/local.mk
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_bench_histogram
+TESTS += tests/unit/test_bench_histogram
+tests_unit_test_bench_histogram_SOURCES = tests/unit/test_bench_histogram.c \
+	tools/bench/histogram.c tools/bench/histogram.h
+tests_unit_test_bench_histogram_LDADD = $(CMOCKA_LIBS)
+endif
