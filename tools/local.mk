@@ -1,5 +1,6 @@
 # Scripts for developers; they run from the source tree.
-EXTRA_DIST += tools/common.sh tools/run tools/check-includes tools/check-complete tools/make-certs tools/compare
+EXTRA_DIST += tools/common.sh tools/run tools/check tools/check-includes tools/check-complete \
+	tools/make-certs tools/compare
 TESTS += tools/check-includes tools/check-complete
 
 # The load generator.
