@@ -515,6 +515,9 @@ void conn_send(struct conn *c, struct slice body, int64_t mark)
 
 	if (!may_send(c))
 		return;
+	/* Where nothing is gated, what goes ahead came before this. */
+	if (buf_len(&c->ahead) > 0 && output_gated(&c->out) == 0 && !insert_ahead(c))
+		return;
 	jute_put_int(length, (int32_t)body.len);
 	/* The body's mark is the head's too: marks never fall, so it puts none of its own. */
 	if (output_append(&c->out, head, mark, c->set->flushed) != 0 ||

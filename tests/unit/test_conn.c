@@ -713,6 +713,30 @@ static void test_gated_output_keeps_its_order(void **state)
 	close(fd);
 }
 
+/* A ping's reply may overtake what waits for the disk; nothing that was asked for later overtakes
+ * it. */
+static void test_ping_stays_in_front_of_what_came_behind_it(void **state)
+{
+	struct conn *c;
+	int fd = open_established(&c);
+
+	(void)state;
+	send_frame(fd, "echo 1");
+	send_frame(fd, "ping");
+	send_frame(fd, "ping");
+	send_frame(fd, "echo 2");
+	send_frame(fd, "ping");
+	send_frame(fd, "mark 6 a");
+	send_frame(fd, "ping");
+	send_frame(fd, "echo 3");
+	turns();
+	assert_string_equal(received(fd), "echo 1;pong;pong;echo 2;pong;pong;");
+	conn_set_release(w.set, 6);
+	turns();
+	assert_string_equal(received(fd), "a;echo 3;");
+	close(fd);
+}
+
 static void test_gated_output_above_its_bound_holds_the_next_request(void **state)
 {
 	char frame[200];
@@ -1569,6 +1593,7 @@ int main(void)
 		conn_test(test_many_pings_behind_a_held_frame),
 		conn_test(test_end_of_input_while_parked),
 		conn_test(test_gated_output_keeps_its_order),
+		conn_test(test_ping_stays_in_front_of_what_came_behind_it),
 		conn_test(test_gated_output_above_its_bound_holds_the_next_request),
 		conn_test(test_who_does_not_read_is_held_and_cut),
 		conn_test(test_who_reads_slowly_is_not_cut),
