@@ -15,6 +15,7 @@ import collections
 import socket
 import ssl
 import struct
+import threading
 import time
 
 DEADLINE_S = 20.0
@@ -564,3 +565,32 @@ class Client:
     def abandon(self):
         """Drop the link and leave the session."""
         self.link.close()
+
+
+class Pinger(threading.Thread):
+    """Keeps sessions alive from a thread of its own; it alone uses these clients while it runs.
+
+    It goes on sending when nothing is answered, as a client does while its server is stopped."""
+
+    def __init__(self, clients, every_s):
+        super().__init__(daemon=True)
+        self.clients = clients
+        self.every_s = every_s
+        self.ending = threading.Event()
+        self.failure = None
+
+    def run(self):
+        try:
+            while not self.ending.wait(self.every_s):
+                for client in self.clients:
+                    client.submit(ping(), XID_PING)
+        except (OSError, Closed) as error:
+            self.failure = error
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ending.set()
+        self.join()

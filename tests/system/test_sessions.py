@@ -23,35 +23,6 @@ def fixture_quick(tmp_path_factory, authority):
         server.close()
 
 
-class Pinger(threading.Thread):
-    """Keeps sessions alive from a thread of its own; it alone uses these clients while it runs.
-
-    It goes on sending when nothing is answered, as a client does while its server is stopped."""
-
-    def __init__(self, clients, every_s):
-        super().__init__(daemon=True)
-        self.clients = clients
-        self.every_s = every_s
-        self.ending = threading.Event()
-        self.failure = None
-
-    def run(self):
-        try:
-            while not self.ending.wait(self.every_s):
-                for client in self.clients:
-                    client.submit(zk.ping(), zk.XID_PING)
-        except (OSError, zk.Closed) as error:
-            self.failure = error
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.ending.set()
-        self.join()
-
-
 def test_timeouts_are_negotiated(quick):
     for asked, granted in ((0, 2 * TICK_MS), (1, 2 * TICK_MS), (700, 700), (1 << 30, 20 * TICK_MS),
                            (-5, 2 * TICK_MS)):
@@ -166,7 +137,7 @@ def test_expiry_is_on_time(quick):
             victim.call(zk.create("/expiry-" + name, flags=zk.EPHEMERAL))
             watcher.call(zk.exists("/expiry-" + name, watch=True))
         watcher.call(zk.get_children("/", watch=True))
-        with Pinger([watcher], 0.1):
+        with zk.Pinger([watcher], 0.1):
             for _ in range(8):
                 time.sleep(0.25)
                 victim.ping()
@@ -198,7 +169,7 @@ def test_session_without_a_connection_expires_too(quick):
         watcher.call(zk.exists("/gone", watch=True))
         before = time.monotonic()
         victim.abandon()
-        with Pinger([watcher], 0.1):
+        with zk.Pinger([watcher], 0.1):
             quick.wait_log("event=session.expired session=0x%x" % victim.session_id,
                            deadline_s=0.6 + SLACK_S)
         assert time.monotonic() - before >= 0.5
@@ -251,7 +222,7 @@ def test_stalled_server_expires_nobody_who_pinged(quick):
     clients = [quick.client(tls=index % 2 == 0, timeout=1000) for index in range(6)]
     for index, client in enumerate(clients):
         client.call(zk.create("/stalled-%d" % index, flags=zk.EPHEMERAL))
-    with Pinger(clients, 0.2) as pinger:
+    with zk.Pinger(clients, 0.2) as pinger:
         quick.pause()
         time.sleep(3.0)
         quick.resume()
@@ -303,7 +274,7 @@ def test_who_connected_in_time_may_ask_a_little_late(quick, tls):
 
 def test_silent_peers_hold_expiry_up_for_a_moment_only(quick):
     """Who connected in time and says nothing costs the others half a second, however many of them there are."""
-    with quick.client(tls=False) as watcher, Pinger([watcher], 0.1):
+    with quick.client(tls=False) as watcher, zk.Pinger([watcher], 0.1):
         victim = quick.client(timeout=1000)
         victim.abandon()
         since, before = quick.log_size(), time.monotonic()
@@ -318,7 +289,7 @@ def test_silent_peers_hold_expiry_up_for_a_moment_only(quick):
 def test_busy_client_starves_nobody(quick):
     """One session pipelines without end; another, with a short timeout, only pings."""
     quiet = quick.client(tls=False, timeout=400)
-    with quick.client(tls=False) as busy, Pinger([quiet], 0.1) as pinger:
+    with quick.client(tls=False) as busy, zk.Pinger([quiet], 0.1) as pinger:
         end = time.monotonic() + 2.5
         while time.monotonic() < end:
             busy.call_all([zk.set_data("/", b"x" * 1000) for _ in range(500)])

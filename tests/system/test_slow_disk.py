@@ -67,9 +67,10 @@ def test_disk_that_hangs_is_no_silence_of_clients(make_slow, disk):
         assert server.metric("connections_parked") > parked
         assert not server.metric("sessions_expired")
     assert pinger.wait(held).err == 0
-    flood.link.send(rest)
-    for xid in xids:
-        assert flood.wait(xid).err == 0
+    with zk.Pinger([pinger], 0.1):
+        flood.link.send(rest)
+        for xid in xids:
+            assert flood.wait(xid).err == 0
     assert reader.call(zk.get_data("/flood")).value.stat.version == len(xids)
     for index, client in enumerate((flood, pinger, reader)):
         assert client.call(zk.exists("/owner-%d" % index)).value.ephemeral_owner == client.session_id
