@@ -36,6 +36,7 @@ enum {
 #define DAY (24 * HOUR)
 
 enum option_type {
+	OPTION_BOOL,      /* bool: true or false */
 	OPTION_INT,       /* int32_t */
 	OPTION_SIZE,      /* uint64_t: bytes, or with k, m, g */
 	OPTION_TIME,      /* int64_t: milliseconds, or with ms, s, m, h, d */
@@ -69,6 +70,7 @@ static const struct option options[] = {
 	{ "maxCnxns", OPTION_INT, TO(max_connections), 0, INT_MAX, 0 },
 	{ "clientPortListenBacklog", OPTION_INT, TO(backlog), -1, INT_MAX, -1 },
 	{ "jute.maxbuffer", OPTION_INT, TO(max_frame), 1024, 64 * MIB, 0xfffff },
+	{ "extendedTypesEnabled", OPTION_BOOL, TO(extended_types), 0, 0, false },
 	{ "4lw.commands.whitelist", OPTION_WORDS, TO(words), 0, 0, 0 },
 
 	{ "ssl.keyStore.location", OPTION_TEXT, TO(key_store_file), 0, 0, 0 },
@@ -207,7 +209,6 @@ static const char *const ignored[] = {
 	"bitHashCacheSize",
 	"closeSessionTxn.enabled",
 	"emulate353TTLNodes",
-	"extendedTypesEnabled",
 	"znode.container.",
 	"readonlymode.enabled",
 	"messageTracker.",
@@ -377,6 +378,9 @@ static void set_text(char **target, const char *value)
 static void set_number(const struct option *o, struct config *c, int64_t value)
 {
 	switch (o->type) {
+	case OPTION_BOOL:
+		*(bool *)member(o, c) = value != 0;
+		break;
 	case OPTION_INT:
 		*(int32_t *)member(o, c) = (int32_t)value;
 		break;
@@ -534,9 +538,21 @@ static int set_words(struct reading *r, const struct option *o, const char *valu
 	return 0;
 }
 
+static int set_bool(struct reading *r, const struct option *o, const char *value, unsigned line)
+{
+	bool is_true = strcasecmp(value, "true") == 0;
+
+	if (!is_true && strcasecmp(value, "false") != 0)
+		return fail(r, line, "%s is true or false, not \"%s\"", o->name, value);
+	set_number(o, r->config, is_true);
+	return 0;
+}
+
 static int set_option(struct reading *r, const struct option *o, const char *value, unsigned line)
 {
 	switch (o->type) {
+	case OPTION_BOOL:
+		return set_bool(r, o, value, line);
 	case OPTION_INT:
 	case OPTION_SIZE:
 	case OPTION_TIME:

@@ -35,6 +35,7 @@ struct config {
 	int32_t tick_ms;
 	int32_t min_session_ms; /* never -1 after reading */
 	int32_t max_session_ms;
+	bool extended_types; /* znodes with a TTL */
 	/* limits of strangers and connections */
 	int32_t max_per_address;  /* maxClientCnxns; 0: no limit */
 	int32_t max_connections;  /* maxCnxns; 0: no limit */
