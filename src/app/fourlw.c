@@ -162,7 +162,7 @@ static void answer_mntr(const struct fourlw_view *v, struct buf *out)
 	print(out, "zk_outstanding_requests\t%llu\n",
 	      (unsigned long long)latency_waiting(v->latency));
 	print(out, "zk_znode_count\t%llu\n", (unsigned long long)tree.znodes);
-	print(out, "zk_watch_count\t%zu\n", watches.watches);
+	print(out, "zk_watch_count\t%zu\n", watches.all);
 	print(out, "zk_ephemerals_count\t%llu\n", (unsigned long long)tree.ephemerals);
 	print(out, "zk_approximate_data_size\t%llu\n",
 	      (unsigned long long)store_tree_bytes(v->store));

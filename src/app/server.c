@@ -318,6 +318,7 @@ static int open_registry(struct server *s, char reason[SERVER_REASON_LEN])
 	ro.max_record = (size_t)(2 * c->max_ephemeral_bytes) + 4 * (size_t)c->max_frame;
 	ro.max_sessions = (unsigned)c->max_sessions;
 	ro.max_path = (size_t)c->max_path;
+	ro.extended_types = c->extended_types;
 	ro.access.max_ids = (unsigned)c->max_ids;
 	ro.access.max_id_bytes = (size_t)c->max_id_bytes;
 	ro.access.max_entries = (unsigned)c->max_acl_entries;

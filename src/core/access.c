@@ -299,3 +299,16 @@ void access_write_masked(struct jute_writer *w, const struct acl *acl)
 		mem_free(masked);
 	}
 }
+
+void access_write_users(struct jute_writer *w, const struct access_ids *ids)
+{
+	jute_write_int(w, (int32_t)ids->count);
+	for (unsigned i = 0; i < ids->count; i++) {
+		const struct access_id *id = &ids->items[i];
+		bool has_proof = strcmp(id->scheme, "digest") == 0;
+		size_t user_len = has_proof ? strcspn(id->id, ":") : strlen(id->id);
+
+		jute_write_buffer(w, slice_of(id->scheme));
+		jute_write_buffer(w, (struct slice){ id->id, user_len });
+	}
+}

@@ -58,4 +58,7 @@ enum zerr access_fix_acls(const struct access_ids *ids, const struct proto_acls 
 /* Append acl as a reader without ADMIN sees it: hashes of digest identities as "user:x". */
 void access_write_masked(struct jute_writer *w, const struct acl *acl);
 
+/* Append who ids are, as whoAmI tells it: a vector of scheme and user, without what proves it. */
+void access_write_users(struct jute_writer *w, const struct access_ids *ids);
+
 #endif

@@ -39,12 +39,13 @@ struct client {
 	struct access_ids ids;
 	char *subject; /* certificate identity; NULL: none */
 	char address[CLIENT_ADDRESS_LEN];
-	struct list watches; /* struct watch */
-	unsigned watch_count;
-	size_t watch_bytes;  /* memory that they take */
-	uint64_t serial;     /* unlike any other client of this process */
-	uint64_t told;       /* core/watch: last event given, so that one event comes once */
-	int64_t last_header; /* highest zxid of a reply header: it never falls */
+	struct list watches;  /* struct watch */
+	unsigned watch_count; /* paths that it watches */
+	size_t data_watches;  /* of these in ZooKeeper's table of data watches */
+	size_t watch_bytes;   /* memory that they take */
+	uint64_t serial;      /* unlike any other client of this process */
+	uint64_t told;        /* core/watch: last event given, so that one event comes once */
+	int64_t last_header;  /* highest zxid of a reply header: it never falls */
 	int64_t last_xid;
 	int64_t connect_mark; /* what its connect reply waits for: no ping may overtake that */
 	uint64_t received, sent;

@@ -13,6 +13,7 @@ libcore_a_SOURCES = \
 	src/core/request_create.c \
 	src/core/request_data.c \
 	src/core/request_delete.c \
+	src/core/request_ephemerals.c \
 	src/core/request_multi.c \
 	src/core/request_session.c \
 	src/core/request_watches.c \

@@ -28,7 +28,8 @@ struct registry_options {
 	unsigned max_ephemerals;      /* of one session */
 	uint64_t max_ephemeral_bytes; /* memory that they take */
 	unsigned max_sessions;
-	size_t max_path; /* bytes */
+	size_t max_path;     /* bytes */
+	bool extended_types; /* znodes with a TTL may be created */
 	struct access_limits access;
 	uint64_t max_lag_rows;      /* log rows not yet replayed: above, writers wait */
 	uint64_t max_pending_bytes; /* memory of what is not yet replayed; likewise */

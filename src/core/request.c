@@ -71,7 +71,7 @@ enum zerr request_allow_path(struct request *rq, struct slice path)
 	return ZERR_BAD_ARGUMENTS;
 }
 
-enum zerr request_watch(struct request *rq, struct slice path, enum watch_kind kind)
+enum zerr request_watch(struct request *rq, struct slice path, enum watch_mode mode)
 {
 	const struct registry_options *o = registry_options(rq->registry);
 	struct client *c = rq->client;
@@ -80,7 +80,7 @@ enum zerr request_watch(struct request *rq, struct slice path, enum watch_kind k
 	if (err != ZERR_OK)
 		return err;
 	/* One that is armed already does not count again. */
-	watch_arm(registry_watches(rq->registry), c, path, kind);
+	watch_arm(registry_watches(rq->registry), c, path, mode);
 	if (c->watch_count <= o->max_watches && c->watch_bytes <= o->max_watch_bytes)
 		return ZERR_OK;
 	metrics_add(METRIC_watches_refused, 1);

@@ -26,8 +26,9 @@ struct request {
 
 typedef enum zerr (*request_fn)(struct request *rq);
 
-enum zerr request_create(struct request *rq); /* create, create2 */
+enum zerr request_create(struct request *rq); /* create, create2, createContainer, createTTL */
 enum zerr request_delete(struct request *rq);
+enum zerr request_delete_container(struct request *rq);
 enum zerr request_exists(struct request *rq);
 enum zerr request_get_data(struct request *rq);
 enum zerr request_set_data(struct request *rq);
@@ -37,7 +38,13 @@ enum zerr request_set_acl(struct request *rq);
 enum zerr request_check(struct request *rq);
 enum zerr request_sync(struct request *rq);
 enum zerr request_multi(struct request *rq);
-enum zerr request_set_watches(struct request *rq);
+enum zerr request_multi_read(struct request *rq);
+enum zerr request_get_ephemerals(struct request *rq);
+enum zerr request_who_am_i(struct request *rq);
+enum zerr request_set_watches(struct request *rq); /* setWatches, setWatches2 */
+enum zerr request_add_watch(struct request *rq);
+enum zerr request_check_watches(struct request *rq);
+enum zerr request_remove_watches(struct request *rq);
 enum zerr request_close_session(struct request *rq);
 enum zerr request_auth(struct request *rq);
 enum zerr request_sasl(struct request *rq);
@@ -60,6 +67,10 @@ enum zerr op_delete(struct request *rq, const struct proto_path_version *op);
 enum zerr op_set_data(struct request *rq, const struct proto_set_data *op, struct op_result *out);
 enum zerr op_set_acl(struct request *rq, const struct proto_set_acl *op, struct op_result *out);
 enum zerr op_check(struct request *rq, const struct proto_path_version *op, struct op_result *out);
+/* One operation of a multiRead, or such a request: the body is appended to rq->out, or nothing where
+ * it fails. */
+enum zerr op_get_data(struct request *rq, struct slice path);
+enum zerr op_get_children(struct request *rq, struct slice path);
 
 /* Look a znode up for a reader ("" is the root); its mark is added to the request's. NO_NODE, or
  * SYSTEM where tree.db cannot be read. */
@@ -79,7 +90,7 @@ enum zerr request_end_change(struct request *rq, enum zerr err, struct slice pat
 enum zerr request_allow_path(struct request *rq, struct slice path);
 /* Arm a watch. BAD_ARGUMENTS for a path that no znode can have; above the limit of watches the
  * connection is closed. */
-enum zerr request_watch(struct request *rq, struct slice path, enum watch_kind kind);
+enum zerr request_watch(struct request *rq, struct slice path, enum watch_mode mode);
 /* Whether a session may hold this much more as ephemeral znodes; QUOTA_EXCEEDED where not. */
 enum zerr request_allow_ephemeral(struct request *rq, int64_t session_id, size_t more_count,
 				  size_t more_bytes);

@@ -6,7 +6,7 @@
 #include "core/session.h"
 #include "wire/path.h"
 
-enum { ACLS_LIMIT = 1024 * 1024, FLAGS_CONTAINER = 4, FLAGS_TTL = 5, FLAGS_TTL_SEQUENTIAL = 6 };
+enum { ACLS_LIMIT = 1024 * 1024 };
 
 /* ZooKeeper looks no closer before the parent is found and permits. */
 static bool is_creatable(struct slice path)
@@ -48,20 +48,42 @@ static enum zerr check_place(struct request *rq, const struct znode *parent, str
 	return ZERR_OK;
 }
 
-static enum zerr create_at(struct request *rq, struct znode *parent, const struct proto_create *op,
-			   struct slice path, struct acl *acl, struct op_result *out)
+static bool is_ttl(int32_t flags)
 {
-	bool ephemeral = op->flags != FLAGS_CONTAINER && (op->flags & CREATE_EPHEMERAL);
+	return flags == CREATE_TTL || flags == CREATE_TTL_SEQUENTIAL;
+}
+
+static bool is_sequential(int32_t flags)
+{
+	return flags == CREATE_SEQUENTIAL || flags == CREATE_EPHEMERAL_SEQUENTIAL ||
+	       flags == CREATE_TTL_SEQUENTIAL;
+}
+
+/* Whose znode it will be. createContainer makes a container whatever its flags say, and those of a
+ * container make none in a create, as in ZooKeeper. */
+static int64_t owner_of(const struct request *rq, int32_t type, const struct proto_create *op)
+{
+	if (type == OP_CREATE_CONTAINER)
+		return PROTO_OWNER_CONTAINER;
+	if (type == OP_CREATE_TTL)
+		return PROTO_OWNER_TTL | op->ttl_ms;
+	if (op->flags == CREATE_EPHEMERAL || op->flags == CREATE_EPHEMERAL_SEQUENTIAL)
+		return rq->client->session->id;
+	return 0;
+}
+
+static enum zerr create_at(struct request *rq, struct znode *parent, const struct proto_create *op,
+			   struct slice path, struct acl *acl, int64_t owner, struct op_result *out)
+{
 	enum zerr err = check_place(rq, parent, path);
 	struct znode *z;
 
-	if (err == ZERR_OK && ephemeral)
+	if (err == ZERR_OK && owner > 0)
 		err = request_allow_ephemeral(rq, rq->client->session->id, 1,
 					      path.len + op->data.len + acl->len);
 	if (err != ZERR_OK)
 		return err;
-	z = tree_create(registry_tree(rq->registry), parent, path, op->data, acl_ref(acl),
-			ephemeral ? rq->client->session->id : 0);
+	z = tree_create(registry_tree(rq->registry), parent, path, op->data, acl_ref(acl), owner);
 	if (!z) {
 		acl_unref(tree_acls(registry_tree(rq->registry)), acl);
 		return ZERR_SYSTEM;
@@ -85,6 +107,23 @@ static char *sequence_path(const struct proto_create *op, const struct znode *pa
 	return text;
 }
 
+/* Whether there is such a way to create, and what it needs. */
+static enum zerr check_mode(const struct request *rq, int32_t type, const struct proto_create *op)
+{
+	bool has_ttl = op->ttl_ms > 0 && op->ttl_ms <= PROTO_TTL_MAX_MS;
+
+	if (op->flags < CREATE_PERSISTENT || op->flags > CREATE_TTL_SEQUENTIAL)
+		return ZERR_BAD_ARGUMENTS;
+	if (is_ttl(op->flags) && !registry_options(rq->registry)->extended_types)
+		return ZERR_UNIMPLEMENTED;
+	if (is_ttl(op->flags) ? !has_ttl : op->ttl_ms >= 0)
+		return ZERR_BAD_ARGUMENTS;
+	/* ZooKeeper takes this for a TTL that it cannot encode, and ends. */
+	if (type == OP_CREATE_TTL && !is_ttl(op->flags))
+		return ZERR_BAD_ARGUMENTS;
+	return ZERR_OK;
+}
+
 enum zerr op_create(struct request *rq, int32_t type, const struct proto_create *op,
 		    struct op_result *out)
 {
@@ -92,14 +131,10 @@ enum zerr op_create(struct request *rq, int32_t type, const struct proto_create 
 	struct acl *acl = NULL;
 	char *numbered = NULL;
 	struct znode *parent;
-	enum zerr err;
+	enum zerr err = check_mode(rq, type, op);
 
-	if (type != OP_CREATE && type != OP_CREATE2)
-		return ZERR_UNIMPLEMENTED;
-	if (op->flags < 0 || op->flags > FLAGS_TTL_SEQUENTIAL)
-		return ZERR_BAD_ARGUMENTS;
-	if (op->flags == FLAGS_TTL || op->flags == FLAGS_TTL_SEQUENTIAL)
-		return ZERR_UNIMPLEMENTED;
+	if (err != ZERR_OK)
+		return err;
 	if (!is_creatable(path))
 		return ZERR_BAD_ARGUMENTS;
 	err = take_acl(rq, &op->acl, &acl);
@@ -109,13 +144,13 @@ enum zerr op_create(struct request *rq, int32_t type, const struct proto_create 
 		err = request_permit(rq, parent, PERM_CREATE);
 	if (err != ZERR_OK)
 		goto out;
-	if (op->flags != FLAGS_CONTAINER && (op->flags & CREATE_SEQUENTIAL)) {
+	if (is_sequential(op->flags)) {
 		numbered = sequence_path(op, parent, &path);
 		if (!numbered)
 			err = ZERR_SYSTEM;
 	}
 	if (err == ZERR_OK)
-		err = create_at(rq, parent, op, path, acl, out);
+		err = create_at(rq, parent, op, path, acl, owner_of(rq, type, op), out);
 out:
 	acl_unref(tree_acls(registry_tree(rq->registry)), acl);
 	mem_free(numbered);
@@ -124,7 +159,7 @@ out:
 
 enum zerr request_create(struct request *rq)
 {
-	struct proto_create op = proto_read_create(&rq->in);
+	struct proto_create op = proto_read_create(&rq->in, rq->type);
 	struct op_result result;
 	enum zerr err;
 
@@ -135,7 +170,7 @@ enum zerr request_create(struct request *rq)
 	if (err == ZERR_OK) {
 		/* Encoded while the znode is sure to be there. */
 		jute_write_buffer(&rq->out, result.path);
-		if (rq->type == OP_CREATE2)
+		if (rq->type != OP_CREATE)
 			proto_write_stat(&rq->out, &result.stat);
 	}
 	return request_end_change(rq, err, err == ZERR_OK ? result.path : op.path);

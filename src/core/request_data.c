@@ -31,26 +31,33 @@ enum zerr request_exists(struct request *rq)
 	return ZERR_OK;
 }
 
-enum zerr request_get_data(struct request *rq)
+enum zerr op_get_data(struct request *rq, struct slice path)
 {
-	struct proto_path_watch op = proto_read_path_watch(&rq->in);
 	struct proto_stat stat;
 	struct znode *z;
-	enum zerr err;
+	enum zerr err = request_find(rq, path, &z);
 
-	if (rq->in.bad || !op.path.data)
-		return ZERR_MARSHALLING;
-	err = request_find(rq, op.path, &z);
 	if (err == ZERR_OK)
 		err = request_permit(rq, z, PERM_READ);
-	if (err == ZERR_OK && op.watch)
-		err = request_watch(rq, op.path, WATCH_DATA);
 	if (err != ZERR_OK)
 		return err;
 	stat = znode_stat(z);
 	jute_write_buffer(&rq->out, znode_data(z));
 	proto_write_stat(&rq->out, &stat);
 	return ZERR_OK;
+}
+
+enum zerr request_get_data(struct request *rq)
+{
+	struct proto_path_watch op = proto_read_path_watch(&rq->in);
+	enum zerr err;
+
+	if (rq->in.bad || !op.path.data)
+		return ZERR_MARSHALLING;
+	err = op_get_data(rq, op.path);
+	if (err == ZERR_OK && op.watch)
+		err = request_watch(rq, op.path, WATCH_DATA);
+	return err;
 }
 
 enum zerr op_set_data(struct request *rq, const struct proto_set_data *op, struct op_result *out)

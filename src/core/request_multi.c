@@ -1,3 +1,4 @@
+/* multi: all of its operations or none, with one zxid; multiRead: several reads in one frame. */
 #include "core/request.h"
 
 /* One operation of a multi, decoded. */
@@ -10,15 +11,6 @@ struct multi_op {
 		struct proto_set_data set_data;
 	};
 };
-
-/* createTTL is a create with one number more. */
-static void read_create(struct jute_reader *in, struct multi_op *op)
-{
-	op->create = proto_read_create(in);
-	if (op->type == OP_CREATE_TTL)
-		jute_read_long(in);
-	op->path = op->create.path;
-}
 
 /* Read the next one. False at the end, or where the multi is malformed (in->bad). */
 static bool read_op(struct jute_reader *in, struct multi_op *op)
@@ -33,7 +25,8 @@ static bool read_op(struct jute_reader *in, struct multi_op *op)
 	case OP_CREATE2:
 	case OP_CREATE_CONTAINER:
 	case OP_CREATE_TTL:
-		read_create(in, op);
+		op->create = proto_read_create(in, op->type);
+		op->path = op->create.path;
 		break;
 	case OP_DELETE:
 	case OP_CHECK:
@@ -72,6 +65,18 @@ static void write_header(struct jute_writer *out, int32_t type, bool done, int32
 	proto_write_multi_header(out, &(struct proto_multi_header){ type, done, err });
 }
 
+static bool is_create(int32_t type)
+{
+	return type == OP_CREATE || type == OP_CREATE2 || type == OP_CREATE_CONTAINER ||
+	       type == OP_CREATE_TTL;
+}
+
+/* Whatever comes with a Stat is answered as create2. */
+static int32_t result_type(int32_t type)
+{
+	return is_create(type) && type != OP_CREATE ? OP_CREATE2 : type;
+}
+
 static enum zerr do_op(struct request *rq, const struct multi_op *op)
 {
 	struct jute_writer *out = &rq->out;
@@ -93,12 +98,18 @@ static enum zerr do_op(struct request *rq, const struct multi_op *op)
 	}
 	if (err != ZERR_OK)
 		return err;
-	write_header(out, op->type, false, 0);
-	if (op->type == OP_CREATE || op->type == OP_CREATE2)
+	write_header(out, result_type(op->type), false, ZERR_OK);
+	if (is_create(op->type))
 		jute_write_buffer(out, result.path);
-	if (op->type == OP_SET_DATA || op->type == OP_CREATE2)
+	if (op->type == OP_SET_DATA || (is_create(op->type) && op->type != OP_CREATE))
 		proto_write_stat(out, &result.stat);
 	return ZERR_OK;
+}
+
+static void write_error(struct jute_writer *out, int32_t code)
+{
+	write_header(out, OP_ERROR, false, code);
+	jute_write_int(out, code);
 }
 
 /* Instead of the results: OK for those before the one that failed, its error, and "not tried"
@@ -110,8 +121,7 @@ static void write_errors(struct jute_writer *out, int32_t count, int32_t failed,
 			       : i == failed ? (int32_t)err
 					     : ZERR_RUNTIME_INCONSISTENCY;
 
-		write_header(out, OP_ERROR, false, code);
-		jute_write_int(out, code);
+		write_error(out, code);
 	}
 }
 
@@ -140,4 +150,41 @@ enum zerr request_multi(struct request *rq)
 	if (request_end_change(rq, err, first_path) == ZERR_MARSHALLING && err == ZERR_OK)
 		return ZERR_MARSHALLING;
 	return ZERR_OK;
+}
+
+/* One operation of a multiRead: its result, or nothing and its error. */
+static enum zerr do_read(struct request *rq, int32_t type, struct slice path)
+{
+	size_t start = buf_len(rq->out.out);
+	enum zerr err;
+
+	write_header(&rq->out, type, false, ZERR_OK);
+	err = type == OP_GET_DATA ? op_get_data(rq, path) : op_get_children(rq, path);
+	if (err == ZERR_NO_NODE || err == ZERR_NO_AUTH) {
+		rq->out.out->tail = rq->out.out->head + start;
+		write_error(&rq->out, err);
+		return ZERR_OK;
+	}
+	return err;
+}
+
+enum zerr request_multi_read(struct request *rq)
+{
+	struct proto_multi_header header = proto_read_multi_header(&rq->in);
+	enum zerr err = ZERR_OK;
+
+	for (; !rq->in.bad && !header.done && err == ZERR_OK;
+	     header = proto_read_multi_header(&rq->in)) {
+		/* Its flag for a watch is passed over, as in ZooKeeper. */
+		struct proto_path_watch op = proto_read_path_watch(&rq->in);
+
+		if (rq->in.bad || !op.path.data ||
+		    (header.type != OP_GET_DATA && header.type != OP_GET_CHILDREN))
+			return ZERR_MARSHALLING;
+		err = do_read(rq, header.type, op.path);
+		/* No znode is held from here to the next one. */
+		tree_trim(registry_tree(rq->registry));
+	}
+	write_header(&rq->out, OP_ERROR, true, -1);
+	return rq->in.bad ? ZERR_MARSHALLING : err;
 }

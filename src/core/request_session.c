@@ -223,3 +223,10 @@ enum zerr request_sync(struct request *rq)
 	jute_write_buffer(&rq->out, path);
 	return ZERR_OK;
 }
+
+/* The body, if there is any, is passed over. */
+enum zerr request_who_am_i(struct request *rq)
+{
+	access_write_users(&rq->out, &rq->client->ids);
+	return ZERR_OK;
+}

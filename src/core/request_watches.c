@@ -2,7 +2,7 @@
 
 /* What became of a path since the client saw zxid since: an event that is due, or none: then the
  * watch is armed. Whoever may not read a znode learns nothing of its changes here either. */
-static enum zerr due_event(struct request *rq, struct slice path, enum watch_kind kind,
+static enum zerr due_event(struct request *rq, struct slice path, enum watch_mode mode,
 			   int64_t since, bool for_creation, enum event_type *due, bool *is_due)
 {
 	struct znode *z;
@@ -19,7 +19,7 @@ static enum zerr due_event(struct request *rq, struct slice path, enum watch_kin
 	if (for_creation) {
 		*due = EVENT_NODE_CREATED;
 		*is_due = true;
-	} else if (kind == WATCH_DATA) {
+	} else if (mode == WATCH_DATA) {
 		*due = EVENT_NODE_DATA_CHANGED;
 		*is_due = z->st.mzxid > since;
 	} else {
@@ -30,7 +30,7 @@ static enum zerr due_event(struct request *rq, struct slice path, enum watch_kin
 }
 
 static enum zerr set_each(struct request *rq, struct jute_reader paths, int32_t count,
-			  enum watch_kind kind, int64_t since, bool for_creation)
+			  enum watch_mode mode, int64_t since, bool for_creation)
 {
 	for (int32_t i = 0; i < count && !rq->client->stopped; i++) {
 		struct slice path = jute_read_buffer(&paths);
@@ -43,13 +43,13 @@ static enum zerr set_each(struct request *rq, struct jute_reader paths, int32_t 
 		/* What is due is told at once, with the path. */
 		err = request_allow_path(rq, path);
 		if (err == ZERR_OK)
-			err = due_event(rq, path, kind, since, for_creation, &due, &is_due);
+			err = due_event(rq, path, mode, since, for_creation, &due, &is_due);
 		if (err != ZERR_OK)
 			return err;
 		if (is_due)
 			registry_send_event(rq->registry, rq->client, due, path, -1, rq->mark);
 		else
-			err = request_watch(rq, path, kind);
+			err = request_watch(rq, path, mode);
 		if (err != ZERR_OK)
 			return err;
 		/* No znode is held from here to the next path. */
@@ -58,21 +58,118 @@ static enum zerr set_each(struct request *rq, struct jute_reader paths, int32_t 
 	return ZERR_OK;
 }
 
+/* Persistent watches tell of nothing that was missed, as in ZooKeeper. */
+static enum zerr arm_each(struct request *rq, struct jute_reader paths, int32_t count,
+			  enum watch_mode mode)
+{
+	enum zerr err = ZERR_OK;
+
+	for (int32_t i = 0; i < count && err == ZERR_OK && !rq->client->stopped; i++) {
+		struct slice path = jute_read_buffer(&paths);
+
+		err = path.data ? request_watch(rq, path, mode) : ZERR_MARSHALLING;
+	}
+	return err;
+}
+
+enum { LIST_DATA, LIST_EXIST, LIST_CHILD, LIST_PERSISTENT, LIST_RECURSIVE, LISTS };
+
+/* setWatches has the first three lists, setWatches2 all of them. */
 enum zerr request_set_watches(struct request *rq)
 {
+	int lists = rq->type == OP_SET_WATCHES2 ? LISTS : LIST_PERSISTENT;
 	int64_t since = jute_read_long(&rq->in);
-	struct jute_reader data, exist, child;
-	int32_t data_count = proto_read_strings(&rq->in, &data);
-	int32_t exist_count = proto_read_strings(&rq->in, &exist);
-	int32_t child_count = proto_read_strings(&rq->in, &child);
+	struct jute_reader paths[LISTS];
+	int32_t count[LISTS] = { 0 };
 	enum zerr err;
 
-	if (rq->in.bad || data_count < 0 || exist_count < 0 || child_count < 0)
+	for (int i = 0; i < lists; i++) {
+		count[i] = proto_read_strings(&rq->in, &paths[i]);
+		if (rq->in.bad || count[i] < 0)
+			return ZERR_MARSHALLING;
+	}
+	err = set_each(rq, paths[LIST_DATA], count[LIST_DATA], WATCH_DATA, since, false);
+	if (err == ZERR_OK)
+		err = set_each(rq, paths[LIST_EXIST], count[LIST_EXIST], WATCH_DATA, since, true);
+	if (err == ZERR_OK)
+		err = set_each(rq, paths[LIST_CHILD], count[LIST_CHILD], WATCH_CHILD, since, false);
+	if (err == ZERR_OK && lists == LISTS)
+		err = arm_each(rq, paths[LIST_PERSISTENT], count[LIST_PERSISTENT],
+			       WATCH_PERSISTENT);
+	if (err == ZERR_OK && lists == LISTS)
+		err = arm_each(rq, paths[LIST_RECURSIVE], count[LIST_RECURSIVE], WATCH_RECURSIVE);
+	return err;
+}
+
+enum zerr request_add_watch(struct request *rq)
+{
+	static const enum watch_mode modes[] = {
+		[ADD_WATCH_PERSISTENT] = WATCH_PERSISTENT,
+		[ADD_WATCH_RECURSIVE] = WATCH_RECURSIVE,
+	};
+	struct proto_path_number op = proto_read_path_number(&rq->in);
+	enum zerr err;
+
+	if (rq->in.bad || !op.path.data || op.number < 0 || op.number > ADD_WATCH_RECURSIVE)
 		return ZERR_MARSHALLING;
-	err = set_each(rq, data, data_count, WATCH_DATA, since, false);
+	err = request_watch(rq, op.path, modes[op.number]);
+	/* The body is an ErrorResponse; without it the Java client disconnects. */
 	if (err == ZERR_OK)
-		err = set_each(rq, exist, exist_count, WATCH_DATA, since, true);
-	if (err == ZERR_OK)
-		err = set_each(rq, child, child_count, WATCH_CHILD, since, false);
+		jute_write_int(&rq->out, ZERR_OK);
+	return err;
+}
+
+/* The modes that a WatcherType speaks of; 0: there is no such type. */
+static unsigned modes_of_type(int32_t type)
+{
+	switch (type) {
+	case WATCHER_CHILDREN:
+		return WATCH_CHILD;
+	case WATCHER_DATA:
+		return WATCH_DATA;
+	case WATCHER_ANY:
+		return WATCH_ANY;
+	case WATCHER_PERSISTENT:
+		return WATCH_PERSISTENT;
+	case WATCHER_RECURSIVE:
+		return WATCH_RECURSIVE;
+	default:
+		return 0;
+	}
+}
+
+/* checkWatches and removeWatches look at the caller's own watches alone. */
+static enum zerr read_own_watch(struct request *rq, struct slice *path, unsigned *modes)
+{
+	struct proto_path_number op = proto_read_path_number(&rq->in);
+
+	*path = op.path;
+	*modes = modes_of_type(op.number);
+	if (rq->in.bad || *modes == 0)
+		return ZERR_MARSHALLING;
+	return op.path.data ? ZERR_OK : ZERR_NO_WATCHER;
+}
+
+enum zerr request_check_watches(struct request *rq)
+{
+	struct slice path;
+	unsigned modes;
+	enum zerr err = read_own_watch(rq, &path, &modes);
+
+	if (err == ZERR_OK &&
+	    !watch_is_armed(registry_watches(rq->registry), rq->client, path, modes))
+		err = ZERR_NO_WATCHER;
+	return err;
+}
+
+enum zerr request_remove_watches(struct request *rq)
+{
+	struct slice path;
+	unsigned modes;
+	enum zerr err = read_own_watch(rq, &path, &modes);
+
+	if (err == ZERR_OK &&
+	    !watch_disarm(registry_watches(rq->registry), rq->client, path, modes))
+		err = ZERR_NO_WATCHER;
 	return err;
 }

@@ -183,7 +183,7 @@ void proto_write_reply_header(struct jute_writer *w, const struct proto_reply_he
 	jute_write_int(w, h->err);
 }
 
-struct proto_create proto_read_create(struct jute_reader *r)
+struct proto_create proto_read_create(struct jute_reader *r, int32_t type)
 {
 	struct proto_create c;
 
@@ -191,6 +191,7 @@ struct proto_create proto_read_create(struct jute_reader *r)
 	c.data = jute_read_buffer(r);
 	c.acl = proto_read_acls(r);
 	c.flags = jute_read_int(r);
+	c.ttl_ms = type == OP_CREATE_TTL ? jute_read_long(r) : -1;
 	return c;
 }
 
@@ -200,6 +201,15 @@ struct proto_path_version proto_read_path_version(struct jute_reader *r)
 
 	v.path = jute_read_buffer(r);
 	v.version = jute_read_int(r);
+	return v;
+}
+
+struct proto_path_number proto_read_path_number(struct jute_reader *r)
+{
+	struct proto_path_number v;
+
+	v.path = jute_read_buffer(r);
+	v.number = jute_read_int(r);
 	return v;
 }
 

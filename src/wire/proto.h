@@ -94,7 +94,21 @@ enum perm {
 	PERM_ALL = 31,
 };
 
-enum { CREATE_EPHEMERAL = 1, CREATE_SEQUENTIAL = 2 };
+/* CreateMode's flags. */
+enum {
+	CREATE_PERSISTENT = 0,
+	CREATE_EPHEMERAL = 1,
+	CREATE_SEQUENTIAL = 2,
+	CREATE_EPHEMERAL_SEQUENTIAL = 3,
+	CREATE_CONTAINER = 4,
+	CREATE_TTL = 5,
+	CREATE_TTL_SEQUENTIAL = 6,
+};
+
+/* What Stat.ephemeralOwner holds of a znode that no session owns (EphemeralType); clients see 0. */
+#define PROTO_OWNER_CONTAINER INT64_MIN
+#define PROTO_OWNER_TTL ((int64_t)UINT64_C(0xff00000000000000))
+#define PROTO_TTL_MAX_MS INT64_C(0xffffffffff)
 
 enum { PROTO_PASSWORD_LEN = 16, PROTO_VERSION_ANY = -1 };
 
@@ -162,13 +176,15 @@ struct proto_reply_header {
 enum { PROTO_REPLY_HEADER_LEN = 16 };
 void proto_write_reply_header(struct jute_writer *w, const struct proto_reply_header *h);
 
-struct proto_create {
+struct proto_create { /* create, create2, createContainer, createTTL */
 	struct slice path;
 	struct slice data;
 	struct proto_acls acl;
-	int32_t flags;
+	int32_t flags;  /* CreateMode */
+	int64_t ttl_ms; /* -1 but for createTTL */
 };
-struct proto_create proto_read_create(struct jute_reader *r);
+/* type: createTTL's record has one number more. */
+struct proto_create proto_read_create(struct jute_reader *r, int32_t type);
 
 struct proto_path_version { /* delete, check */
 	struct slice path;
@@ -181,6 +197,23 @@ struct proto_path_watch { /* exists, getData, getChildren, getChildren2 */
 	bool watch;
 };
 struct proto_path_watch proto_read_path_watch(struct jute_reader *r);
+
+/* addWatch (AddWatchMode), checkWatches and removeWatches (WatcherType). */
+struct proto_path_number {
+	struct slice path;
+	int32_t number;
+};
+struct proto_path_number proto_read_path_number(struct jute_reader *r);
+
+enum { ADD_WATCH_PERSISTENT = 0, ADD_WATCH_RECURSIVE = 1 };
+
+enum {
+	WATCHER_CHILDREN = 1,
+	WATCHER_DATA = 2,
+	WATCHER_ANY = 3,
+	WATCHER_PERSISTENT = 4,
+	WATCHER_RECURSIVE = 5,
+};
 
 struct proto_set_data {
 	struct slice path;

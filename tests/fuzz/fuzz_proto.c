@@ -142,20 +142,26 @@ static void copy_buffer(struct copy *c)
 	put_slice(c, jute_read_buffer(&c->r));
 }
 
-static void copy_create(struct copy *c)
+static void copy_any_create(struct copy *c, int32_t type)
 {
-	struct proto_create v = proto_read_create(&c->r);
+	struct proto_create v = proto_read_create(&c->r, type);
 
 	put_path(c, v.path);
 	put_slice(c, v.data);
 	put_acls(c, &v.acl);
 	jute_write_int(&c->w, v.flags);
+	if (type == OP_CREATE_TTL)
+		jute_write_long(&c->w, v.ttl_ms);
+}
+
+static void copy_create(struct copy *c)
+{
+	copy_any_create(c, OP_CREATE);
 }
 
 static void copy_create_ttl(struct copy *c)
 {
-	copy_create(c);
-	jute_write_long(&c->w, jute_read_long(&c->r));
+	copy_any_create(c, OP_CREATE_TTL);
 }
 
 static void copy_path_version(struct copy *c)

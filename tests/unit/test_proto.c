@@ -317,7 +317,7 @@ static void test_create(void **state)
 	write_two_acls();
 	jute_write_int(&w, CREATE_EPHEMERAL | CREATE_SEQUENTIAL);
 	r = reader();
-	c = proto_read_create(&r);
+	c = proto_read_create(&r, OP_CREATE);
 	assert_done(&r);
 	assert_true(slice_is(c.path, "/a"));
 	assert_null(c.data.data);
@@ -325,7 +325,7 @@ static void test_create(void **state)
 	assert_int_equal(c.flags, 3);
 	for (size_t len = 0; len < buf_len(&out); len++) {
 		r = reader_over(len);
-		proto_read_create(&r);
+		proto_read_create(&r, OP_CREATE);
 		assert_true(r.bad);
 	}
 }

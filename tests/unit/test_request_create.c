@@ -337,6 +337,78 @@ static void test_longest_path(void **state)
 	assert_null(c->closing);
 }
 
+static int32_t create_ttl(const char *path, int32_t flags, int64_t ttl_ms)
+{
+	headless_begin(c, ++xid, OP_CREATE_TTL);
+	jute_write_buffer(&c->w, slice_of(path));
+	jute_write_buffer(&c->w, slice_of(""));
+	jute_write_raw(&c->w, headless_world().data, headless_world().len);
+	jute_write_int(&c->w, flags);
+	jute_write_long(&c->w, ttl_ms);
+	headless_send(c);
+	return finish(c);
+}
+
+/* Answered as create2; whatever the flags say, it is a container, numbered if they say so. */
+static void test_create_container(void **state)
+{
+	static const struct {
+		int32_t flags;
+		const char *made;
+	} ways[] = {
+		{ CREATE_CONTAINER, "/c4" },
+		{ CREATE_PERSISTENT, "/c0" },
+		{ CREATE_EPHEMERAL, "/c1" },
+		{ CREATE_SEQUENTIAL, "/c20000000003" },
+		{ CREATE_EPHEMERAL_SEQUENTIAL, "/c30000000004" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
+		char path[8];
+
+		snprintf(path, sizeof(path), "/c%d", ways[i].flags);
+		assert_int_equal(create_with(c, OP_CREATE_CONTAINER, path, slice_of("x"),
+					     headless_world(), ways[i].flags),
+				 ZERR_OK);
+		expect_text(ways[i].made);
+		assert_int_equal(take_stat().ephemeral_owner, 0);
+	}
+	/* It has children, as an ephemeral one has not, and stays when the session ends. */
+	assert_int_equal(create(c, "/c1/a", "", 0), ZERR_OK);
+	headless_close_session(c, ++xid);
+	assert_int_equal(finish(c), ZERR_OK);
+	c = headless_new_session(&h, TIMEOUT_MS);
+	assert_int_equal(exists(c, "/c1/a"), ZERR_OK);
+	assert_int_equal(
+		create_with(c, OP_CREATE_CONTAINER, "/c9", slice_of(""), headless_world(), 9),
+		ZERR_BAD_ARGUMENTS);
+}
+
+static void test_create_ttl(void **state)
+{
+	(void)state;
+	assert_int_equal(create_ttl("/t", CREATE_TTL, 1000), ZERR_UNIMPLEMENTED);
+	assert_null(c->closing);
+	headless_stop(&h);
+	h.registry_options.extended_types = true;
+	headless_start(&h);
+	c = headless_new_session(&h, TIMEOUT_MS);
+	assert_int_equal(create_ttl("/t", CREATE_TTL, 1000), ZERR_OK);
+	expect_text("/t");
+	assert_int_equal(take_stat().ephemeral_owner, 0);
+	assert_int_equal(create_ttl("/t-", CREATE_TTL_SEQUENTIAL, 1), ZERR_OK);
+	expect_text("/t-0000000001");
+	assert_int_equal(create_ttl("/long", CREATE_TTL, PROTO_TTL_MAX_MS), ZERR_OK);
+	assert_int_equal(create_ttl("/u", CREATE_TTL, 0), ZERR_BAD_ARGUMENTS);
+	assert_int_equal(create_ttl("/u", CREATE_TTL, -1), ZERR_BAD_ARGUMENTS);
+	assert_int_equal(create_ttl("/u", CREATE_TTL, PROTO_TTL_MAX_MS + 1), ZERR_BAD_ARGUMENTS);
+	assert_int_equal(create_ttl("/u", CREATE_PERSISTENT, 1000), ZERR_BAD_ARGUMENTS);
+	assert_int_equal(create_ttl("/u", CREATE_PERSISTENT, -1), ZERR_BAD_ARGUMENTS);
+	/* A plain create has no TTL to give. */
+	assert_int_equal(create(c, "/u", "", CREATE_TTL), ZERR_BAD_ARGUMENTS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -355,6 +427,8 @@ int main(void)
 		REGISTRY_TEST(test_most_ephemerals_of_a_session),
 		REGISTRY_TEST(test_most_bytes_of_ephemerals),
 		REGISTRY_TEST(test_longest_path),
+		REGISTRY_TEST(test_create_container),
+		REGISTRY_TEST(test_create_ttl),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -439,23 +439,146 @@ static void test_malformed_ones_do_nothing(void **state)
 	assert_null(c->closing);
 }
 
-/* Containers and TTLs are not served yet: the multi fails there, as a whole. */
-static void test_what_is_not_served_yet(void **state)
+static void add_create_ttl(const char *path, int32_t flags, int64_t ttl_ms)
+{
+	add_create(OP_CREATE_TTL, path, "", flags);
+	jute_write_long(&c->w, ttl_ms);
+}
+
+/* What comes with a Stat is answered as create2. */
+static void test_containers_and_ttls(void **state)
 {
 	(void)state;
+	/* Without TTLs the multi fails there, as a whole. */
 	begin();
-	add_create(OP_CREATE, "/a", "", 0);
-	add_create(OP_CREATE_CONTAINER, "/b", "", 4);
-	end();
-	EXPECT_ERRORS(0, ZERR_UNIMPLEMENTED);
-	begin();
-	add_create(OP_CREATE_TTL, "/b", "", 5);
-	jute_write_long(&c->w, 1000);
+	add_create_ttl("/t", CREATE_TTL, 1000);
 	add_create(OP_CREATE, "/a", "", 0);
 	end();
 	EXPECT_ERRORS(ZERR_UNIMPLEMENTED, ZERR_RUNTIME_INCONSISTENCY);
 	assert_int_equal(exists(c, "/a"), ZERR_NO_NODE);
 	assert_null(c->closing);
+	headless_stop(&h);
+	h.registry_options.extended_types = true;
+	headless_start(&h);
+	c = headless_new_session(&h, TIMEOUT_MS);
+	begin();
+	add_create(OP_CREATE_CONTAINER, "/c", "", CREATE_CONTAINER);
+	add_create_ttl("/t", CREATE_TTL, 1000);
+	add_create(OP_CREATE, "/c/a", "", 0);
+	end();
+	expect_result(OP_CREATE2);
+	expect_text("/c");
+	assert_int_equal(headless_read_stat(&last.body).ephemeral_owner, 0);
+	expect_result(OP_CREATE2);
+	expect_text("/t");
+	assert_int_equal(headless_read_stat(&last.body).ephemeral_owner, 0);
+	expect_result(OP_CREATE);
+	expect_text("/c/a");
+	expect_done();
+}
+
+/* --- multiRead --- */
+
+static void add_read(int32_t type, const char *path)
+{
+	op_header(type);
+	jute_write_buffer(&c->w, slice_of(path));
+	jute_write_bool(&c->w, true);
+}
+
+static void expect_read_error(int32_t err)
+{
+	struct proto_multi_header header = proto_read_multi_header(&last.body);
+
+	assert_int_equal(header.type, OP_ERROR);
+	assert_false(header.done);
+	assert_int_equal(header.err, err);
+	assert_int_equal(jute_read_int(&last.body), err);
+}
+
+/* Each has its own result; no watch is armed, whatever the flag says. */
+static void test_multi_read(void **state)
+{
+	struct buf closed;
+	int64_t before;
+
+	(void)state;
+	buf_init(&closed, 256);
+	headless_add_acl(&closed, PERM_CREATE, "world", "anyone");
+	create(c, "/a", "data", 0);
+	create(c, "/a/b", "", 0);
+	create(c, "/a/c", "", 0);
+	create_with(c, OP_CREATE, "/closed", slice_of(""), buf_slice(&closed), 0);
+	before = registry_last_zxid(h.registry);
+	headless_begin(c, ++xid, OP_MULTI_READ);
+	add_read(OP_GET_DATA, "/a");
+	add_read(OP_GET_DATA, "/none");
+	add_read(OP_GET_CHILDREN, "/a");
+	add_read(OP_GET_CHILDREN, "/closed");
+	add_read(OP_GET_CHILDREN, "/a/b");
+	end();
+	assert_int_equal(registry_last_zxid(h.registry), before);
+	expect_result(OP_GET_DATA);
+	expect_text("data");
+	assert_int_equal(headless_read_stat(&last.body).num_children, 2);
+	expect_read_error(ZERR_NO_NODE);
+	expect_result(OP_GET_CHILDREN);
+	assert_string_equal(take_names(), "b c");
+	expect_read_error(ZERR_NO_AUTH);
+	expect_result(OP_GET_CHILDREN);
+	assert_string_equal(take_names(), "");
+	expect_done();
+	set(c, "/a", "x");
+	expect_silence(c);
+	headless_begin(c, ++xid, OP_MULTI_READ);
+	end();
+	expect_done();
+	buf_fini(&closed);
+}
+
+/* The highest of its parts, whichever comes last. */
+static void test_multi_read_waits_for_the_disk(void **state)
+{
+	struct slice frame;
+
+	(void)state;
+	create(c, "/old", "", 0);
+	create(c, "/fixed", "", 0);
+	headless_set_data(c, ++xid, "/old", slice_of("new"), -1);
+	headless_begin(c, ++xid, OP_MULTI_READ);
+	add_read(OP_GET_DATA, "/old");
+	add_read(OP_GET_DATA, "/fixed");
+	proto_write_multi_header(&c->w, &(struct proto_multi_header){ -1, true, -1 });
+	headless_send(c);
+	assert_false(headless_receive(c, &frame));
+	headless_flush(&h);
+	assert_true(headless_receive(c, &frame));
+	assert_true(headless_receive(c, &frame));
+}
+
+static void test_malformed_multi_read(void **state)
+{
+	(void)state;
+	create(c, "/a", "", 0);
+	headless_begin(c, ++xid, OP_MULTI_READ);
+	add_read(OP_GET_DATA, "/a");
+	add_version(OP_DELETE, "/a", -1);
+	proto_write_multi_header(&c->w, &(struct proto_multi_header){ -1, true, -1 });
+	headless_send(c);
+	assert_int_equal(finish(c), ZERR_MARSHALLING);
+	headless_begin(c, ++xid, OP_MULTI_READ);
+	add_read(OP_GET_DATA, "/a");
+	headless_send(c);
+	assert_int_equal(finish(c), ZERR_MARSHALLING);
+	/* Nor does a multi read. */
+	begin();
+	add_create(OP_CREATE, "/b", "", 0);
+	add_read(OP_GET_DATA, "/a");
+	proto_write_multi_header(&c->w, &(struct proto_multi_header){ -1, true, -1 });
+	headless_send(c);
+	assert_int_equal(finish(c), ZERR_MARSHALLING);
+	assert_int_equal(exists(c, "/a"), ZERR_OK);
+	assert_int_equal(exists(c, "/b"), ZERR_NO_NODE);
 }
 
 static void test_permissions_hold_inside(void **state)
@@ -522,7 +645,10 @@ int main(void)
 		REGISTRY_TEST(test_a_stranger_is_not_told_of_a_deletion),
 		REGISTRY_TEST(test_too_large_for_a_record),
 		REGISTRY_TEST(test_malformed_ones_do_nothing),
-		REGISTRY_TEST(test_what_is_not_served_yet),
+		REGISTRY_TEST(test_containers_and_ttls),
+		REGISTRY_TEST(test_multi_read),
+		REGISTRY_TEST(test_multi_read_waits_for_the_disk),
+		REGISTRY_TEST(test_malformed_multi_read),
 		REGISTRY_TEST(test_permissions_hold_inside),
 		REGISTRY_TEST(test_a_large_one),
 	};

@@ -493,6 +493,81 @@ static void test_identity_of_the_certificate(void **state)
 	buf_fini(&acls);
 }
 
+/* --- whoAmI, getEphemerals, deleteContainer --- */
+
+static void expect_user(const char *scheme, const char *user)
+{
+	expect_text(scheme);
+	expect_text(user);
+}
+
+static void test_who_am_i(void **state)
+{
+	struct headless_client *known = headless_connect(&h, "CN=me,O=Here");
+
+	(void)state;
+	headless_open(known, TIMEOUT_MS);
+	assert_int_equal(authenticate(known, "digest", "user:secret"), ZERR_OK);
+	/* Without a body, or with any. */
+	headless_begin(known, ++xid, OP_WHO_AM_I);
+	jute_write_int(&known->w, 7);
+	headless_send(known);
+	assert_int_equal(finish(known), ZERR_OK);
+	assert_int_equal(jute_read_int(&last.body), 3);
+	expect_user("ip", "127.0.0.1");
+	expect_user("x509", "CN=me,O=Here");
+	expect_user("digest", "user");
+	expect_end();
+}
+
+static const char *ephemerals(const char *prefix)
+{
+	headless_begin(c, ++xid, OP_GET_EPHEMERALS);
+	jute_write_buffer(&c->w, prefix ? slice_of(prefix) : (struct slice){ 0 });
+	headless_send(c);
+	assert_int_equal(finish(c), ZERR_OK);
+	return take_names();
+}
+
+static void test_get_ephemerals(void **state)
+{
+	struct headless_client *other = headless_new_session(&h, TIMEOUT_MS);
+
+	(void)state;
+	assert_string_equal(ephemerals("/"), "");
+	create(c, "/p", "", 0);
+	create(c, "/a1", "", CREATE_EPHEMERAL);
+	create(c, "/p/a2", "", CREATE_EPHEMERAL);
+	create(c, "/gone", "", CREATE_EPHEMERAL);
+	create(other, "/a3", "", CREATE_EPHEMERAL);
+	delete_any(c, "/gone");
+	assert_string_equal(ephemerals("/"), "/a1 /p/a2");
+	assert_string_equal(ephemerals(NULL), "/a1 /p/a2");
+	assert_string_equal(ephemerals(" \t"), "/a1 /p/a2");
+	assert_string_equal(ephemerals(" / "), "/a1 /p/a2");
+	/* A prefix of text. */
+	assert_string_equal(ephemerals("/a"), "/a1");
+	assert_string_equal(ephemerals("/p"), "/p/a2");
+	assert_string_equal(ephemerals("/p/a"), "/p/a2");
+	assert_string_equal(ephemerals("a"), "");
+	headless_begin(c, ++xid, OP_GET_EPHEMERALS);
+	headless_send(c);
+	assert_int_equal(finish(c), ZERR_MARSHALLING);
+}
+
+/* The server's own business. */
+static void test_delete_container_is_refused(void **state)
+{
+	(void)state;
+	create_with(c, OP_CREATE_CONTAINER, "/c", slice_of(""), headless_world(), 4);
+	headless_begin(c, ++xid, OP_DELETE_CONTAINER);
+	jute_write_buffer(&c->w, slice_of("/c"));
+	headless_send(c);
+	assert_int_equal(finish(c), ZERR_NO_AUTH);
+	assert_int_equal(last.header.zxid, registry_last_zxid(h.registry));
+	assert_int_equal(exists(c, "/c"), ZERR_OK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -516,6 +591,9 @@ int main(void)
 		REGISTRY_TEST(test_too_many_identities),
 		REGISTRY_TEST(test_malformed_authentication_ends_the_connection),
 		REGISTRY_TEST(test_identity_of_the_certificate),
+		REGISTRY_TEST(test_who_am_i),
+		REGISTRY_TEST(test_get_ephemerals),
+		REGISTRY_TEST(test_delete_container_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,7 +60,7 @@ static void test_reads_of_nothing_arm_nothing(void **state)
 	create(c, "/a/b", "", 0);
 	set(c, "/a", "x");
 	expect_silence(w);
-	assert_int_equal(watch_counts(registry_watches(h.registry)).watches, 0);
+	assert_int_equal(watch_counts(registry_watches(h.registry)).all, 0);
 }
 
 static void test_child_watch(void **state)
@@ -169,10 +169,10 @@ static void test_watches_go_with_the_connection(void **state)
 	create(c, "/a", "", 0);
 	ask(w, OP_GET_DATA, "/a", true);
 	ask(w, OP_GET_CHILDREN, "/a", true);
-	assert_int_equal(watch_counts(registry_watches(h.registry)).watches, 2);
+	assert_int_equal(watch_counts(registry_watches(h.registry)).all, 2);
 	assert_int_equal(watch_counts(registry_watches(h.registry)).clients, 1);
 	headless_disconnect(w);
-	assert_int_equal(watch_counts(registry_watches(h.registry)).watches, 0);
+	assert_int_equal(watch_counts(registry_watches(h.registry)).all, 0);
 	assert_int_equal(watch_counts(registry_watches(h.registry)).paths, 0);
 	assert_true(headless_resume(again, w));
 	set(c, "/a", "x");
@@ -201,7 +201,7 @@ static void test_events_need_read(void **state)
 	assert_int_equal(ask(w, OP_EXISTS, "/secret", true), ZERR_NO_AUTH);
 	assert_int_equal(ask(w, OP_GET_DATA, "/secret", true), ZERR_NO_AUTH);
 	assert_int_equal(ask(w, OP_GET_CHILDREN, "/secret", true), ZERR_NO_AUTH);
-	assert_int_equal(watch_counts(registry_watches(h.registry)).watches, 0);
+	assert_int_equal(watch_counts(registry_watches(h.registry)).all, 0);
 	buf_fini(&acls);
 }
 
@@ -309,7 +309,7 @@ static void test_set_watches(void **state)
 	expect_event(w, EVENT_NODE_DELETED, "/deleted", -1);
 	assert_int_equal(finish(w), ZERR_OK);
 	expect_end();
-	assert_int_equal(watch_counts(registry_watches(h.registry)).watches, 3);
+	assert_int_equal(watch_counts(registry_watches(h.registry)).all, 3);
 	set(c, "/same", "x");
 	expect_event(w, EVENT_NODE_DATA_CHANGED, "/same", last.header.zxid);
 	create(c, "/waiting", "", 0);
@@ -352,7 +352,7 @@ static void test_set_watches_looks_at_the_right_zxid(void **state)
 	set(c, "/q", "x");
 	set_watches(w, since, "/p", "", "/q");
 	assert_int_equal(finish(w), ZERR_OK);
-	assert_int_equal(watch_counts(registry_watches(h.registry)).watches, 2);
+	assert_int_equal(watch_counts(registry_watches(h.registry)).all, 2);
 }
 
 static void test_set_watches_leaks_nothing(void **state)
@@ -389,11 +389,11 @@ static void test_set_watches_on_a_long_path(void **state)
 		assert_int_equal(finish(w), ZERR_BAD_ARGUMENTS);
 		expect_silence(w);
 	}
-	assert_int_equal(watch_counts(registry_watches(h.registry)).watches, 0);
+	assert_int_equal(watch_counts(registry_watches(h.registry)).all, 0);
 	set_watches(w, 0, longest, longest, "");
 	expect_event(w, EVENT_NODE_DELETED, longest, -1);
 	assert_int_equal(finish(w), ZERR_OK);
-	assert_int_equal(watch_counts(registry_watches(h.registry)).watches, 1);
+	assert_int_equal(watch_counts(registry_watches(h.registry)).all, 1);
 }
 
 static void test_malformed_set_watches(void **state)
@@ -423,7 +423,7 @@ static void test_malformed_set_watches(void **state)
 	headless_send(w);
 	assert_int_equal(finish(w), ZERR_OK);
 	assert_null(w->closing);
-	assert_int_equal(watch_counts(registry_watches(h.registry)).watches, 0);
+	assert_int_equal(watch_counts(registry_watches(h.registry)).all, 0);
 }
 
 static void test_set_watches_at_the_limit(void **state)
@@ -438,7 +438,204 @@ static void test_set_watches_at_the_limit(void **state)
 	assert_true(w->failed);
 	expect_silence(w);
 	headless_disconnect(w);
-	assert_int_equal(watch_counts(registry_watches(h.registry)).watches, 0);
+	assert_int_equal(watch_counts(registry_watches(h.registry)).all, 0);
+}
+
+/* --- addWatch, setWatches2, checkWatches, removeWatches --- */
+
+static int32_t with_number(struct headless_client *by, int32_t type, const char *path,
+			   int32_t number)
+{
+	headless_begin(by, ++xid, type);
+	jute_write_buffer(&by->w, path ? slice_of(path) : (struct slice){ 0 });
+	jute_write_int(&by->w, number);
+	assert_int_equal(headless_send(by), DISPATCH_DONE);
+	return finish(by);
+}
+
+static void add_watch(const char *path, int32_t mode)
+{
+	assert_int_equal(with_number(w, OP_ADD_WATCH, path, mode), ZERR_OK);
+	/* An ErrorResponse. */
+	assert_int_equal(jute_read_int(&last.body), ZERR_OK);
+	expect_end();
+}
+
+static void test_persistent_watch(void **state)
+{
+	(void)state;
+	watcher();
+	add_watch("/a", ADD_WATCH_PERSISTENT);
+	for (int i = 0; i < 2; i++) {
+		create(c, "/a", "", 0);
+		expect_event(w, EVENT_NODE_CREATED, "/a", last.header.zxid);
+		create(c, "/a/b", "", 0);
+		expect_event(w, EVENT_NODE_CHILDREN_CHANGED, "/a", last.header.zxid);
+		set(c, "/a/b", "x");
+		expect_silence(w);
+		set(c, "/a", "x");
+		expect_event(w, EVENT_NODE_DATA_CHANGED, "/a", last.header.zxid);
+		delete_any(c, "/a/b");
+		expect_event(w, EVENT_NODE_CHILDREN_CHANGED, "/a", last.header.zxid);
+		delete_any(c, "/a");
+		expect_event(w, EVENT_NODE_DELETED, "/a", last.header.zxid);
+		expect_silence(w);
+	}
+}
+
+/* With the path of what changed, and never of a list of children. */
+static void test_recursive_watch(void **state)
+{
+	(void)state;
+	watcher();
+	add_watch("/a", ADD_WATCH_RECURSIVE);
+	create(c, "/a", "", 0);
+	expect_event(w, EVENT_NODE_CREATED, "/a", last.header.zxid);
+	create(c, "/a/b", "", 0);
+	expect_event(w, EVENT_NODE_CREATED, "/a/b", last.header.zxid);
+	create(c, "/a/b/c", "", 0);
+	expect_event(w, EVENT_NODE_CREATED, "/a/b/c", last.header.zxid);
+	set(c, "/a/b/c", "x");
+	expect_event(w, EVENT_NODE_DATA_CHANGED, "/a/b/c", last.header.zxid);
+	create(c, "/ab", "", 0);
+	expect_silence(w);
+	delete_any(c, "/a/b/c");
+	expect_event(w, EVENT_NODE_DELETED, "/a/b/c", last.header.zxid);
+	expect_silence(w);
+}
+
+/* One-shot watches on the same path neither take its place nor tell twice. */
+static void test_modes_live_side_by_side(void **state)
+{
+	(void)state;
+	watcher();
+	create(c, "/a", "", 0);
+	add_watch("/a", ADD_WATCH_PERSISTENT);
+	add_watch("/a", ADD_WATCH_RECURSIVE);
+	ask(w, OP_GET_DATA, "/a", true);
+	set(c, "/a", "x");
+	expect_event(w, EVENT_NODE_DATA_CHANGED, "/a", last.header.zxid);
+	expect_silence(w);
+	assert_int_equal(with_number(w, OP_CHECK_WATCHES, "/a", WATCHER_DATA), ZERR_NO_WATCHER);
+	assert_int_equal(with_number(w, OP_CHECK_WATCHES, "/a", WATCHER_PERSISTENT), ZERR_OK);
+	assert_int_equal(with_number(w, OP_CHECK_WATCHES, "/a", WATCHER_RECURSIVE), ZERR_OK);
+}
+
+static void test_recursive_watch_shows_what_may_be_read(void **state)
+{
+	struct buf acls;
+
+	(void)state;
+	watcher();
+	add_watch("/", ADD_WATCH_RECURSIVE);
+	buf_init(&acls, 1024);
+	headless_add_acl(&acls, PERM_WRITE | PERM_CREATE | PERM_DELETE, "world", "anyone");
+	create_with(c, OP_CREATE, "/secret", slice_of(""), buf_slice(&acls), 0);
+	set(c, "/secret", "x");
+	create(c, "/secret/open", "", 0);
+	expect_event(w, EVENT_NODE_CREATED, "/secret/open", last.header.zxid);
+	delete_any(c, "/secret/open");
+	expect_event(w, EVENT_NODE_DELETED, "/secret/open", last.header.zxid);
+	delete_any(c, "/secret");
+	expect_silence(w);
+	buf_fini(&acls);
+}
+
+static void test_remove_watches(void **state)
+{
+	static const struct {
+		int32_t type;
+		bool has[4]; /* of the types beside it, after it was removed */
+	} steps[] = {
+		{ WATCHER_DATA, { true, false, true, true } },
+		{ WATCHER_PERSISTENT, { true, false, false, true } },
+		{ WATCHER_CHILDREN, { false, false, false, true } },
+		{ WATCHER_RECURSIVE, { false, false, false, false } },
+	};
+	static const int32_t types[] = { WATCHER_CHILDREN, WATCHER_DATA, WATCHER_PERSISTENT,
+					 WATCHER_RECURSIVE };
+
+	(void)state;
+	watcher();
+	create(c, "/a", "", 0);
+	ask(w, OP_GET_DATA, "/a", true);
+	ask(w, OP_GET_CHILDREN, "/a", true);
+	add_watch("/a", ADD_WATCH_PERSISTENT);
+	add_watch("/a", ADD_WATCH_RECURSIVE);
+	/* Somebody else's watches are none of the caller's. */
+	assert_int_equal(with_number(c, OP_CHECK_WATCHES, "/a", WATCHER_ANY), ZERR_NO_WATCHER);
+	assert_int_equal(with_number(c, OP_REMOVE_WATCHES, "/a", WATCHER_ANY), ZERR_NO_WATCHER);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(with_number(w, OP_REMOVE_WATCHES, "/a", steps[i].type), ZERR_OK);
+		expect_end();
+		assert_int_equal(with_number(w, OP_REMOVE_WATCHES, "/a", steps[i].type),
+				 ZERR_NO_WATCHER);
+		for (int k = 0; k < 4; k++)
+			assert_int_equal(with_number(w, OP_CHECK_WATCHES, "/a", types[k]),
+					 steps[i].has[k] ? ZERR_OK : ZERR_NO_WATCHER);
+		assert_int_equal(with_number(w, OP_CHECK_WATCHES, "/a", WATCHER_ANY),
+				 i < 3 ? ZERR_OK : ZERR_NO_WATCHER);
+	}
+	set(c, "/a", "x");
+	expect_silence(w);
+	ask(w, OP_GET_DATA, "/a", true);
+	add_watch("/a", ADD_WATCH_RECURSIVE);
+	assert_int_equal(with_number(w, OP_REMOVE_WATCHES, "/a", WATCHER_ANY), ZERR_OK);
+	assert_int_equal(watch_counts(registry_watches(h.registry)).all, 0);
+}
+
+static void test_malformed_watch_requests(void **state)
+{
+	static const int32_t types[] = { OP_ADD_WATCH, OP_CHECK_WATCHES, OP_REMOVE_WATCHES };
+
+	(void)state;
+	watcher();
+	for (int i = 0; i < 3; i++) {
+		headless_begin(w, ++xid, types[i]);
+		jute_write_buffer(&w->w, slice_of("/a"));
+		headless_send(w);
+		assert_int_equal(finish(w), ZERR_MARSHALLING);
+		assert_int_equal(with_number(w, types[i], "/a", -1), ZERR_MARSHALLING);
+		assert_int_equal(with_number(w, types[i], "/a", 6), ZERR_MARSHALLING);
+	}
+	assert_int_equal(with_number(w, OP_ADD_WATCH, "/a", 2), ZERR_MARSHALLING);
+	assert_int_equal(with_number(w, OP_CHECK_WATCHES, "/a", 0), ZERR_MARSHALLING);
+	assert_int_equal(with_number(w, OP_CHECK_WATCHES, NULL, WATCHER_ANY), ZERR_NO_WATCHER);
+	assert_int_equal(watch_counts(registry_watches(h.registry)).all, 0);
+}
+
+/* The lists that setWatches has not: armed, and nothing told of what was missed. */
+static void test_set_watches2(void **state)
+{
+	(void)state;
+	watcher();
+	create(c, "/a", "", 0);
+	create(c, "/a/b", "", 0);
+	headless_begin(w, ++xid, OP_SET_WATCHES2);
+	jute_write_long(&w->w, 0);
+	add_paths(w, "/a/b");
+	add_paths(w, "/new");
+	add_paths(w, "");
+	add_paths(w, "/a");
+	add_paths(w, "/gone /a/b");
+	assert_int_equal(headless_send(w), DISPATCH_DONE);
+	expect_event(w, EVENT_NODE_DATA_CHANGED, "/a/b", -1);
+	assert_int_equal(finish(w), ZERR_OK);
+	expect_end();
+	assert_int_equal(watch_counts(registry_watches(h.registry)).all, 5);
+	create(c, "/a/c", "", 0);
+	expect_event(w, EVENT_NODE_CHILDREN_CHANGED, "/a", last.header.zxid);
+	create(c, "/a/b/d", "", 0);
+	expect_event(w, EVENT_NODE_CREATED, "/a/b/d", last.header.zxid);
+	create(c, "/new", "", 0);
+	expect_event(w, EVENT_NODE_CREATED, "/new", last.header.zxid);
+	/* Without them it is malformed. */
+	headless_begin(w, ++xid, OP_SET_WATCHES2);
+	jute_write_long(&w->w, 0);
+	for (int i = 0; i < 3; i++)
+		add_paths(w, "");
+	assert_int_equal(headless_send(w), DISPATCH_DONE);
+	assert_int_equal(finish(w), ZERR_MARSHALLING);
 }
 
 int main(void)
@@ -464,6 +661,13 @@ int main(void)
 		REGISTRY_TEST(test_malformed_set_watches),
 		REGISTRY_TEST(test_long_paths_reach_the_limit_sooner),
 		REGISTRY_TEST(test_set_watches_at_the_limit),
+		REGISTRY_TEST(test_persistent_watch),
+		REGISTRY_TEST(test_recursive_watch),
+		REGISTRY_TEST(test_modes_live_side_by_side),
+		REGISTRY_TEST(test_recursive_watch_shows_what_may_be_read),
+		REGISTRY_TEST(test_remove_watches),
+		REGISTRY_TEST(test_malformed_watch_requests),
+		REGISTRY_TEST(test_set_watches2),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
