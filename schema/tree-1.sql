@@ -38,6 +38,9 @@ CREATE TABLE znode (
 -- Ephemeral znodes alone: what a start loads, and what a list of persistent children leaves out.
 CREATE INDEX znode_ephemeral ON znode (parent, name) WHERE owner > 0;
 
+-- Containers and znodes with a TTL alone: what is looked through for those to remove.
+CREATE INDEX znode_marked ON znode (parent, name) WHERE owner < 0;
+
 -- Access control lists, each stored once.
 CREATE TABLE acl (
 	key BLOB NOT NULL PRIMARY KEY,  -- first 16 bytes of the SHA-256 of acl

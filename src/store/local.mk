@@ -26,6 +26,8 @@ libstore_a_SOURCES = \
 	src/store/segment.h \
 	src/store/store.c \
 	src/store/store.h \
+	src/store/survey.c \
+	src/store/survey.h \
 	src/store/thread.c \
 	src/store/thread.h \
 	src/store/vfs.c \

@@ -24,6 +24,7 @@
 #include "store/rows.h"
 #include "store/scan.h"
 #include "store/segment.h"
+#include "store/survey.h"
 #include "store/vfs.h"
 
 /* Day of the release in seconds since 1970 (configure.ac); a clock that shows an earlier day is not
@@ -357,6 +358,25 @@ enum store_result store_list_children(struct store *s, struct slice path,
 				      void (*child)(void *ctx, struct slice name), void *ctx)
 {
 	return rows_list_children(s->reader, path, child, ctx);
+}
+
+enum store_result store_sum_below(struct store *s, struct slice path, const struct slice *except,
+				  size_t count, struct store_sum *out)
+{
+	return survey_sum_below(s->reader, path, except, count, out);
+}
+
+enum store_result store_list_marked(struct store *s, struct slice after, unsigned limit,
+				    void (*each)(void *ctx, const struct record_znode *z),
+				    void *ctx)
+{
+	return survey_list_marked(s->reader, after, limit, each, ctx);
+}
+
+enum store_result store_list_named(struct store *s, struct slice below, struct slice name,
+				   void (*each)(void *ctx, struct slice path), void *ctx)
+{
+	return survey_list_named(s->reader, below, name, each, ctx);
 }
 
 uint64_t store_znode_count(const struct store *s)

@@ -86,6 +86,22 @@ enum store_result store_read_znode(struct store *s, struct slice path, struct re
 /* Names of the persistent children of path; FOUND also for none. */
 enum store_result store_list_children(struct store *s, struct slice path,
 				      void (*child)(void *ctx, struct slice name), void *ctx);
+struct store_sum {
+	uint64_t znodes;
+	uint64_t bytes; /* of their data */
+};
+/* How many persistent znodes stand below path in tree.db, but for the count ones in except. Reads
+ * all of them. */
+enum store_result store_sum_below(struct store *s, struct slice path, const struct slice *except,
+				  size_t count, struct store_sum *out);
+/* Containers and znodes with a TTL in tree.db, those behind the path after, limit at most, in an
+ * order of their own. Of each: path, mzxid, mtime, owner, creates, num_children. */
+enum store_result store_list_marked(struct store *s, struct slice after, unsigned limit,
+				    void (*each)(void *ctx, const struct record_znode *z),
+				    void *ctx);
+/* Persistent znodes of that name below a path in tree.db. */
+enum store_result store_list_named(struct store *s, struct slice below, struct slice name,
+				   void (*each)(void *ctx, struct slice path), void *ctx);
 /* Persistent znodes in tree.db (kept as a counter, not counted), for mntr. */
 uint64_t store_znode_count(const struct store *s);
 /* Bytes of the data in tree.db, roughly (file size), for mntr. */

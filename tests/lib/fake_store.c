@@ -379,6 +379,58 @@ enum store_result store_list_children(struct store *s, struct slice path,
 	return s->unreadable ? STORE_UNREADABLE : STORE_FOUND;
 }
 
+static bool is_below(struct slice at, struct slice path)
+{
+	size_t len = slice_is(path, "/") ? 0 : path.len;
+
+	return at.len > len + 1 && memcmp(at.data, path.data, len) == 0 && at.data[len] == '/';
+}
+
+enum store_result store_sum_below(struct store *s, struct slice path, const struct slice *except,
+				  size_t count, struct store_sum *out)
+{
+	s->reads++;
+	*out = (struct store_sum){ 0 };
+	for (size_t i = 0; i < s->row_count; i++) {
+		const struct record_znode *row = &s->rows[i];
+		bool counts = row->owner <= 0 && is_below(row->path, path);
+
+		for (size_t k = 0; k < count && counts; k++)
+			counts = !slice_equal(except[k], row->path);
+		out->znodes += counts;
+		out->bytes += counts ? row->data.len : 0;
+	}
+	return s->unreadable ? STORE_UNREADABLE : STORE_FOUND;
+}
+
+enum store_result store_list_marked(struct store *s, struct slice after, unsigned limit,
+				    void (*each)(void *ctx, const struct record_znode *z),
+				    void *ctx)
+{
+	bool is_behind = after.len <= 1;
+
+	s->reads++;
+	for (size_t i = 0; i < s->row_count && limit > 0; i++) {
+		if (is_behind && s->rows[i].owner < 0) {
+			each(ctx, &s->rows[i]);
+			limit--;
+		}
+		is_behind |= slice_equal(s->rows[i].path, after);
+	}
+	return s->unreadable ? STORE_UNREADABLE : STORE_FOUND;
+}
+
+enum store_result store_list_named(struct store *s, struct slice below, struct slice name,
+				   void (*each)(void *ctx, struct slice path), void *ctx)
+{
+	s->reads++;
+	for (size_t i = 0; i < s->row_count; i++)
+		if (s->rows[i].owner <= 0 && is_below(s->rows[i].path, below) &&
+		    slice_equal(path_name(s->rows[i].path), name))
+			each(ctx, s->rows[i].path);
+	return s->unreadable ? STORE_UNREADABLE : STORE_FOUND;
+}
+
 uint64_t store_znode_count(const struct store *s)
 {
 	uint64_t count = 0;
