@@ -71,6 +71,13 @@ static const struct option options[] = {
 	{ "clientPortListenBacklog", OPTION_INT, TO(backlog), -1, INT_MAX, -1 },
 	{ "jute.maxbuffer", OPTION_INT, TO(max_frame), 1024, 64 * MIB, 0xfffff },
 	{ "extendedTypesEnabled", OPTION_BOOL, TO(extended_types), 0, 0, false },
+	{ "znode.container.checkIntervalMs", OPTION_TIME, TO(container_check_ms), 1, DAY, MINUTE },
+	{ "znode.container.maxPerMinute", OPTION_INT, TO(container_max_per_minute), 1, 60000,
+	  10000 },
+	{ "znode.container.maxNeverUsedIntervalMs", OPTION_TIME, TO(container_never_used_ms), 0,
+	  36500 * DAY, 0 },
+	{ "enforceQuota", OPTION_BOOL, TO(enforce_quota), 0, 0, false },
+	{ "zoolite.maxQuotas", OPTION_INT, TO(max_quotas), 0, 1000000, 10000 },
 	{ "4lw.commands.whitelist", OPTION_WORDS, TO(words), 0, 0, 0 },
 
 	{ "ssl.keyStore.location", OPTION_TEXT, TO(key_store_file), 0, 0, 0 },
@@ -209,7 +216,6 @@ static const char *const ignored[] = {
 	"bitHashCacheSize",
 	"closeSessionTxn.enabled",
 	"emulate353TTLNodes",
-	"znode.container.",
 	"readonlymode.enabled",
 	"messageTracker.",
 	"pathStats.",
@@ -308,7 +314,6 @@ static const struct refused {
 	{ "sessionRequireClientSASLAuth", "false" },
 	{ "DigestAuthenticationProvider.enabled", "true" },
 	{ "DigestAuthenticationProvider.digestAlg", "SHA1" },
-	{ "enforceQuota", "false" },
 };
 
 /* One reading of one text. */

@@ -35,7 +35,13 @@ struct config {
 	int32_t tick_ms;
 	int32_t min_session_ms; /* never -1 after reading */
 	int32_t max_session_ms;
-	bool extended_types; /* znodes with a TTL */
+	/* znodes */
+	bool extended_types;              /* those with a TTL */
+	int64_t container_check_ms;       /* how often containers and TTLs are looked at */
+	int32_t container_max_per_minute; /* removed */
+	int64_t container_never_used_ms;  /* how long one may wait for a child; 0: for ever */
+	bool enforce_quota;               /* hard limits refuse */
+	int32_t max_quotas;               /* paths with a quota */
 	/* limits of strangers and connections */
 	int32_t max_per_address;  /* maxClientCnxns; 0: no limit */
 	int32_t max_connections;  /* maxCnxns; 0: no limit */

@@ -48,6 +48,7 @@ static const struct route routes[] = {
 	{ OP_ADD_WATCH, request_add_watch, false },
 	{ OP_CHECK_WATCHES, request_check_watches, false },
 	{ OP_REMOVE_WATCHES, request_remove_watches, false },
+	{ OP_GET_ALL_CHILDREN_NUMBER, request_get_all_children_number, false },
 	{ OP_GET_EPHEMERALS, request_get_ephemerals, false },
 	{ OP_WHO_AM_I, request_who_am_i, false },
 	{ OP_CLOSE_SESSION, request_close_session, false },

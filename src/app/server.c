@@ -319,6 +319,11 @@ static int open_registry(struct server *s, char reason[SERVER_REASON_LEN])
 	ro.max_sessions = (unsigned)c->max_sessions;
 	ro.max_path = (size_t)c->max_path;
 	ro.extended_types = c->extended_types;
+	ro.container_check_ms = c->container_check_ms;
+	ro.container_max_per_minute = c->container_max_per_minute;
+	ro.container_never_used_ms = c->container_never_used_ms;
+	ro.enforce_quota = c->enforce_quota;
+	ro.max_quotas = (unsigned)c->max_quotas;
 	ro.access.max_ids = (unsigned)c->max_ids;
 	ro.access.max_id_bytes = (size_t)c->max_id_bytes;
 	ro.access.max_entries = (unsigned)c->max_acl_entries;

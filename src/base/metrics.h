@@ -27,6 +27,9 @@
 	X(acls_refused, "ACLs refused for their number of entries or length")       \
 	X(paths_refused, "paths refused for their length")                          \
 	X(ephemerals_refused, "ephemeral znodes refused at the limit of a session") \
+	X(quotas_exceeded, "writes beyond a soft or hard quota")                    \
+	X(quotas_refused, "writes refused by a quota")                              \
+	X(znodes_reaped, "containers and znodes with a TTL removed")                \
 	X(replies_refused, "connections closed because a reply was too large")      \
 	X(changes_logged, "changes appended to the log")                            \
 	X(log_commits, "transactions committed on the log")                         \

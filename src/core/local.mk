@@ -6,6 +6,9 @@ libcore_a_SOURCES = \
 	src/core/acl.c src/core/acl.h \
 	src/core/client.c src/core/client.h \
 	src/core/dir.c src/core/dir.h \
+	src/core/quota.c src/core/quota.h \
+	src/core/quota_track.c src/core/quota_track.h \
+	src/core/reaper.c src/core/reaper.h \
 	src/core/registry.c src/core/registry.h \
 	src/core/request.c src/core/request.h \
 	src/core/request_acl.c \
@@ -18,6 +21,7 @@ libcore_a_SOURCES = \
 	src/core/request_session.c \
 	src/core/request_watches.c \
 	src/core/session.c src/core/session.h \
+	src/core/subtree.c src/core/subtree.h \
 	src/core/tree.c src/core/tree.h \
 	src/core/watch.c src/core/watch.h \
 	src/core/znode.c src/core/znode.h

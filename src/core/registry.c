@@ -9,6 +9,8 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "core/client.h"
+#include "core/quota.h"
+#include "core/reaper.h"
 #include "core/session.h"
 
 enum {
@@ -24,6 +26,9 @@ struct registry {
 	struct tree *tree;
 	struct watch_table *watches;
 	struct session_table *sessions;
+	struct quota_table *quotas;
+	struct reaper *reaper; /* once it serves */
+	struct timer_wheel *wheel;
 	struct registry_options options;
 	struct registry_hooks hooks;
 	int64_t last_zxid;   /* given */
@@ -50,6 +55,9 @@ void registry_options_init(struct registry_options *o)
 		.max_lag_rows = 200000,
 		.max_pending_bytes = 64 * 1024 * 1024,
 		.max_record = 64 * 1024 * 1024,
+		.container_check_ms = 60000,
+		.container_max_per_minute = 10000,
+		.max_quotas = 10000,
 	};
 	access_limits_init(&o->access);
 }
@@ -67,6 +75,16 @@ struct watch_table *registry_watches(struct registry *r)
 struct session_table *registry_sessions(struct registry *r)
 {
 	return r->sessions;
+}
+
+struct quota_table *registry_quotas(struct registry *r)
+{
+	return r->quotas;
+}
+
+struct store *registry_store(struct registry *r)
+{
+	return r->store;
 }
 
 const struct registry_options *registry_options(const struct registry *r)
@@ -135,6 +153,7 @@ int64_t change_time_ms(const struct registry *r)
 void change_abort(struct registry *r)
 {
 	tree_rollback(r->tree);
+	quota_end_change(r, false);
 }
 
 static int write_record(struct registry *r, const struct session *opened,
@@ -259,6 +278,7 @@ bool change_commit(struct registry *r, const struct client *client, int32_t op, 
 	r->last_change = r->last_zxid;
 	tell_watchers(r);
 	tree_commit(r->tree);
+	quota_end_change(r, true);
 	return true;
 }
 
@@ -277,9 +297,9 @@ static bool delete_owned(struct registry *r, struct session *s)
 		struct slice parent_path = { path.data,
 					     slash == path.data ? 1 : (size_t)(slash - path.data) };
 
-		if (tree_find(r->tree, parent_path, &parent, &mark) != TREE_FOUND)
+		if (tree_find(r->tree, parent_path, &parent, &mark) != TREE_FOUND ||
+		    !quota_delete(r, parent, z))
 			return false;
-		tree_delete(r->tree, parent, z);
 	}
 	return true;
 }
@@ -371,6 +391,8 @@ struct registry *registry_new(struct store *store, struct timer_wheel *wheel,
 	r->hooks = *hooks;
 	r->watches = watch_table_new();
 	r->sessions = session_table_new(wheel, session_overdue, r);
+	r->quotas = quota_table_new();
+	r->wheel = wheel;
 	buf_init(&r->record, o->max_record);
 	buf_init(&r->event, EVENT_LIMIT);
 	return r;
@@ -380,7 +402,9 @@ void registry_free(struct registry *r)
 {
 	if (!r)
 		return;
+	reaper_free(r->reaper);
 	session_table_free(r->sessions);
+	quota_table_free(r->quotas);
 	watch_table_free(r->watches);
 	tree_free(r->tree);
 	buf_fini(&r->record);
@@ -506,7 +530,12 @@ int registry_start(struct registry *r, char reason[STORE_REASON_LEN])
 	session_set_epoch(r->sessions, r->last_zxid >> 32);
 	if (empty)
 		make_first_znodes(r);
+	if (!quota_load(r)) {
+		snprintf(reason, STORE_REASON_LEN, "the quotas cannot be read");
+		return -1;
+	}
 	session_touch_all(r->sessions, clock_update());
+	r->reaper = reaper_new(r, r->wheel);
 	registry_end_turn(r);
 	return 0;
 }

@@ -30,6 +30,13 @@ struct registry_options {
 	unsigned max_sessions;
 	size_t max_path;     /* bytes */
 	bool extended_types; /* znodes with a TTL may be created */
+	/* Containers and TTLs: how often they are looked at, how many are removed, and for how long
+	 * a container may wait for its first child (0: for ever). */
+	int64_t container_check_ms;
+	int32_t container_max_per_minute; /* >= 1 */
+	int64_t container_never_used_ms;
+	bool enforce_quota;  /* hard limits are refused, not only logged */
+	unsigned max_quotas; /* paths with a quota */
 	struct access_limits access;
 	uint64_t max_lag_rows;      /* log rows not yet replayed: above, writers wait */
 	uint64_t max_pending_bytes; /* memory of what is not yet replayed; likewise */
@@ -61,6 +68,8 @@ must_check int registry_start(struct registry *r, char reason[STORE_REASON_LEN])
 struct tree *registry_tree(struct registry *r);
 struct watch_table *registry_watches(struct registry *r);
 struct session_table *registry_sessions(struct registry *r);
+struct quota_table *registry_quotas(struct registry *r);
+struct store *registry_store(struct registry *r);
 const struct registry_options *registry_options(const struct registry *r);
 
 /* Zxid given last: to a change, or to a write that failed. */

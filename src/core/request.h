@@ -33,6 +33,7 @@ enum zerr request_exists(struct request *rq);
 enum zerr request_get_data(struct request *rq);
 enum zerr request_set_data(struct request *rq);
 enum zerr request_get_children(struct request *rq); /* getChildren, getChildren2 */
+enum zerr request_get_all_children_number(struct request *rq);
 enum zerr request_get_acl(struct request *rq);
 enum zerr request_set_acl(struct request *rq);
 enum zerr request_check(struct request *rq);

@@ -1,5 +1,7 @@
 #include "core/request.h"
 
+#include "core/subtree.h"
+
 struct name_writer {
 	struct jute_writer *out;
 	int32_t count;
@@ -56,4 +58,29 @@ enum zerr request_get_children(struct request *rq)
 	if (rq->type == OP_GET_CHILDREN2)
 		proto_write_stat(&rq->out, &stat);
 	return op.watch ? request_watch(rq, op.path, WATCH_CHILD) : ZERR_OK;
+}
+
+/* All below it, however deep. */
+enum zerr request_get_all_children_number(struct request *rq)
+{
+	struct slice path = jute_read_buffer(&rq->in);
+	struct tree *t = registry_tree(rq->registry);
+	struct subtree_sum sum = { 0 };
+	struct znode *z;
+	enum zerr err;
+
+	if (rq->in.bad || !path.data)
+		return ZERR_MARSHALLING;
+	err = request_find(rq, path, &z);
+	if (err == ZERR_OK)
+		err = request_permit(rq, z, PERM_READ);
+	if (err != ZERR_OK)
+		return err;
+	if (slice_is(znode_path(z), "/"))
+		sum.znodes = tree_counts(t).znodes - 1;
+	else if (!subtree_sum(t, registry_store(rq->registry), path, &sum))
+		return ZERR_SYSTEM;
+	rq->mark = registry_last_change(rq->registry);
+	jute_write_int(&rq->out, (int32_t)sum.znodes);
+	return ZERR_OK;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "core/quota.h"
 #include "core/session.h"
 #include "wire/path.h"
 
@@ -81,13 +82,13 @@ static enum zerr create_at(struct request *rq, struct znode *parent, const struc
 	if (err == ZERR_OK && owner > 0)
 		err = request_allow_ephemeral(rq, rq->client->session->id, 1,
 					      path.len + op->data.len + acl->len);
+	if (err == ZERR_OK)
+		err = quota_check(rq->registry, path, (int64_t)op->data.len, true);
 	if (err != ZERR_OK)
 		return err;
-	z = tree_create(registry_tree(rq->registry), parent, path, op->data, acl_ref(acl), owner);
-	if (!z) {
-		acl_unref(tree_acls(registry_tree(rq->registry)), acl);
+	z = quota_create(rq->registry, parent, path, op->data, acl_ref(acl), owner);
+	if (!z)
 		return ZERR_SYSTEM;
-	}
 	out->path = znode_path(z);
 	out->stat = znode_stat(z);
 	return ZERR_OK;
@@ -135,6 +136,8 @@ enum zerr op_create(struct request *rq, int32_t type, const struct proto_create 
 
 	if (err != ZERR_OK)
 		return err;
+	if (!path.data)
+		return ZERR_MARSHALLING;
 	if (!is_creatable(path))
 		return ZERR_BAD_ARGUMENTS;
 	err = take_acl(rq, &op->acl, &acl);
@@ -163,7 +166,7 @@ enum zerr request_create(struct request *rq)
 	struct op_result result;
 	enum zerr err;
 
-	if (rq->in.bad || !op.path.data)
+	if (rq->in.bad)
 		return request_malformed_write(rq);
 	change_begin(rq->registry);
 	err = op_create(rq, rq->type, &op, &result);

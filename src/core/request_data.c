@@ -1,6 +1,7 @@
 /* exists, getData, setData, check. */
 #include "core/request.h"
 
+#include "core/quota.h"
 #include "wire/path.h"
 
 enum zerr request_exists(struct request *rq)
@@ -72,12 +73,15 @@ enum zerr op_set_data(struct request *rq, const struct proto_set_data *op, struc
 	if (err == ZERR_OK)
 		err = request_permit(rq, z, PERM_WRITE);
 	if (err == ZERR_OK)
+		err = quota_check(rq->registry, op->path, (int64_t)op->data.len - z->st.data_len,
+				  false);
+	if (err == ZERR_OK)
 		err = request_next_version(z->st.version, op->version, &next);
 	if (err == ZERR_OK && znode_is_ephemeral(z) && op->data.len > z->st.data_len)
 		err = request_allow_ephemeral(rq, z->st.owner, 0, op->data.len - z->st.data_len);
 	if (err != ZERR_OK)
 		return err;
-	if (tree_set_data(registry_tree(rq->registry), z, op->data, next) != 0)
+	if (quota_set_data(rq->registry, z, op->data, next) != 0)
 		return ZERR_SYSTEM;
 	out->stat = znode_stat(z);
 	return ZERR_OK;

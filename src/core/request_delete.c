@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/quota.h"
 #include "wire/path.h"
 
 /* Those that are there from the start stay. */
@@ -31,8 +32,7 @@ enum zerr op_delete(struct request *rq, const struct proto_path_version *op)
 		return err;
 	if (z->st.num_children > 0)
 		return ZERR_NOT_EMPTY;
-	tree_delete(registry_tree(rq->registry), parent, z);
-	return ZERR_OK;
+	return quota_delete(rq->registry, parent, z) ? ZERR_OK : ZERR_SYSTEM;
 }
 
 enum zerr request_delete(struct request *rq)

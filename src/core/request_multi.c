@@ -12,6 +12,36 @@ struct multi_op {
 	};
 };
 
+/* In a multi the flags decide what a create is (MultiOperationRecord, Op.Create of 3.9): those of a
+ * container make one, a TTL needs createTTL, and createTTL without its flags is a create. */
+static void read_create(struct jute_reader *in, struct multi_op *op)
+{
+	bool with_ttl = op->type == OP_CREATE_TTL;
+
+	op->create = proto_read_create(in, op->type);
+	op->path = op->create.path;
+	switch (op->create.flags) {
+	case CREATE_TTL:
+	case CREATE_TTL_SEQUENTIAL:
+		in->bad |= !with_ttl;
+		return;
+	case CREATE_CONTAINER:
+		op->type = OP_CREATE_CONTAINER;
+		break;
+	case CREATE_PERSISTENT:
+	case CREATE_EPHEMERAL:
+	case CREATE_SEQUENTIAL:
+	case CREATE_EPHEMERAL_SEQUENTIAL:
+		if (with_ttl)
+			op->type = OP_CREATE;
+		break;
+	default:
+		in->bad |= !with_ttl;
+		op->type = OP_CREATE;
+	}
+	op->create.ttl_ms = -1;
+}
+
 /* Read the next one. False at the end, or where the multi is malformed (in->bad). */
 static bool read_op(struct jute_reader *in, struct multi_op *op)
 {
@@ -25,8 +55,7 @@ static bool read_op(struct jute_reader *in, struct multi_op *op)
 	case OP_CREATE2:
 	case OP_CREATE_CONTAINER:
 	case OP_CREATE_TTL:
-		op->create = proto_read_create(in, op->type);
-		op->path = op->create.path;
+		read_create(in, op);
 		break;
 	case OP_DELETE:
 	case OP_CHECK:

@@ -468,6 +468,17 @@ bool tree_list(struct tree *t, const struct znode *parent,
 	return true;
 }
 
+void tree_visit(struct tree *t, void (*each)(void *ctx, const struct znode *z), void *ctx)
+{
+	for (struct hash_node *n = hash_first(&t->znodes); n; n = hash_after(&t->znodes, n))
+		each(ctx, container_of(n, struct znode, by_path));
+}
+
+bool tree_is_ahead(const struct znode *z)
+{
+	return z->pending || z->undo != 0;
+}
+
 /* --- changing --- */
 
 void tree_begin(struct tree *t, int64_t zxid, int64_t time_ms)
@@ -619,7 +630,7 @@ void tree_delete(struct tree *t, struct znode *parent, struct znode *z)
 	add_event(t, EVENT_NODE_CHILDREN_CHANGED, parent);
 }
 
-int tree_set_data(struct tree *t, struct znode *z, struct slice data, int32_t version)
+int tree_set_counters(struct tree *t, struct znode *z, struct slice data)
 {
 	bool failed;
 	char *copy = copy_data(data, &failed);
@@ -631,6 +642,13 @@ int tree_set_data(struct tree *t, struct znode *z, struct slice data, int32_t ve
 	disown(t, z);
 	replace_data(t, z, copy, data.len);
 	own(t, z);
+	return 0;
+}
+
+int tree_set_data(struct tree *t, struct znode *z, struct slice data, int32_t version)
+{
+	if (tree_set_counters(t, z, data) != 0)
+		return -1;
 	z->st.version = version;
 	z->st.mzxid = t->zxid;
 	z->st.mtime = t->time_ms;

@@ -35,6 +35,11 @@ must_check enum tree_result tree_find(struct tree *t, struct slice path, struct 
 must_check bool tree_list(struct tree *t, const struct znode *parent,
 			  void (*child)(void *ctx, struct slice name), void *ctx);
 
+/* Every znode in memory, tombstones and copies of tree.db's rows too, in no fixed order. */
+void tree_visit(struct tree *t, void (*each)(void *ctx, const struct znode *z), void *ctx);
+/* Whether tree.db may say otherwise of z than memory. */
+bool tree_is_ahead(const struct znode *z);
+
 /* What a change did, for the watches, in order; valid until the change ends. */
 struct tree_event {
 	enum event_type type;
@@ -52,6 +57,8 @@ must_check struct znode *tree_create(struct tree *t, struct znode *parent, struc
 void tree_delete(struct tree *t, struct znode *parent, struct znode *z);
 /* -1 where memory is out: nothing happened. version is the new one. */
 must_check int tree_set_data(struct tree *t, struct znode *z, struct slice data, int32_t version);
+/* The same, and neither its Stat moves nor is anybody told: for what the server counts. */
+must_check int tree_set_counters(struct tree *t, struct znode *z, struct slice data);
 /* acl's reference is taken over. aversion is the new one. */
 void tree_set_acl(struct tree *t, struct znode *z, struct acl *acl, int32_t aversion);
 const struct tree_event *tree_events(const struct tree *t, size_t *count);

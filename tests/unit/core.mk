@@ -25,6 +25,11 @@ TESTS += tests/unit/test_dir
 tests_unit_test_dir_SOURCES = tests/unit/test_dir.c
 tests_unit_test_dir_LDADD = libcore.a libbase.a $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_quota_track
+TESTS += tests/unit/test_quota_track
+tests_unit_test_quota_track_SOURCES = tests/unit/test_quota_track.c
+tests_unit_test_quota_track_LDADD = libcore.a $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_session
 TESTS += tests/unit/test_session
 tests_unit_test_session_SOURCES = tests/unit/test_session.c
@@ -45,6 +50,16 @@ tests_unit_test_tree_LDADD = libcore.a libstore.a libwire.a libbase.a $(CMOCKA_L
 
 HEADLESS = tests/lib/headless.c tests/lib/headless.h tests/unit/registry_fixture.h
 HEADLESS_LDADD = $(ZOOLITE_LDADD) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_quota
+TESTS += tests/unit/test_quota
+tests_unit_test_quota_SOURCES = tests/unit/test_quota.c $(HEADLESS)
+tests_unit_test_quota_LDADD = $(HEADLESS_LDADD)
+
+check_PROGRAMS += tests/unit/test_reaper
+TESTS += tests/unit/test_reaper
+tests_unit_test_reaper_SOURCES = tests/unit/test_reaper.c $(HEADLESS)
+tests_unit_test_reaper_LDADD = $(HEADLESS_LDADD)
 
 check_PROGRAMS += tests/unit/test_registry
 TESTS += tests/unit/test_registry

@@ -300,7 +300,6 @@ static void test_ignored(void **state)
 		"serverCnxnFactory",
 		"client.portUnification",
 		"zookeeper.superUser",
-		"znode.container.checkIntervalMs",
 		"fsync.warningthresholdms",
 	};
 	char text[256];

@@ -477,6 +477,40 @@ static void test_containers_and_ttls(void **state)
 	expect_done();
 }
 
+/* Here the flags decide what a create is. */
+static void test_flags_of_creates(void **state)
+{
+	static const int32_t bad[] = { CREATE_TTL, CREATE_TTL_SEQUENTIAL, -1, 7 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		begin();
+		add_create(OP_CREATE, "/a", "", 0);
+		add_create(OP_CREATE2, "/b", "", bad[i]);
+		proto_write_multi_header(&c->w, &(struct proto_multi_header){ -1, true, -1 });
+		headless_send(c);
+		assert_int_equal(finish(c), ZERR_MARSHALLING);
+	}
+	begin();
+	add_create(OP_CREATE, "/c", "", CREATE_CONTAINER);
+	add_create_ttl("/p", CREATE_PERSISTENT, 1000);
+	add_create_ttl("/d", CREATE_CONTAINER, 1000);
+	end();
+	expect_result(OP_CREATE2);
+	expect_text("/c");
+	(void)headless_read_stat(&last.body);
+	expect_result(OP_CREATE);
+	expect_text("/p");
+	expect_result(OP_CREATE2);
+	expect_text("/d");
+	(void)headless_read_stat(&last.body);
+	expect_done();
+	begin();
+	add_create_ttl("/q", 9, 1000);
+	end();
+	EXPECT_ERRORS(ZERR_BAD_ARGUMENTS);
+}
+
 /* --- multiRead --- */
 
 static void add_read(int32_t type, const char *path)
@@ -646,6 +680,7 @@ int main(void)
 		REGISTRY_TEST(test_too_large_for_a_record),
 		REGISTRY_TEST(test_malformed_ones_do_nothing),
 		REGISTRY_TEST(test_containers_and_ttls),
+		REGISTRY_TEST(test_flags_of_creates),
 		REGISTRY_TEST(test_multi_read),
 		REGISTRY_TEST(test_multi_read_waits_for_the_disk),
 		REGISTRY_TEST(test_malformed_multi_read),

@@ -1,0 +1,279 @@
+/* Quotas as clients see them: statistics that move with every change, limits that are logged or
+ * enforced; and getAllChildrenNumber, which counts the same way. */
+#include "base/metrics.h"
+#include "core/quota.h"
+#include "tests/unit/registry_fixture.h"
+
+#define LIMITS "/zookeeper/quota/a/zookeeper_limits"
+#define STATS "/zookeeper/quota/a/zookeeper_stats"
+
+static void expect_stats(const char *text)
+{
+	expect_data(STATS, text);
+}
+
+static void make_quota(const char *limits)
+{
+	create(c, "/zookeeper/quota/a", "", 0);
+	assert_int_equal(create(c, LIMITS, limits, 0), ZERR_OK);
+	assert_int_equal(create(c, STATS, "count=0,bytes=0", 0), ZERR_OK);
+}
+
+static void restart_with(bool enforce)
+{
+	headless_stop(&h);
+	h.registry_options.enforce_quota = enforce;
+	headless_start(&h);
+	c = headless_new_session(&h, TIMEOUT_MS);
+}
+
+/* They begin with what is there, whoever makes them, and follow every kind of change. */
+static void test_statistics(void **state)
+{
+	struct proto_stat before;
+
+	(void)state;
+	create(c, "/a", "12345", 0);
+	create(c, "/a/b", "123", 0);
+	create(c, "/a/b/c", "1", 0);
+	create(c, "/ab", "not below", 0);
+	headless_replay(&h);
+	create(c, "/a/e", "12", CREATE_EPHEMERAL);
+	set(c, "/a/b", "1234");
+	make_quota("count=-1,bytes=-1");
+	expect_stats("count=4,bytes=12");
+	before = stat_of(STATS);
+	create(c, "/a/b/d", "1234567890", CREATE_SEQUENTIAL);
+	expect_stats("count=5,bytes=22");
+	set(c, "/a", "");
+	expect_stats("count=5,bytes=17");
+	delete_any(c, "/a/b/c");
+	expect_stats("count=4,bytes=16");
+	create(c, "/ab/c", "x", 0);
+	set_version(c, "/a", "wrong version", 7);
+	delete_any(c, "/a/b");
+	expect_stats("count=4,bytes=16");
+	/* No Stat moves with them. */
+	before.data_length = (int32_t)strlen("count=4,bytes=16");
+	expect_stat(stat_of(STATS), before);
+}
+
+static void test_statistics_when_a_session_ends(void **state)
+{
+	(void)state;
+	create(c, "/a", "", 0);
+	make_quota("count=-1,bytes=-1");
+	create(c, "/a/e", "12", CREATE_EPHEMERAL);
+	create(c, "/a/f", "345", CREATE_EPHEMERAL);
+	expect_stats("count=3,bytes=5");
+	headless_close_session(c, ++xid);
+	assert_int_equal(finish(c), ZERR_OK);
+	c = headless_new_session(&h, TIMEOUT_MS);
+	expect_stats("count=1,bytes=0");
+}
+
+/* A multi that fails leaves nothing, a quota that it made neither. */
+static void test_statistics_and_multi(void **state)
+{
+	(void)state;
+	create(c, "/a", "", 0);
+	create(c, "/zookeeper/quota/a", "", 0);
+	for (int fails = 1; fails >= 0; fails--) {
+		headless_begin(c, ++xid, OP_MULTI);
+		for (int i = 0; i < 3; i++) {
+			static const char *const paths[] = { LIMITS, STATS, "/a/b" };
+
+			proto_write_multi_header(
+				&c->w, &(struct proto_multi_header){ OP_CREATE, false, -1 });
+			jute_write_buffer(&c->w, slice_of(paths[i]));
+			jute_write_buffer(&c->w, slice_of("count=1,bytes=1"));
+			jute_write_raw(&c->w, headless_world().data, headless_world().len);
+			jute_write_int(&c->w, 0);
+		}
+		proto_write_multi_header(&c->w,
+					 &(struct proto_multi_header){ OP_CHECK, false, -1 });
+		jute_write_buffer(&c->w, slice_of("/a"));
+		jute_write_int(&c->w, fails ? 5 : 0);
+		proto_write_multi_header(&c->w, &(struct proto_multi_header){ -1, true, -1 });
+		headless_send(c);
+		assert_int_equal(finish(c), ZERR_OK);
+		assert_int_equal(quota_count(registry_quotas(h.registry)), !fails);
+	}
+	expect_stats("count=2,bytes=15");
+	/* The same with one that would take it away. */
+	headless_begin(c, ++xid, OP_MULTI);
+	proto_write_multi_header(&c->w, &(struct proto_multi_header){ OP_DELETE, false, -1 });
+	jute_write_buffer(&c->w, slice_of(LIMITS));
+	jute_write_int(&c->w, -1);
+	proto_write_multi_header(&c->w, &(struct proto_multi_header){ OP_CHECK, false, -1 });
+	jute_write_buffer(&c->w, slice_of("/none"));
+	jute_write_int(&c->w, 0);
+	proto_write_multi_header(&c->w, &(struct proto_multi_header){ -1, true, -1 });
+	headless_send(c);
+	assert_int_equal(finish(c), ZERR_OK);
+	assert_int_equal(quota_count(registry_quotas(h.registry)), 1);
+	create(c, "/a/c", "", 0);
+	expect_stats("count=3,bytes=15");
+}
+
+static void test_the_longest_path_counts(void **state)
+{
+	(void)state;
+	create(c, "/a", "", 0);
+	create(c, "/a/b", "", 0);
+	make_quota("count=-1,bytes=-1");
+	create(c, "/zookeeper/quota/a/b", "", 0);
+	create(c, "/zookeeper/quota/a/b/zookeeper_limits", "count=-1,bytes=-1", 0);
+	create(c, "/zookeeper/quota/a/b/zookeeper_stats", "", 0);
+	create(c, "/a/b/c", "xyz", 0);
+	expect_stats("count=2,bytes=0");
+	expect_data("/zookeeper/quota/a/b/zookeeper_stats", "count=2,bytes=3");
+	/* Without limits it is no quota any more. */
+	delete_any(c, "/zookeeper/quota/a/b/zookeeper_limits");
+	create(c, "/a/b/d", "xy", 0);
+	expect_stats("count=3,bytes=2");
+	assert_int_equal(quota_count(registry_quotas(h.registry)), 1);
+}
+
+/* Both what tree.db has and what only the log has. */
+static void test_restart(void **state)
+{
+	(void)state;
+	create(c, "/a", "", 0);
+	make_quota("count=-1,bytes=-1");
+	headless_replay(&h);
+	create(c, "/a/b", "123", 0);
+	create(c, "/zookeeper/quota/late", "", 0);
+	create(c, "/zookeeper/quota/late/zookeeper_limits", "", 0);
+	create(c, "/zookeeper/quota/gone", "", 0);
+	create(c, "/zookeeper/quota/gone/zookeeper_limits", "", 0);
+	delete_any(c, "/zookeeper/quota/gone/zookeeper_limits");
+	restart_with(false);
+	assert_int_equal(quota_count(registry_quotas(h.registry)), 2);
+	expect_stats("count=2,bytes=3");
+	create(c, "/a/c", "45", 0);
+	expect_stats("count=3,bytes=5");
+}
+
+static void test_soft_limits_are_only_logged(void **state)
+{
+	uint64_t exceeded = metrics_get(METRIC_quotas_exceeded);
+	uint64_t refused = metrics_get(METRIC_quotas_refused);
+
+	(void)state;
+	restart_with(true);
+	create(c, "/a", "", 0);
+	make_quota("count=2,bytes=4");
+	assert_int_equal(create(c, "/a/b", "1234", 0), ZERR_OK);
+	assert_int_equal(metrics_get(METRIC_quotas_exceeded), exceeded);
+	assert_int_equal(create(c, "/a/c", "", 0), ZERR_OK);
+	assert_int_equal(set(c, "/a/c", "1"), ZERR_OK);
+	assert_int_equal(metrics_get(METRIC_quotas_exceeded), exceeded + 2);
+	assert_int_equal(metrics_get(METRIC_quotas_refused), refused);
+}
+
+static void test_hard_limits(void **state)
+{
+	uint64_t refused = metrics_get(METRIC_quotas_refused);
+
+	(void)state;
+	create(c, "/a", "", 0);
+	make_quota("count=-1,bytes=-1=;byteHardLimit=4;countHardLimit=2");
+	/* Not enforced. */
+	assert_int_equal(create(c, "/a/x", "12345", 0), ZERR_OK);
+	delete_any(c, "/a/x");
+	restart_with(true);
+	assert_int_equal(create(c, "/a/b", "12345", 0), ZERR_QUOTA_EXCEEDED);
+	assert_int_equal(create(c, "/a/b", "1234", 0), ZERR_OK);
+	assert_int_equal(create(c, "/a/c", "", 0), ZERR_QUOTA_EXCEEDED);
+	assert_int_equal(set(c, "/a", "1"), ZERR_QUOTA_EXCEEDED);
+	/* The version is looked at later, as in ZooKeeper. */
+	assert_int_equal(set_version(c, "/a", "1", 9), ZERR_QUOTA_EXCEEDED);
+	assert_int_equal(metrics_get(METRIC_quotas_refused), refused + 4);
+	assert_int_equal(set(c, "/a/b", "12"), ZERR_OK);
+	assert_int_equal(set(c, "/a", "12"), ZERR_OK);
+	expect_stats("count=2,bytes=4");
+	delete_any(c, "/a/b");
+	assert_int_equal(create(c, "/a/c", "", 0), ZERR_OK);
+	/* Elsewhere there is no limit, and none where the statistics are gone. */
+	assert_int_equal(create(c, "/elsewhere", "12345", 0), ZERR_OK);
+	delete_any(c, STATS);
+	assert_int_equal(create(c, "/a/d", "12345", 0), ZERR_OK);
+}
+
+static void test_most_quotas(void **state)
+{
+	(void)state;
+	headless_stop(&h);
+	h.registry_options.max_quotas = 1;
+	headless_start(&h);
+	c = headless_new_session(&h, TIMEOUT_MS);
+	make_quota("");
+	create(c, "/zookeeper/quota/b", "", 0);
+	assert_int_equal(create(c, "/zookeeper/quota/b/zookeeper_limits", "", 0),
+			 ZERR_QUOTA_EXCEEDED);
+	delete_any(c, LIMITS);
+	assert_int_equal(create(c, "/zookeeper/quota/b/zookeeper_limits", "", 0), ZERR_OK);
+}
+
+/* --- getAllChildrenNumber --- */
+
+static int32_t all_below(const char *path)
+{
+	headless_begin(c, ++xid, OP_GET_ALL_CHILDREN_NUMBER);
+	jute_write_buffer(&c->w, slice_of(path));
+	headless_send(c);
+	if (finish(c) != ZERR_OK)
+		return last.header.err;
+	return jute_read_int(&last.body);
+}
+
+/* In tree.db, changed since then, only in memory, and gone. */
+static void test_all_children_number(void **state)
+{
+	struct buf closed;
+
+	(void)state;
+	assert_int_equal(all_below("/"), 3);
+	create(c, "/a", "", 0);
+	create(c, "/a/1", "", 0);
+	create(c, "/a/1/2", "", 0);
+	create(c, "/a/gone", "", 0);
+	create(c, "/a0", "", 0);
+	create(c, "/a-", "", 0);
+	headless_replay(&h);
+	assert_int_equal(all_below("/a"), 3);
+	delete_any(c, "/a/gone");
+	set(c, "/a/1", "x");
+	create(c, "/a/1/3", "", 0);
+	create(c, "/a/e", "", CREATE_EPHEMERAL);
+	assert_int_equal(all_below("/a"), 4);
+	headless_replay(&h);
+	assert_int_equal(all_below("/a"), 4);
+	assert_int_equal(all_below("/a/1"), 2);
+	assert_int_equal(all_below("/a/1/2"), 0);
+	assert_int_equal(all_below("/"), 3 + 7);
+	assert_int_equal(all_below("/none"), ZERR_NO_NODE);
+	buf_init(&closed, 256);
+	headless_add_acl(&closed, PERM_CREATE, "world", "anyone");
+	create_with(c, OP_CREATE, "/closed", slice_of(""), buf_slice(&closed), 0);
+	assert_int_equal(all_below("/closed"), ZERR_NO_AUTH);
+	buf_fini(&closed);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		REGISTRY_TEST(test_statistics),
+		REGISTRY_TEST(test_statistics_when_a_session_ends),
+		REGISTRY_TEST(test_statistics_and_multi),
+		REGISTRY_TEST(test_the_longest_path_counts),
+		REGISTRY_TEST(test_restart),
+		REGISTRY_TEST(test_soft_limits_are_only_logged),
+		REGISTRY_TEST(test_hard_limits),
+		REGISTRY_TEST(test_most_quotas),
+		REGISTRY_TEST(test_all_children_number),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
