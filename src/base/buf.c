@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 
-enum { BUF_FIRST_LEN = 256, BUF_MOVE_RATIO = 4 };
+enum { BUF_FIRST_LEN = 256, BUF_MOVE_RATIO = 4, BUF_TRIM_ABOVE = 64 * 1024 };
 
 void buf_init(struct buf *b, size_t limit)
 {
@@ -124,4 +124,27 @@ void buf_release(struct buf *b)
 {
 	if (buf_len(b) == 0)
 		buf_fini(b);
+}
+
+void buf_trim(struct buf *b)
+{
+	size_t len = buf_len(b), cap = 2 * len;
+	uint8_t *smaller;
+
+	if (len == 0)
+		buf_fini(b);
+	if (b->cap <= BUF_TRIM_ABOVE || len > b->cap / 4)
+		return;
+	if (cap < BUF_TRIM_ABOVE / 4)
+		cap = BUF_TRIM_ABOVE / 4;
+	/* Where memory is out the larger one stays. */
+	smaller = mem_try(cap);
+	if (smaller == NULL)
+		return;
+	memcpy(smaller, buf_head(b), len);
+	mem_free(b->data);
+	b->data = smaller;
+	b->cap = cap;
+	b->head = 0;
+	b->tail = len;
 }

@@ -38,5 +38,7 @@ void buf_drain(struct buf *b, size_t n);
 void buf_clear(struct buf *b);
 /* Give the memory back where the queue is empty. */
 void buf_release(struct buf *b);
+/* Give memory back where far more is held than is used (a large content that has mostly gone). */
+void buf_trim(struct buf *b);
 
 #endif

@@ -25,6 +25,11 @@ size_t input_len(const struct input *in)
 	return buf_len(&in->bytes);
 }
 
+size_t input_memory(const struct input *in)
+{
+	return in->bytes.cap;
+}
+
 int input_put(struct input *in, const void *src, size_t len)
 {
 	return buf_append(&in->bytes, src, len);
@@ -60,7 +65,7 @@ void input_drop_first(struct input *in, struct slice frame)
 
 	in->scanned = in->scanned > len ? in->scanned - len : 0;
 	buf_drain(&in->bytes, len);
-	buf_release(&in->bytes);
+	buf_trim(&in->bytes);
 }
 
 bool input_get_word(const struct input *in, char word[INPUT_LENGTH_LEN])
@@ -109,7 +114,7 @@ void input_scan_end(struct input *in)
 	memmove(to, to + in->gap, rest);
 	in->bytes.tail -= in->gap;
 	in->gap = 0;
-	buf_release(&in->bytes);
+	buf_trim(&in->bytes);
 }
 
 size_t input_room(const struct input *in, size_t max_frame, size_t extra)

@@ -1,7 +1,7 @@
 /* Two regions of one byte queue: what may leave, and what waits for the log. The border is the
  * offset of the first mark, always the beginning of a frame. It only moves towards the tail, by
- * output_release, so a byte that was sendable once stays so: what was handed to TLS is never moved,
- * and nothing is put in front of it. */
+ * output_release, so a byte that was sendable once stays so, and nothing is put in front of what was
+ * handed to TLS (its place in memory may change). */
 #include "net/output.h"
 
 #include <assert.h>
@@ -116,8 +116,10 @@ void output_drain(struct output *o, size_t n)
 	assert(n <= output_sendable(o).len);
 	buf_drain(&o->bytes, n);
 	o->drained += n;
-	if (buf_len(&o->bytes) > 0)
+	if (buf_len(&o->bytes) > 0) {
+		buf_trim(&o->bytes);
 		return;
+	}
 	/* An idle connection keeps no memory here; an empty queue has no marks. */
 	buf_release(&o->bytes);
 	mem_free(o->marks);
@@ -135,6 +137,11 @@ size_t output_gated(const struct output *o)
 size_t output_len(const struct output *o)
 {
 	return buf_len(&o->bytes);
+}
+
+size_t output_memory(const struct output *o)
+{
+	return o->bytes.cap + o->cap * sizeof(*o->marks);
 }
 
 int64_t output_next_mark(const struct output *o)

@@ -39,6 +39,8 @@ struct slice output_sendable(const struct output *o);
 void output_drain(struct output *o, size_t n);
 size_t output_gated(const struct output *o);
 size_t output_len(const struct output *o);
+/* Bytes of memory that it takes. */
+size_t output_memory(const struct output *o);
 /* Highest mark that waits, 0 where none does; the first zxid that would release something. */
 int64_t output_next_mark(const struct output *o);
 

@@ -200,6 +200,40 @@ static void test_clear_and_release(void **state)
 	buf_fini(&b);
 }
 
+/* What is left of a large content does not keep its memory; small ones are not worth a copy. */
+static void test_trim(void **state)
+{
+	static const char bytes[200000];
+	struct buf b;
+	size_t cap;
+
+	(void)state;
+	buf_init(&b, 1 << 20);
+	assert_int_equal(buf_append(&b, bytes, sizeof(bytes)), 0);
+	assert_int_equal(buf_append(&b, "end", 3), 0);
+	cap = b.cap;
+	buf_drain(&b, sizeof(bytes) / 2);
+	buf_trim(&b);
+	assert_int_equal(b.cap, cap);
+	buf_drain(&b, sizeof(bytes) / 2);
+	/* Without memory for a smaller one it stays. */
+	mem_fail_after(1);
+	buf_trim(&b);
+	mem_fail_after(0);
+	assert_int_equal(b.cap, cap);
+	buf_trim(&b);
+	assert_true(b.cap <= 16 * 1024);
+	assert_true(slice_is(buf_slice(&b), "end"));
+	cap = b.cap;
+	buf_trim(&b);
+	assert_int_equal(b.cap, cap);
+	buf_drain(&b, 3);
+	buf_trim(&b);
+	assert_int_equal(b.cap, 0);
+	assert_int_equal(buf_reserve(&b, (1 << 20) + 1), -1);
+	buf_fini(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -213,6 +247,7 @@ int main(void)
 		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_no_memory_but_room_at_the_head),
 		cmocka_unit_test(test_clear_and_release),
+		cmocka_unit_test(test_trim),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
