@@ -56,6 +56,7 @@ struct config {
 	uint64_t max_in_flight; /* bytes of replies of a connection that wait for the disk; above it
 				   waits */
 	uint64_t max_read_ahead;      /* bytes read from a connection that waits */
+	uint64_t max_buffered;        /* bytes in and out of all connections */
 	int32_t max_watches;          /* of a connection */
 	uint64_t max_watch_bytes;     /* memory that they take */
 	int32_t max_ephemerals;       /* of a session */

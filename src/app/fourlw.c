@@ -169,6 +169,8 @@ static void answer_mntr(const struct fourlw_view *v, struct buf *out)
 	print(out, "zk_open_file_descriptor_count\t%u\n", count_open_files());
 	print(out, "zk_max_file_descriptor_count\t%llu\n", max_open_files());
 	print(out, "zk_global_sessions\t%u\n", session_count(registry_sessions(v->registry)));
+	print(out, "zk_connections_stopped\t%u\n", conn_set_stopped(peers_connections(v->peers)));
+	print(out, "zk_buffered_bytes\t%zu\n", conn_set_buffered(peers_connections(v->peers)));
 	print(out, "zk_pending_znodes\t%llu\n", (unsigned long long)tree.pending);
 	print(out, "zk_cached_znodes\t%llu\n", (unsigned long long)tree.cached);
 	print(out, "zk_cached_bytes\t%llu\n", (unsigned long long)tree.cached_bytes);

@@ -59,9 +59,11 @@ static void link_read_now(struct client *c)
 {
 	struct conn *conn = conn_of(c);
 
-	/* Whom we hold back is not silent: what it sends may lie behind what we do not read yet. */
-	if (conn_read_now(conn) && conn_is_parked(conn) && c->session)
-		session_touch(c->session, clock_now_ms());
+	if (!conn_read_now(conn) || !c->session)
+		return;
+	/* Whom we hold back is not silent: what it sends may lie behind what we do not read yet. Nor
+	 * is who is in the middle of a long request. */
+	session_touch(c->session, conn_waits_for_us(conn) ? clock_now_ms() : conn_heard_ms(conn));
 }
 
 static const struct client_link peer_link = {

@@ -359,6 +359,7 @@ static void make_loop(struct server *s)
 	limits.max_queued = (size_t)(c->max_reply + c->max_unsent + c->max_in_flight);
 	limits.max_gated = (size_t)c->max_in_flight;
 	limits.max_parked_input = (size_t)c->max_read_ahead;
+	limits.max_buffered = (size_t)c->max_buffered;
 	limits.first_frame_timeout_ms = c->first_request_ms;
 	s->latency = latency_new();
 	s->dispatch = dispatch_new((size_t)c->max_reply, s->latency, &s->turn);

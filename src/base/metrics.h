@@ -14,6 +14,7 @@
 	X(handshakes_expired, "TLS handshakes that ran out of time")                \
 	X(connections_closed, "connections closed")                                 \
 	X(connections_failed, "connections closed because the peer broke a rule")   \
+	X(connections_shed, "connections closed because all of them held too much") \
 	X(connections_parked, "times a connection waited for the log or the tree")  \
 	X(sessions_opened, "sessions opened")                                       \
 	X(sessions_resumed, "sessions resumed")                                     \

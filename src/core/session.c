@@ -169,9 +169,10 @@ void session_detach(struct session *s)
 	s->client = NULL;
 }
 
-void session_touch(struct session *s, int64_t now_ms)
+void session_touch(struct session *s, int64_t at_ms)
 {
-	s->heard_ms = now_ms;
+	if (at_ms > s->heard_ms)
+		s->heard_ms = at_ms;
 }
 
 int64_t session_deadline_ms(const struct session *s)

@@ -61,8 +61,8 @@ void session_remove(struct session *s);
 /* A client serves it from now on; it has just been heard. */
 void session_attach(struct session *s, struct client *c);
 void session_detach(struct session *s);
-/* A sign of life. */
-void session_touch(struct session *s, int64_t now_ms);
+/* A sign of life; one that is older than the last changes nothing. */
+void session_touch(struct session *s, int64_t at_ms);
 /* Monotonic time at which its client will have been silent for its timeout. */
 int64_t session_deadline_ms(const struct session *s);
 /* Judge it again at this time. */

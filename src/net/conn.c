@@ -1,7 +1,7 @@
 /* Lists beside the one of all connections say what there is to do: ready (goes on without the
  * socket saying so, in the next turn), parked (waits for conn_set_unpark), dirty (has bytes to
- * send), gated (has bytes that wait for the log), ended (the owner is to be told, or it is to be
- * freed).
+ * send), gated (has bytes that wait for the log), heavy (holds much memory), ended (the owner is to
+ * be told, or it is to be freed).
  *
  * Parked is a connection whose first frame the handler did not take; held is one that offers no
  * frame because too much waits to leave. Either is read on, up to a bound, and its pings are
@@ -40,6 +40,7 @@ enum {
 	READ_NOW_FRAMES = 1024,
 	SLOW_READER_BYTES =
 		64 * 1024, /* a peer that takes these in output_timeout_ms is slow, not stuck */
+	HEAVY_BYTES = 256 * 1024, /* who holds less is never cut for the sake of all */
 	LINGER_MS = 1000,
 	FIRST_FRAME_LEAST_SHARE =
 		4, /* of the deadline is left to a peer whose handshake took the rest */
@@ -65,6 +66,8 @@ struct conn_set {
 	unsigned count;
 	struct event *kick; /* makes the next turn come at once */
 	struct list all, ready, parked, dirty, gated, ended;
+	struct list heavy;            /* hold more than HEAVY_BYTES */
+	size_t buffered;              /* by all */
 	struct list strangers;        /* without a session yet, oldest first */
 	bool strangers_read;          /* in this turn */
 	uint8_t scratch[SCRATCH_LEN]; /* between a read and input_put only */
@@ -72,7 +75,7 @@ struct conn_set {
 
 struct conn {
 	struct list link, ready_link, parked_link, dirty_link, gated_link, ended_link;
-	struct list stranger_link;
+	struct list stranger_link, heavy_link;
 	struct conn_set *set;
 	struct arrival *peer;
 	void *user;
@@ -97,8 +100,10 @@ struct conn {
 	struct timer deadline; /* by state: the first frame, the last byte, the lingering */
 	struct timer stall;    /* armed while more than max_output may leave and does not */
 	int64_t stall_taken;   /* what the peer had taken when it was armed */
+	size_t accounted;      /* of set->buffered */
 	char *reason;          /* of its end */
 	int64_t opened_ms;
+	int64_t heard_ms; /* bytes of the peer were read */
 	uint64_t received, sent;
 };
 
@@ -111,6 +116,7 @@ void conn_limits_init(struct conn_limits *l)
 		.max_gated = 1024 * 1024,
 		.max_queued = 64 * 1024 * 1024,
 		.max_parked_input = 128 * 1024,
+		.max_buffered = 64 * 1024 * 1024,
 		.output_timeout_ms = 10000,
 		.first_frame_timeout_ms = 10000,
 	};
@@ -226,6 +232,49 @@ static void drop_output(struct conn *c)
 	c->is_write_blocked = false;
 }
 
+/* Memory. */
+
+/* What c holds has changed. */
+static void account(struct conn *c)
+{
+	size_t now = 0;
+
+	if (c->state != CONN_GONE)
+		now = output_memory(&c->out) + stream_held(&c->stream) + input_memory(&c->in);
+	c->set->buffered += now - c->accounted;
+	c->accounted = now;
+	if (now <= HEAVY_BYTES)
+		list_remove(&c->heavy_link);
+	else if (!in_list(&c->heavy_link))
+		list_append(&c->set->heavy, &c->heavy_link);
+}
+
+static struct conn *heaviest(const struct conn_set *set)
+{
+	struct conn *most = NULL;
+
+	list_foreach(link, &set->heavy) {
+		struct conn *c = container_of(link, struct conn, heavy_link);
+
+		if (!most || c->accounted > most->accounted)
+			most = c;
+	}
+	return most;
+}
+
+/* Too much in all: whoever holds most of it has to go. One alone has its own limits. */
+static void shed(struct conn_set *set)
+{
+	while (set->buffered > set->limits.max_buffered && !list_is_empty(&set->heavy) &&
+	       set->heavy.next != set->heavy.prev) {
+		struct conn *c = heaviest(set);
+
+		metrics_add(METRIC_connections_shed, 1);
+		conn_fail(c, "all connections hold too much, and this one most of it");
+		end(c, "");
+	}
+}
+
 /* From any state but the last one to the last one; the sweep does the rest. */
 static void end(struct conn *c, const char *reason)
 {
@@ -234,6 +283,7 @@ static void end(struct conn *c, const char *reason)
 	set_reason(c, reason);
 	move(c, CONN_GONE);
 	drop_output(c);
+	account(c);
 	watch(c);
 	if (!in_list(&c->ended_link))
 		list_append(&c->set->ended, &c->ended_link);
@@ -500,6 +550,7 @@ static void flush(struct conn *c)
 		time_stall(c);
 		unhold(c);
 	}
+	account(c);
 	watch(c);
 }
 
@@ -527,7 +578,9 @@ void conn_send(struct conn *c, struct slice body, int64_t mark)
 	}
 	c->sent++;
 	metrics_add(METRIC_packets_sent, 1);
+	account(c);
 	note_output(c);
+	shed(c->set);
 }
 
 void conn_send_raw(struct conn *c, struct slice bytes)
@@ -539,6 +592,7 @@ void conn_send_raw(struct conn *c, struct slice bytes)
 		fail_full(c);
 	else
 		note_output(c);
+	account(c);
 }
 
 void conn_send_ahead(struct conn *c, struct slice body)
@@ -650,6 +704,10 @@ static void scan_pings(struct conn *c, unsigned *frames)
 
 	if (!c->is_established || !c->set->handlers.ping)
 		return;
+	/* Pings go in front of what waits for the disk, not of what the peer does not take: it
+	 * would only have more of that. */
+	if (waiting_for_peer(c) > c->set->limits.max_output)
+		return;
 	/* The parked frame itself was offered, and is no ping. */
 	if (c->is_parked && c->in.scanned == 0 &&
 	    input_scan(&c->in, frame_limit(c), &frame) != INPUT_FRAME)
@@ -726,6 +784,7 @@ static bool fill_input(struct conn *c, size_t *budget)
 		return false;
 	}
 	c->read_wants = EV_READ;
+	c->heard_ms = clock_now_ms();
 	/* A record of one byte is work, too. */
 	cost = got < LEAST_READ_COST ? LEAST_READ_COST : got;
 	*budget -= cost < *budget ? cost : *budget;
@@ -750,6 +809,8 @@ static void work(struct conn *c, size_t bytes, unsigned frames)
 	if (c->state == CONN_OPEN && bytes == 0 && input_allowed(c) > 0 &&
 	    stream_has_pending(&c->stream))
 		make_ready(c);
+	account(c);
+	shed(c->set);
 	watch(c);
 }
 
@@ -870,6 +931,7 @@ struct conn_set *conn_set_new(struct event_base *base, struct timer_wheel *wheel
 	list_init(&set->gated);
 	list_init(&set->ended);
 	list_init(&set->strangers);
+	list_init(&set->heavy);
 	return set;
 }
 
@@ -899,6 +961,8 @@ struct conn *conn_open(struct conn_set *set, struct arrival *a, void *user)
 	c->read_wants = EV_READ;
 	c->write_wants = EV_WRITE;
 	c->opened_ms = clock_now_ms();
+	c->heard_ms = c->opened_ms;
+	list_init(&c->heavy_link);
 	list_init(&c->ready_link);
 	list_init(&c->parked_link);
 	list_init(&c->dirty_link);
@@ -988,6 +1052,7 @@ void conn_set_release(struct conn_set *set, int64_t flushed)
 		output_release(&c->out, set->flushed);
 		note_output(c);
 		unhold(c);
+		account(c);
 	}
 }
 
@@ -1001,6 +1066,20 @@ void conn_set_unpark(struct conn_set *set)
 		c->is_parked = false;
 		make_ready(c);
 	}
+}
+
+size_t conn_set_buffered(const struct conn_set *set)
+{
+	return set->buffered;
+}
+
+unsigned conn_set_stopped(const struct conn_set *set)
+{
+	unsigned count = 0;
+
+	list_foreach(link, &set->all)
+		count += is_stopped(container_of(link, struct conn, link));
+	return count;
 }
 
 unsigned conn_set_count(const struct conn_set *set)
@@ -1075,6 +1154,26 @@ bool conn_set_has_strangers(const struct conn_set *set, int64_t deadline_ms)
 bool conn_is_parked(const struct conn *c)
 {
 	return is_stopped(c);
+}
+
+/* What the kernel has and we do not take, because enough of it waits here already. */
+static bool has_unread_input(const struct conn *c)
+{
+	int len = 0;
+
+	return is_stopped(c) && input_allowed(c) == 0 && !c->is_eof &&
+	       ioctl(c->peer->fd, FIONREAD, &len) == 0 && len > 0;
+}
+
+bool conn_waits_for_us(const struct conn *c)
+{
+	return c->is_parked || (c->is_held && output_gated(&c->out) > c->set->limits.max_gated) ||
+	       has_unread_input(c);
+}
+
+int64_t conn_heard_ms(const struct conn *c)
+{
+	return c->heard_ms;
 }
 
 struct conn_stats conn_get_stats(const struct conn *c)

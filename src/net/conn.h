@@ -45,6 +45,7 @@ struct conn_limits {
 	size_t max_gated;        /* gated bytes; above: parked */
 	size_t max_queued;       /* all bytes that wait to leave; above: the connection fails */
 	size_t max_parked_input; /* bytes read ahead while parked */
+	size_t max_buffered; /* all bytes in and out of all connections; above, the heaviest goes */
 	int64_t output_timeout_ms;
 	int64_t first_frame_timeout_ms; /* from its accept until conn_set_established */
 };
@@ -64,6 +65,9 @@ void conn_set_end_turn(struct conn_set *set);
 void conn_set_release(struct conn_set *set, int64_t flushed);
 /* Offer parked frames again on every connection that a handler parked, in the next turn. */
 void conn_set_unpark(struct conn_set *set);
+/* Memory for bytes in and out of all connections, and how many of them are parked or held. */
+size_t conn_set_buffered(const struct conn_set *set);
+unsigned conn_set_stopped(const struct conn_set *set);
 /* Connections of which the closed handler was not told. */
 unsigned conn_set_count(const struct conn_set *set);
 /* For lists (cons, dump): calls each of them in no fixed order. */
@@ -90,9 +94,13 @@ bool conn_set_has_strangers(const struct conn_set *set, int64_t deadline_ms);
 /* Read what the peer has sent already, and handle it, before a deadline is judged. False where the
  * connection ended. Does nothing inside one of its handlers. */
 bool conn_read_now(struct conn *c);
-/* Whether requests of the peer are held back by us (parked, or for its unsent output): it is not to
- * blame then. */
+/* Whether requests of the peer are held back by us (parked, or for its unsent output). */
 bool conn_is_parked(const struct conn *c);
+/* Whether its silence is our doing: its request waits for the tree, its replies for the disk, or
+ * there is input that we do not read yet. Unsent output that it does not take is its own. */
+bool conn_waits_for_us(const struct conn *c);
+/* When bytes of the peer were read last (monotonic), be it a part of a frame. */
+int64_t conn_heard_ms(const struct conn *c);
 
 /* Close after the output so far is sent (gated bytes included) or output_timeout_ms passed. Nothing
  * more is read. */

@@ -132,6 +132,11 @@ def frame(body):
     return _INT.pack(len(body)) + body
 
 
+def request_frame(request, xid):
+    """A whole request as it stands on the wire."""
+    return _INT.pack(8 + len(request.body)) + _HEADER.pack(xid, request.op) + request.body
+
+
 def connect_body(timeout=30000, session_id=0, password=b"\0" * 16, last_zxid_seen=0, read_only=False,
                  protocol=0):
     """A connect request; read_only None leaves the trailing byte off, as old clients do."""
@@ -489,7 +494,7 @@ class Client:
         if xid is None:
             xid = self.next_xid
             self.next_xid += 1
-        data = _INT.pack(8 + len(request.body)) + _HEADER.pack(xid, request.op) + request.body
+        data = request_frame(request, xid)
         if request.op == PING:
             xid = XID_PING  # pings are answered so whatever their own xid
         self.pending.append((xid, request.op))

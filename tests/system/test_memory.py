@@ -3,6 +3,7 @@ what was freed, so that with them the cases are run and not measured. $ZOOLITED_
 measure beside one with sanitizers."""
 import os
 import threading
+import time
 
 import pytest
 
@@ -135,3 +136,67 @@ def test_multi_that_is_too_large_for_a_record(measure):
     # Half of the bound: the most that it took for a moment is judged in the end.
     if not servers.is_sanitized(server.binary):
         assert server.memory() < server.memory("VmHWM") - (16 << 20)
+
+
+def send_without_reading(client, data, seconds):
+    """Give the server as much of data, again and again, as it takes in this time."""
+    sock = client.link.sock
+    sock.settimeout(0.1)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            sock.sendall(data)
+        except TimeoutError:
+            pass
+        except OSError:
+            return
+
+
+def test_lists_that_nobody_reads(measure):
+    """40 connections ask for 4 MB each and read nothing: whoever holds most goes, ordinary clients stay."""
+    server = measure(maxClientCnxns=0, zoolite__maxBuffered="32m")
+    other = server.client()
+    assert other.call(zk.create("/many")).err == 0
+    for start in range(0, 4000, 200):
+        replies = other.call_all([zk.create("/many/%04d" % index + "n" * 1000) for index in range(start, start + 200)])
+        assert [reply.err for reply in replies] == [0] * 200
+    silent = [server.client(tls=False) for _ in range(40)]
+    for client in silent:
+        client.submit(zk.get_children("/many"))
+    servers.wait_until(lambda: server.metric("connections_shed") > 0, 20, "some of them to be closed")
+    assert server.metric("buffered_bytes") <= 32 << 20
+    assert other.call(zk.exists("/many")).value.num_children == 4000
+    for client in silent:
+        client.abandon()
+    servers.wait_until(lambda: server.metric("buffered_bytes") < 1 << 20, 20, "what they held to be given back")
+
+
+def test_pings_of_who_does_not_read(measure):
+    """Replies to pings are no way around the bound of what waits for a peer."""
+    server = measure()
+    other = server.client()
+    assert other.call(zk.create("/big", b"x" * 1000000)).err == 0
+    silent = [server.client(tls=False) for _ in range(4)]
+    for client in silent:
+        client.submit_all([zk.get_data("/big")] * 8)
+    pings = zk.request_frame(zk.ping(), zk.XID_PING) * 20000
+    in_parallel(silent, lambda _, client: send_without_reading(client, pings, 3))
+    assert other.call(zk.exists("/big")).err == 0
+
+
+def test_requests_that_lack_a_byte(measure):
+    """150 sessions send all but the end of a large request."""
+    server = measure(maxClientCnxns=0)
+    other = server.client()
+    clients = [server.client(tls=False) for _ in range(150)]
+    part = zk.request_frame(zk.set_data("/", b"x" * 1000000), 1)[:-1]
+
+    def send(_, client):
+        try:
+            client.link.send(part)
+        except (OSError, zk.Closed):
+            pass
+    for start in range(0, 150, 10):
+        in_parallel(clients[start:start + 10], send)
+    assert server.metric("connections_shed") > 0
+    assert other.call(zk.exists("/")).err == 0

@@ -1,4 +1,5 @@
 """Sessions: negotiation, resuming, moving, refusal, expiry on time and never early."""
+import socket
 import threading
 import time
 
@@ -297,3 +298,45 @@ def test_busy_client_starves_nobody(quick):
     assert pinger.failure is None
     assert quiet.barrier().err == 0
     quiet.close_session()
+
+
+def test_who_takes_no_replies_expires_on_time(quick):
+    """What waits for a dead peer is no excuse for its silence."""
+    with quick.client(tls=False) as watcher, zk.Pinger([watcher], 0.1):
+        victim = quick.client(tls=False, timeout=1000)
+        watching = quick.client(tls=False)
+        assert victim.call(zk.create("/deaf", b"x" * 900000, flags=zk.EPHEMERAL)).err == 0
+        assert watching.call(zk.exists("/deaf", watch=True)).err == 0
+        before = time.monotonic()
+        victim.submit_all([zk.get_data("/deaf")] * 30)
+        assert watching.wait_event().path == "/deaf"
+        # 1.0 s of silence, the tick, half a second; the rest is a slow machine's. What nobody takes is given up after 10 s.
+        assert time.monotonic() - before < 1.0 + TICK_MS / 1000 + 0.5 + 4
+        watching.close_session()
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
+def test_stalled_server_expires_nobody_in_a_long_request(quick, tls):
+    """It stops while a request is half sent; the rest is still with the client when it goes on."""
+    client = quick.client(tls=tls, timeout=1500)
+    client.call(zk.create("/upload", flags=zk.EPHEMERAL))
+    client.link.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
+    xid, data = client.prepare(zk.set_data("/upload", b"x" * 900000))
+    ready = threading.Event()
+
+    def upload():
+        for start in range(0, len(data), 32768):
+            client.link.send(data[start:start + 32768])
+            time.sleep(0.03)
+            if start > 5 * 32768:
+                ready.set()
+    thread = threading.Thread(target=upload)
+    thread.start()
+    assert ready.wait(20)
+    quick.pause()
+    time.sleep(2.5)
+    quick.resume()
+    thread.join()
+    assert client.wait(xid).err == 0
+    assert client.call(zk.exists("/upload")).value.ephemeral_owner == client.session_id
+    client.close_session()

@@ -799,6 +799,118 @@ static void test_who_does_not_read_is_held_and_cut(void **state)
 	close(fd);
 }
 
+/* It would only have more of what it does not take. */
+static void test_pings_of_who_does_not_read(void **state)
+{
+	enum { PINGS = 1000 };
+	static char bytes[8192];
+	struct conn *c;
+	int fd = open_established(&c);
+	size_t queued = stuff(fd, c);
+	unsigned frames = w.frames;
+
+	(void)state;
+	send_many(fd, "ping", PINGS);
+	turns();
+	assert_int_equal(w.pings, 0);
+	assert_true(conn_get_stats(c).queued <= queued);
+	/* More of them wait in the socket than are read ahead. */
+	assert_true(conn_waits_for_us(c));
+	assert_int_equal(w.frames, frames);
+	for (int i = 0; i < 4000 && w.frames < 400 + PINGS; i++) {
+		while (recv(fd, bytes, sizeof(bytes), 0) > 0)
+			;
+		turn();
+	}
+	assert_int_equal(w.frames, 400 + PINGS);
+	assert_false(conn_waits_for_us(c));
+	close(fd);
+}
+
+static void test_heard(void **state)
+{
+	struct conn *c;
+	int fd = open_established(&c);
+	int64_t heard_ms = conn_heard_ms(c);
+
+	(void)state;
+	advance(1000);
+	assert_int_equal(conn_heard_ms(c), heard_ms);
+	/* A part of a frame. */
+	send_bytes(fd, "\0\0\0\4ec", 6);
+	turns();
+	assert_int_equal(conn_heard_ms(c), clock_now_ms());
+	close(fd);
+}
+
+static void test_who_waits_for_us(void **state)
+{
+	struct conn *c;
+	int fd = open_established(&c);
+	char frame[1200];
+
+	(void)state;
+	assert_false(conn_waits_for_us(c));
+	w.parking = true;
+	send_frame(fd, "park");
+	turns();
+	assert_true(conn_waits_for_us(c));
+	w.parking = false;
+	conn_set_unpark(w.set);
+	turns();
+	assert_false(conn_waits_for_us(c));
+	memset(frame, 'x', sizeof(frame));
+	memcpy(frame, "mark 7 ", 7);
+	frame[sizeof(frame) - 1] = 0;
+	send_many(fd, frame, 1);
+	send_frame(fd, "echo 1");
+	turns();
+	assert_int_equal(conn_set_stopped(w.set), 1);
+	assert_true(conn_waits_for_us(c));
+	conn_set_release(w.set, 7);
+	turns();
+	assert_int_equal(conn_set_stopped(w.set), 0);
+	assert_false(conn_waits_for_us(c));
+	close(fd);
+}
+
+/* Above the bound of all, whoever holds most goes, until it is kept; one alone may hold it all. */
+static void test_bound_of_all(void **state)
+{
+	enum { KIB = 1024 };
+	static const char big[300 * KIB];
+	struct conn *c[3];
+	int fd[3];
+
+	(void)state;
+	conn_set_free(w.set);
+	w.limits.max_buffered = 1400 * KIB;
+	w.limits.max_queued = 4096 * KIB;
+	make_set();
+	for (int i = 0; i < 3; i++)
+		fd[i] = open_established(&c[i]);
+	/* They wait for the disk. */
+	for (int i = 0; i < 5; i++)
+		conn_send(c[0], (struct slice){ big, sizeof(big) }, 5);
+	assert_true(conn_set_buffered(w.set) > w.limits.max_buffered);
+	conn_send(c[1], slice_of("small"), 5);
+	assert_false(conn_is_closing(c[0]));
+	conn_send(c[1], (struct slice){ big, sizeof(big) }, 5);
+	assert_true(conn_is_closing(c[0]));
+	assert_false(conn_is_closing(c[1]));
+	assert_int_equal(metrics_get(METRIC_connections_shed), 1);
+	conn_send(c[2], (struct slice){ big, sizeof(big) }, 5);
+	assert_false(conn_is_closing(c[2]));
+	turns();
+	assert_int_equal(w.closed, 1);
+	assert_in_range(conn_set_buffered(w.set), 2 * sizeof(big), w.limits.max_buffered);
+	for (int i = 0; i < 3; i++)
+		close(fd[i]);
+	conn_set_release(w.set, 5);
+	turns();
+	assert_int_equal(conn_set_buffered(w.set), 0);
+}
+
 static void test_who_reads_slowly_is_not_cut(void **state)
 {
 	static char bytes[8192];
@@ -1596,6 +1708,10 @@ int main(void)
 		conn_test(test_ping_stays_in_front_of_what_came_behind_it),
 		conn_test(test_gated_output_above_its_bound_holds_the_next_request),
 		conn_test(test_who_does_not_read_is_held_and_cut),
+		conn_test(test_pings_of_who_does_not_read),
+		conn_test(test_heard),
+		conn_test(test_who_waits_for_us),
+		conn_test(test_bound_of_all),
 		conn_test(test_who_reads_slowly_is_not_cut),
 		conn_test(test_hard_bound_of_output),
 		conn_test(test_close_sends_what_waits_first),

@@ -14,7 +14,8 @@ struct conn {
 	struct buf ahead; /* likewise, of pings */
 	const char *closing, *failed;
 	bool established;
-	bool parked;                       /* what conn_is_parked says */
+	bool parked;                       /* what conn_waits_for_us says */
+	int64_t heard_ms;                  /* what conn_heard_ms says */
 	void (*unread)(struct conn *conn); /* what conn_read_now finds */
 };
 
@@ -109,9 +110,14 @@ bool conn_read_now(struct conn *conn)
 	return !conn->closing && !conn->failed;
 }
 
-bool conn_is_parked(const struct conn *conn)
+bool conn_waits_for_us(const struct conn *conn)
 {
 	return conn->parked;
+}
+
+int64_t conn_heard_ms(const struct conn *conn)
+{
+	return conn->heard_ms;
 }
 
 static struct arrival *arriving;
@@ -358,6 +364,27 @@ static void test_a_client_that_is_held_back_does_not_expire(void **state)
 	assert_false(has_session(conn));
 }
 
+/* A part of a request is a sign of life, as old as it is. */
+static void hear(struct conn *conn)
+{
+	conn->heard_ms = clock_now_ms() - TIMEOUT_MS / 2;
+	conn->unread = NULL;
+}
+
+static void test_a_part_of_a_request(void **state)
+{
+	struct conn *conn = established();
+
+	(void)state;
+	conn->unread = hear;
+	headless_advance(&h, TIMEOUT_MS + TIMER_SLOT_MS);
+	assert_true(has_session(conn));
+	headless_advance(&h, TIMEOUT_MS / 2 - 2 * TIMER_SLOT_MS);
+	assert_true(has_session(conn));
+	headless_advance(&h, 3 * TIMER_SLOT_MS);
+	assert_false(has_session(conn));
+}
+
 /* One that ended while it was read is silent as any other. */
 static void end_unread(struct conn *conn)
 {
@@ -399,6 +426,7 @@ int main(void)
 		PEERS_TEST(test_a_writer_parks),
 		PEERS_TEST(test_unread_input_counts),
 		PEERS_TEST(test_a_client_that_is_held_back_does_not_expire),
+		PEERS_TEST(test_a_part_of_a_request),
 		PEERS_TEST(test_an_end_in_unread_input),
 	};
 
