@@ -130,8 +130,9 @@ static int64_t header_zxid(struct client *c, const struct request *rq)
 static void send_reply(struct dispatch *d, struct client *c, const struct request *rq,
 		       enum zerr err)
 {
-	/* ZooKeeper answers auth outside of the order of changes. */
-	int64_t zxid = rq->type == OP_AUTH ? 0 : header_zxid(c, rq);
+	/* ZooKeeper answers these outside of the order of changes. */
+	bool is_apart = rq->type == OP_AUTH || rq->type == OP_SASL;
+	int64_t zxid = is_apart ? 0 : header_zxid(c, rq);
 
 	if (err != ZERR_OK)
 		d->reply.tail = d->reply.head + PROTO_REPLY_HEADER_LEN;

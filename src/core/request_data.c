@@ -120,6 +120,7 @@ enum zerr op_check(struct request *rq, const struct proto_path_version *op, stru
 	return err;
 }
 
+/* Changes nothing, and takes a zxid like a write. */
 enum zerr request_check(struct request *rq)
 {
 	struct proto_path_version op = proto_read_path_version(&rq->in);
@@ -127,8 +128,12 @@ enum zerr request_check(struct request *rq)
 	enum zerr err;
 
 	if (rq->in.bad)
-		return ZERR_MARSHALLING;
+		return request_malformed_write(rq);
+	change_begin(rq->registry);
 	err = op_check(rq, &op, &result);
+	change_abort(rq->registry);
+	rq->zxid = registry_last_zxid(rq->registry);
+	rq->mark = registry_last_change(rq->registry);
 	if (err == ZERR_OK)
 		proto_write_stat(&rq->out, &result.stat);
 	return err;

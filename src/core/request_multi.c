@@ -168,6 +168,9 @@ enum zerr request_multi(struct request *rq)
 	for (int32_t i = 0; i < count && err == ZERR_OK; i++) {
 		read_op(&rq->in, &op);
 		err = do_op(rq, &op);
+		/* What cannot be understood is no result of an operation. */
+		if (err == ZERR_MARSHALLING)
+			return request_end_change(rq, err, first_path);
 		if (err != ZERR_OK) {
 			rq->out.out->tail = rq->out.out->head + start;
 			write_errors(&rq->out, count, i, err);

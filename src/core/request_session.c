@@ -197,6 +197,13 @@ enum zerr request_auth(struct request *rq)
  * (ZooKeeperServer.processSasl). */
 enum zerr request_sasl(struct request *rq)
 {
+	struct slice token = jute_read_buffer(&rq->in);
+
+	if (rq->in.bad || !token.data) {
+		rq->client->stopped = true;
+		rq->client->link->fail(rq->client, "sasl request without a token");
+		return ZERR_MARSHALLING;
+	}
 	jute_write_buffer(&rq->out, (struct slice){ 0 });
 	return ZERR_OK;
 }
@@ -208,7 +215,7 @@ enum zerr request_reconfig(struct request *rq)
 		jute_read_buffer(&rq->in);
 	jute_read_long(&rq->in);
 	if (rq->in.bad)
-		return request_malformed_write(rq);
+		return ZERR_MARSHALLING;
 	change_begin(rq->registry);
 	return request_end_change(rq, ZERR_RECONFIG_DISABLED, (struct slice){ 0 });
 }

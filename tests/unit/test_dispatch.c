@@ -357,8 +357,8 @@ static void test_bodies_cut_short(void **state)
 		{ OP_GET_DATA, 5, false },      { OP_SET_DATA, 12, true },
 		{ OP_GET_ACL, 4, false },       { OP_SET_ACL, 12, true },
 		{ OP_GET_CHILDREN, 5, false },  { OP_SYNC, 4, false },
-		{ OP_GET_CHILDREN2, 5, false }, { OP_CHECK, 8, false },
-		{ OP_MULTI, 9, true },          { OP_RECONFIG, 20, true },
+		{ OP_GET_CHILDREN2, 5, false }, { OP_CHECK, 8, true },
+		{ OP_MULTI, 9, true },          { OP_RECONFIG, 20, false },
 		{ OP_SET_WATCHES, 20, false },
 	};
 
@@ -376,6 +376,7 @@ static void test_bodies_cut_short(void **state)
 					 last.header.err);
 			/* It is a write that failed, or a read. */
 			assert_int_equal(last.header.zxid, zxid + bodies[i].is_write);
+			assert_int_equal(registry_last_zxid(h.registry), last.header.zxid);
 		}
 	}
 	assert_null(c->closing);
@@ -437,9 +438,26 @@ static void test_sasl(void **state)
 	jute_write_buffer(&c->w, slice_of("token"));
 	headless_send(c);
 	assert_int_equal(finish(c), ZERR_OK);
+	assert_int_equal(last.header.zxid, 0);
 	assert_null(jute_read_buffer(&last.body).data);
 	expect_end();
 	assert_null(c->closing);
+}
+
+/* As in ZooKeeper the connection ends, without an answer. */
+static void test_sasl_without_a_token(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct headless_client *other = headless_new_session(&h, TIMEOUT_MS);
+
+		headless_begin(other, ++xid, OP_SASL);
+		if (i == 1)
+			jute_write_buffer(&other->w, (struct slice){ 0 });
+		headless_send(other);
+		assert_true(other->failed);
+		expect_silence(other);
+	}
 }
 
 static void test_reconfig_is_a_write_that_fails(void **state)
@@ -520,11 +538,18 @@ static void test_writers_wait_while_replay_is_behind(void **state)
 /* What puts znodes waits; what reads does not, nor what only makes less of everything. */
 static void test_which_types_wait(void **state)
 {
-	static const int32_t writes[] = { OP_CREATE,  OP_CREATE2, OP_DELETE,  OP_SET_DATA,
-					  OP_SET_ACL, OP_MULTI,   OP_RECONFIG };
-	static const int32_t others[] = { OP_EXISTS, OP_GET_DATA,      OP_GET_ACL, OP_GET_CHILDREN,
-					  OP_SYNC,   OP_GET_CHILDREN2, OP_CHECK,   OP_SET_WATCHES,
-					  OP_SASL,   OP_CLOSE_SESSION };
+	static const int32_t writes[] = { OP_CREATE,     OP_CREATE2, OP_CREATE_CONTAINER,
+					  OP_CREATE_TTL, OP_DELETE,  OP_DELETE_CONTAINER,
+					  OP_SET_DATA,   OP_SET_ACL, OP_MULTI,
+					  OP_RECONFIG };
+	static const int32_t others[] = {
+		OP_EXISTS,         OP_GET_DATA,       OP_GET_ACL,
+		OP_GET_CHILDREN,   OP_SYNC,           OP_GET_CHILDREN2,
+		OP_CHECK,          OP_MULTI_READ,     OP_SET_WATCHES,
+		OP_SET_WATCHES2,   OP_ADD_WATCH,      OP_CHECK_WATCHES,
+		OP_REMOVE_WATCHES, OP_GET_EPHEMERALS, OP_GET_ALL_CHILDREN_NUMBER,
+		OP_WHO_AM_I,       OP_SASL,           OP_CLOSE_SESSION
+	};
 
 	(void)state;
 	lag(1);
@@ -537,6 +562,8 @@ static void test_which_types_wait(void **state)
 	expect_silence(c);
 	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
 		headless_begin(c, ++xid, others[i]);
+		if (others[i] == OP_SASL)
+			jute_write_buffer(&c->w, slice_of("token"));
 		if (headless_send(c) != DISPATCH_DONE)
 			fail_msg("type %d waits", others[i]);
 		(void)finish(c);
@@ -586,6 +613,7 @@ int main(void)
 		REGISTRY_TEST(test_null_paths),
 		REGISTRY_TEST(test_bytes_behind_a_request_are_passed_over),
 		REGISTRY_TEST(test_sasl),
+		REGISTRY_TEST(test_sasl_without_a_token),
 		REGISTRY_TEST(test_reconfig_is_a_write_that_fails),
 		REGISTRY_TEST(test_a_reply_too_large),
 		REGISTRY_TEST(test_writers_wait_while_replay_is_behind),

@@ -477,6 +477,30 @@ static void test_containers_and_ttls(void **state)
 	expect_done();
 }
 
+/* What cannot be understood is no result of an operation: a null id in an ACL, for one. */
+static void test_an_operation_that_is_malformed(void **state)
+{
+	int64_t before;
+
+	(void)state;
+	before = registry_last_zxid(h.registry);
+	begin();
+	add_create(OP_CREATE, "/a", "", 0);
+	op_header(OP_CREATE);
+	jute_write_buffer(&c->w, slice_of("/b"));
+	jute_write_buffer(&c->w, slice_of(""));
+	jute_write_int(&c->w, 1);
+	jute_write_int(&c->w, PERM_ALL);
+	jute_write_buffer(&c->w, slice_of("digest"));
+	jute_write_buffer(&c->w, (struct slice){ 0 });
+	jute_write_int(&c->w, 0);
+	proto_write_multi_header(&c->w, &(struct proto_multi_header){ -1, true, -1 });
+	headless_send(c);
+	assert_int_equal(finish(c), ZERR_MARSHALLING);
+	assert_int_equal(last.header.zxid, before + 1);
+	assert_int_equal(exists(c, "/a"), ZERR_NO_NODE);
+}
+
 /* Here the flags decide what a create is. */
 static void test_flags_of_creates(void **state)
 {
@@ -680,6 +704,7 @@ int main(void)
 		REGISTRY_TEST(test_too_large_for_a_record),
 		REGISTRY_TEST(test_malformed_ones_do_nothing),
 		REGISTRY_TEST(test_containers_and_ttls),
+		REGISTRY_TEST(test_an_operation_that_is_malformed),
 		REGISTRY_TEST(test_flags_of_creates),
 		REGISTRY_TEST(test_multi_read),
 		REGISTRY_TEST(test_multi_read_waits_for_the_disk),
