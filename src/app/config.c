@@ -45,6 +45,7 @@ enum option_type {
 	OPTION_AUTH,      /* enum tls_client_auth */
 	OPTION_PROTOCOLS, /* sets tls_1_2 and tls_1_3 */
 	OPTION_WORDS,     /* char *, four-letter words */
+	OPTION_SCHEMES,   /* char *, authentication schemes with commas */
 };
 
 struct option {
@@ -79,6 +80,15 @@ static const struct option options[] = {
 	{ "enforceQuota", OPTION_BOOL, TO(enforce_quota), 0, 0, false },
 	{ "zoolite.maxQuotas", OPTION_INT, TO(max_quotas), 0, 1000000, 10000 },
 	{ "4lw.commands.whitelist", OPTION_WORDS, TO(words), 0, 0, 0 },
+
+	{ "globalOutstandingLimit", OPTION_INT, TO(max_outstanding), 0, INT_MAX, 0 },
+	{ "connection_throttle_tokens", OPTION_INT, TO(connect_tokens), 0, INT_MAX, 0 },
+	{ "connection_throttle_fill_time", OPTION_TIME, TO(connect_fill_ms), 1, HOUR, 1 },
+	{ "connection_throttle_fill_count", OPTION_INT, TO(connect_fill_count), 1, INT_MAX, 1 },
+	{ "enforce.auth.enabled", OPTION_BOOL, TO(enforce_auth), 0, 0, false },
+	{ "enforce.auth.schemes", OPTION_SCHEMES, TO(enforced_schemes), 0, 0, 0 },
+	{ "DigestAuthenticationProvider.superDigest", OPTION_SECRET, TO(super_digest), 0, 0, 0 },
+	{ "X509AuthenticationProvider.superUser", OPTION_TEXT, TO(super_x509), 0, 0, 0 },
 
 	{ "ssl.keyStore.location", OPTION_TEXT, TO(key_store_file), 0, 0, 0 },
 	{ "ssl.keyStore.type", OPTION_TEXT, TO(key_store_type), 0, 0, 0 },
@@ -223,12 +233,8 @@ static const char *const ignored[] = {
 	"test.",
 	"testingonly.",
 	/* its ways to slow clients down; ours are the limits above */
-	"globalOutstandingLimit",
 	"largeRequestMaxBytes",
 	"largeRequestThreshold",
-	"connection_throttle_tokens",
-	"connection_throttle_fill_time",
-	"connection_throttle_fill_count",
 	"connection_throttle_freeze_time",
 	"connection_throttle_drop_increase",
 	"connection_throttle_drop_decrease",
@@ -268,10 +274,8 @@ static const char *const ignored[] = {
 	"authProvider",
 	"authProvider.",
 	"superUser",
-	"DigestAuthenticationProvider.superDigest",
 	"X509AuthenticationProvider.",
 	"IPAuthenticationProvider.usexforwardedfor",
-	"enforce.auth.schemes",
 	"enableEagerACLCheck",
 	"skipACL",
 	"kerberos.",
@@ -311,7 +315,6 @@ static const struct refused {
 	{ "ssl.clientHostnameVerification", "false" },
 	{ "ssl.context.supplier.class", NULL },
 	{ "ssl.authProvider", "x509" },
-	{ "enforce.auth.enabled", "false" },
 	{ "sessionRequireClientSASLAuth", "false" },
 	{ "DigestAuthenticationProvider.enabled", "true" },
 	{ "DigestAuthenticationProvider.digestAlg", "SHA1" },
@@ -372,7 +375,8 @@ static void wipe(char *text)
 
 static bool is_text(enum option_type type)
 {
-	return type == OPTION_TEXT || type == OPTION_SECRET || type == OPTION_WORDS;
+	return type == OPTION_TEXT || type == OPTION_SECRET || type == OPTION_WORDS ||
+	       type == OPTION_SCHEMES;
 }
 
 static void set_text(char **target, const char *value)
@@ -403,6 +407,7 @@ static void set_number(const struct option *o, struct config *c, int64_t value)
 	case OPTION_SECRET:
 	case OPTION_PROTOCOLS:
 	case OPTION_WORDS:
+	case OPTION_SCHEMES:
 		break;
 	}
 }
@@ -544,6 +549,32 @@ static int set_words(struct reading *r, const struct option *o, const char *valu
 	return 0;
 }
 
+/* Kept without the blanks around the names. */
+static int set_schemes(struct reading *r, const struct option *o, const char *value, unsigned line)
+{
+	char *kept = mem_strdup(value);
+	struct slice word;
+	size_t len = 0;
+
+	for (const char *at = value; next_word(&at, &word);) {
+		if (word.len == 0)
+			continue;
+		if (!slice_is(word, "digest") && !slice_is(word, "x509") && !slice_is(word, "ip")) {
+			mem_free(kept);
+			return fail(r, line, "%s: there is no scheme \"%.*s\" here", o->name,
+				    (int)word.len, word.data);
+		}
+		if (len > 0)
+			kept[len++] = ',';
+		memcpy(kept + len, word.data, word.len);
+		len += word.len;
+	}
+	kept[len] = '\0';
+	set_text(member(o, r->config), kept);
+	mem_free(kept);
+	return 0;
+}
+
 static int set_bool(struct reading *r, const struct option *o, const char *value, unsigned line)
 {
 	bool is_true = strcasecmp(value, "true") == 0;
@@ -569,6 +600,8 @@ static int set_option(struct reading *r, const struct option *o, const char *val
 		return set_protocols(r, o, value, line);
 	case OPTION_WORDS:
 		return set_words(r, o, value, line);
+	case OPTION_SCHEMES:
+		return set_schemes(r, o, value, line);
 	case OPTION_SECRET:
 		wipe(*(char **)member(o, r->config));
 		set_text(member(o, r->config), value);
@@ -784,6 +817,9 @@ static int settle(struct reading *r)
 {
 	if (r->config->data_dir == NULL)
 		return fail(r, NO_LINE, "dataDir is not set");
+	if (r->config->enforce_auth && r->config->enforced_schemes == NULL)
+		return fail(r, line_of(r, "enforce.auth.enabled"),
+			    "enforce.auth.enabled needs enforce.auth.schemes");
 	if (check_ports(r) != 0 || settle_sessions(r) != 0 || fold_stores(r) != 0)
 		return -1;
 	return check_tls(r);

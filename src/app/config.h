@@ -71,6 +71,16 @@ struct config {
 	uint64_t max_pending_bytes; /* memory of what is not yet replayed; above it writers wait */
 	char *words; /* four-letter words allowed, "ruok,srvr"; "*": all. config_allows_word reads
 			it */
+	/* who must prove what, and who may do all */
+	bool enforce_auth;
+	char *enforced_schemes; /* "digest,x509": one of these is asked for, with enforce_auth */
+	char *super_digest;     /* "super:" and a hash */
+	char *super_x509;       /* a certificate's subject */
+	/* how fast sessions may come, and how much of all may wait for the disk */
+	int32_t connect_tokens; /* 0: no limit */
+	int32_t connect_fill_count;
+	int64_t connect_fill_ms;
+	int32_t max_outstanding; /* replies; 0: no limit */
 	/* TLS: certificate chain and key, and the CAs that may have signed a client */
 	char *cert_file;
 	char *key_file; /* may be the same file */

@@ -138,6 +138,8 @@ static void send_reply(struct dispatch *d, struct client *c, const struct reques
 		d->reply.tail = d->reply.head + PROTO_REPLY_HEADER_LEN;
 	write_header(d->reply.data + d->reply.head, rq->xid, zxid, err);
 	c->sent++;
+	if (rq->mark > c->last_mark)
+		c->last_mark = rq->mark;
 	c->link->send(c, buf_slice(&d->reply), rq->mark);
 }
 
@@ -183,6 +185,34 @@ static void count_request(struct client *c, int32_t xid)
 	session_touch(c->session, clock_now_ms());
 }
 
+/* Whether a request has to wait: for replay, or because too much waits for the disk already and
+ * this client has its share of it. */
+static bool must_wait(const struct dispatch *d, const struct client *c, const struct route *route)
+{
+	int32_t most = registry_options(c->registry)->max_outstanding;
+
+	if (route && route->is_write && registry_is_behind(c->registry))
+		return true;
+	return most > 0 && c->last_mark > registry_flushed(c->registry) &&
+	       latency_waiting(d->latency) >= (uint64_t)most;
+}
+
+/* Whether the client has proved who it is, as far as that is asked for. */
+static bool is_authenticated(const struct client *c, int32_t type)
+{
+	const char *schemes = registry_options(c->registry)->enforced_schemes;
+
+	return !schemes || type == OP_AUTH || type == OP_SASL ||
+	       access_has_scheme(&c->ids, schemes);
+}
+
+static void refuse_stranger(struct client *c, int32_t xid)
+{
+	metrics_add(METRIC_requests_unauthenticated, 1);
+	send_header_only(c, xid, 0, ZERR_SESSION_CLOSED_REQUIRE_AUTH, 0);
+	end_connection(c, "no identity of a scheme that is asked for");
+}
+
 static enum dispatch_result execute(struct dispatch *d, struct client *c, struct slice frame)
 {
 	struct request rq = { .registry = c->registry, .client = c };
@@ -206,7 +236,7 @@ static enum dispatch_result execute(struct dispatch *d, struct client *c, struct
 	if (!c->session)
 		return DISPATCH_DONE;
 	route = find_route(header.type);
-	if (route && route->is_write && registry_is_behind(c->registry)) {
+	if (must_wait(d, c, route)) {
 		/* Alive it is, whatever it waits for. */
 		session_touch(c->session, clock_now_ms());
 		return DISPATCH_PARK;
@@ -214,7 +244,9 @@ static enum dispatch_result execute(struct dispatch *d, struct client *c, struct
 	count_request(c, header.xid);
 	rq.xid = header.xid;
 	rq.type = header.type;
-	if (header.type == OP_PING) {
+	if (!is_authenticated(c, header.type)) {
+		refuse_stranger(c, header.xid);
+	} else if (header.type == OP_PING) {
 		answer_ping(c);
 	} else if (!route) {
 		send_header_only(c, header.xid, -1, ZERR_UNIMPLEMENTED, 0);
@@ -248,7 +280,8 @@ bool dispatch_ping(struct dispatch *d, struct client *c, struct slice frame)
 	(void)d;
 	jute_reader_init(&in, frame);
 	header = proto_read_request_header(&in);
-	if (in.bad || header.type != OP_PING || !c->session || c->stopped)
+	if (in.bad || header.type != OP_PING || !c->session || c->stopped ||
+	    !is_authenticated(c, header.type))
 		return false;
 	count_request(c, header.xid);
 	answer_ping(c);

@@ -328,6 +328,13 @@ static int open_registry(struct server *s, char reason[SERVER_REASON_LEN])
 	ro.access.max_id_bytes = (size_t)c->max_id_bytes;
 	ro.access.max_entries = (unsigned)c->max_acl_entries;
 	ro.access.max_acl_bytes = (size_t)c->max_acl_bytes;
+	ro.access.super_digest = c->super_digest;
+	ro.access.super_x509 = c->super_x509;
+	ro.enforced_schemes = c->enforce_auth ? c->enforced_schemes : NULL;
+	ro.connect_tokens = c->connect_tokens;
+	ro.connect_fill_count = c->connect_fill_count;
+	ro.connect_fill_ms = c->connect_fill_ms;
+	ro.max_outstanding = c->max_outstanding;
 	s->registry = registry_new(s->store, &s->session_wheel, &ro, &hooks);
 	return 0;
 }

@@ -5,44 +5,45 @@
 #include <stdint.h>
 
 /* X(name, help): name becomes METRIC_name in the code and zk_-prefixed text in mntr. */
-#define METRICS(X)                                                                  \
-	X(packets_received, "requests and pings read from clients")                 \
-	X(packets_sent, "replies and events given to clients")                      \
-	X(connections_accepted, "connections accepted by the gate")                 \
-	X(connections_refused, "connections refused by a limit of the gate")        \
-	X(connections_rejected_tls, "TLS handshakes that failed")                   \
-	X(handshakes_expired, "TLS handshakes that ran out of time")                \
-	X(connections_closed, "connections closed")                                 \
-	X(connections_failed, "connections closed because the peer broke a rule")   \
-	X(connections_shed, "connections closed because all of them held too much") \
-	X(connections_parked, "times a connection waited for the log or the tree")  \
-	X(sessions_opened, "sessions opened")                                       \
-	X(sessions_resumed, "sessions resumed")                                     \
-	X(sessions_refused, "connect requests refused")                             \
-	X(sessions_closed, "sessions closed by their client")                       \
-	X(sessions_expired, "sessions expired")                                     \
-	X(watches_fired, "watch events sent")                                       \
-	X(watches_refused, "connections closed at the limit of watches")            \
-	X(auth_failed, "failed authentications")                                    \
-	X(identities_refused, "identities refused for their number or length")      \
-	X(acls_refused, "ACLs refused for their number of entries or length")       \
-	X(paths_refused, "paths refused for their length")                          \
-	X(ephemerals_refused, "ephemeral znodes refused at the limit of a session") \
-	X(quotas_exceeded, "writes beyond a soft or hard quota")                    \
-	X(quotas_refused, "writes refused by a quota")                              \
-	X(znodes_reaped, "containers and znodes with a TTL removed")                \
-	X(replies_refused, "connections closed because a reply was too large")      \
-	X(changes_logged, "changes appended to the log")                            \
-	X(log_commits, "transactions committed on the log")                         \
-	X(log_flushes, "syncs of the log")                                          \
-	X(log_segments, "segments begun")                                           \
-	X(log_segments_pruned, "segments removed")                                  \
-	X(replay_batches, "batches replayed into the tree")                         \
-	X(replay_rows, "log rows replayed into the tree")                           \
-	X(tree_reads, "znodes and lists read from tree.db")                         \
-	X(cache_evictions, "cached znodes dropped for room")                        \
-	X(loop_turns_slow, "turns of the core loop longer than 100 ms")             \
-	X(memory_refused, "allocations sized by a peer that failed")                \
+#define METRICS(X)                                                                       \
+	X(packets_received, "requests and pings read from clients")                      \
+	X(packets_sent, "replies and events given to clients")                           \
+	X(connections_accepted, "connections accepted by the gate")                      \
+	X(connections_refused, "connections refused by a limit of the gate")             \
+	X(connections_rejected_tls, "TLS handshakes that failed")                        \
+	X(handshakes_expired, "TLS handshakes that ran out of time")                     \
+	X(connections_closed, "connections closed")                                      \
+	X(connections_failed, "connections closed because the peer broke a rule")        \
+	X(connections_shed, "connections closed because all of them held too much")      \
+	X(connections_parked, "times a connection waited for the log or the tree")       \
+	X(sessions_opened, "sessions opened")                                            \
+	X(sessions_resumed, "sessions resumed")                                          \
+	X(sessions_refused, "connect requests refused")                                  \
+	X(sessions_closed, "sessions closed by their client")                            \
+	X(sessions_expired, "sessions expired")                                          \
+	X(watches_fired, "watch events sent")                                            \
+	X(watches_refused, "connections closed at the limit of watches")                 \
+	X(auth_failed, "failed authentications")                                         \
+	X(requests_unauthenticated, "connections closed for want of an enforced scheme") \
+	X(identities_refused, "identities refused for their number or length")           \
+	X(acls_refused, "ACLs refused for their number of entries or length")            \
+	X(paths_refused, "paths refused for their length")                               \
+	X(ephemerals_refused, "ephemeral znodes refused at the limit of a session")      \
+	X(quotas_exceeded, "writes beyond a soft or hard quota")                         \
+	X(quotas_refused, "writes refused by a quota")                                   \
+	X(znodes_reaped, "containers and znodes with a TTL removed")                     \
+	X(replies_refused, "connections closed because a reply was too large")           \
+	X(changes_logged, "changes appended to the log")                                 \
+	X(log_commits, "transactions committed on the log")                              \
+	X(log_flushes, "syncs of the log")                                               \
+	X(log_segments, "segments begun")                                                \
+	X(log_segments_pruned, "segments removed")                                       \
+	X(replay_batches, "batches replayed into the tree")                              \
+	X(replay_rows, "log rows replayed into the tree")                                \
+	X(tree_reads, "znodes and lists read from tree.db")                              \
+	X(cache_evictions, "cached znodes dropped for room")                             \
+	X(loop_turns_slow, "turns of the core loop longer than 100 ms")                  \
+	X(memory_refused, "allocations sized by a peer that failed")                     \
 	X(bugs, "internal errors that were survived")
 
 enum metric {

@@ -48,7 +48,36 @@ int access_ids_add(struct access_ids *ids, const char *scheme, struct slice id)
 	ids->items[ids->count].scheme = mem_strdup(scheme);
 	ids->items[ids->count].id = mem_dup(id.data, id.len);
 	ids->count++;
+	ids->is_super |= strcmp(scheme, "super") == 0;
 	return 0;
+}
+
+int access_ids_add_peer(struct access_ids *ids, const char *host, const char *subject)
+{
+	const char *super = ids->limits->super_x509;
+
+	if (access_ids_add(ids, "ip", slice_of(host)) != 0)
+		return -1;
+	if (!subject)
+		return 0;
+	if (super && strcmp(super, subject) == 0 &&
+	    access_ids_add(ids, "super", slice_of(subject)) != 0)
+		return -1;
+	return access_ids_add(ids, "x509", slice_of(subject));
+}
+
+bool access_has_scheme(const struct access_ids *ids, const char *schemes)
+{
+	while (*schemes) {
+		size_t len = strcspn(schemes, ",");
+
+		for (unsigned i = 0; i < ids->count; i++)
+			if (slice_equal(slice_of(ids->items[i].scheme),
+					(struct slice){ schemes, len }))
+				return true;
+		schemes += len + (schemes[len] == ',');
+	}
+	return false;
 }
 
 /* "user" + ":" + base64(sha1(all of it)), as DigestAuthenticationProvider.generateDigest. */
@@ -78,7 +107,11 @@ static enum zerr authenticate_digest(struct access_ids *ids, struct slice auth)
 		memcpy(id, auth.data, user_len);
 	id[user_len] = ':';
 	memcpy(id + user_len + 1, base64, sizeof(base64));
-	rc = access_ids_add(ids, "digest", (struct slice){ id, len });
+	rc = 0;
+	if (ids->limits->super_digest && strcmp(id, ids->limits->super_digest) == 0)
+		rc = access_ids_add(ids, "super", slice_of(""));
+	if (rc == 0)
+		rc = access_ids_add(ids, "digest", (struct slice){ id, len });
 	mem_free(id);
 	if (rc == 0)
 		return ZERR_OK;
@@ -138,6 +171,8 @@ static bool judge(const struct acl *acl, const struct access_ids *ids, int32_t p
 
 bool access_permits(const struct acl *acl, struct access_ids *ids, int32_t perms)
 {
+	if (ids->is_super)
+		return true;
 	if (ids->judged_acl != acl->serial || ids->judged_perms != perms) {
 		ids->verdict = judge(acl, ids, perms);
 		ids->judged_acl = acl->serial;
@@ -208,7 +243,8 @@ static int write_own_ids(struct jute_writer *w, const struct access_ids *ids, in
 		struct proto_acl entry = { perms, slice_of(ids->items[i].scheme),
 					   slice_of(ids->items[i].id) };
 
-		if (strcmp(ids->items[i].scheme, "ip") == 0)
+		if (strcmp(ids->items[i].scheme, "ip") == 0 ||
+		    strcmp(ids->items[i].scheme, "super") == 0)
 			continue;
 		proto_write_acl(w, &entry);
 		count++;
@@ -305,8 +341,12 @@ void access_write_users(struct jute_writer *w, const struct access_ids *ids)
 	jute_write_int(w, (int32_t)ids->count);
 	for (unsigned i = 0; i < ids->count; i++) {
 		const struct access_id *id = &ids->items[i];
-		bool has_proof = strcmp(id->scheme, "digest") == 0;
-		size_t user_len = has_proof ? strcspn(id->id, ":") : strlen(id->id);
+		size_t user_len = strlen(id->id);
+
+		if (strcmp(id->scheme, "digest") == 0)
+			user_len = strcspn(id->id, ":");
+		else if (strcmp(id->scheme, "super") == 0)
+			user_len = 0;
 
 		jute_write_buffer(w, slice_of(id->scheme));
 		jute_write_buffer(w, (struct slice){ id->id, user_len });

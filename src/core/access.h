@@ -16,6 +16,9 @@ struct access_limits {
 	size_t max_id_bytes;  /* of one that a client names */
 	unsigned max_entries; /* of an ACL */
 	size_t max_acl_bytes; /* encoded */
+	/* Who is asked for no permission (identities of the scheme "super"); NULL: nobody. */
+	const char *super_digest; /* "super:" and a hash, as the scheme digest makes an identity */
+	const char *super_x509;   /* subject of a certificate */
 };
 void access_limits_init(struct access_limits *l);
 
@@ -34,6 +37,7 @@ struct access_ids {
 	uint64_t judged_acl; /* acl.serial; 0: none */
 	int32_t judged_perms;
 	bool verdict;
+	bool is_super;
 };
 
 /* limits are lent for the life of ids. */
@@ -41,6 +45,12 @@ void access_ids_init(struct access_ids *ids, const struct access_limits *limits)
 void access_ids_fini(struct access_ids *ids);
 /* Add scheme:id unless it is there. -1 where there are too many already. */
 must_check int access_ids_add(struct access_ids *ids, const char *scheme, struct slice id);
+
+/* What the gate found out of the peer: its address, and the subject of its certificate (NULL: none).
+ * -1 where there is no room for that. */
+must_check int access_ids_add_peer(struct access_ids *ids, const char *host, const char *subject);
+/* Whether one of ids is of a scheme in this list ("digest,x509"). */
+bool access_has_scheme(const struct access_ids *ids, const char *schemes);
 
 /* An auth request. OK: the identity was added, or the scheme takes the packet and ignores it (ip).
  * AUTH_FAILED: unknown scheme, refused, or too many identities; the connection is to be closed. */

@@ -21,9 +21,8 @@ void client_init(struct client *c, struct registry *registry, const struct clien
 	access_ids_init(&c->ids, &registry_options(registry)->access);
 	snprintf(c->address, sizeof(c->address), "%s", address);
 	/* What the gate found out counts towards the limit, but is never refused. */
-	if (access_ids_add(&c->ids, "ip", slice_of(host)) != 0 ||
-	    (subject && access_ids_add(&c->ids, "x509", slice_of(subject)) != 0))
-		die("client.identities", "no room for the first two");
+	if (access_ids_add_peer(&c->ids, host, subject) != 0)
+		die("client.identities", "no room for the first ones");
 	if (subject)
 		c->subject = mem_strdup(subject);
 }

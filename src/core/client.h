@@ -47,6 +47,7 @@ struct client {
 	uint64_t told;        /* core/watch: last event given, so that one event comes once */
 	int64_t last_header;  /* highest zxid of a reply header: it never falls */
 	int64_t last_xid;
+	int64_t last_mark;    /* of a reply: later than what is on disk means one waits */
 	int64_t connect_mark; /* what its connect reply waits for: no ping may overtake that */
 	uint64_t received, sent;
 	bool connected; /* the connect request was taken */

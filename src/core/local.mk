@@ -22,6 +22,7 @@ libcore_a_SOURCES = \
 	src/core/request_watches.c \
 	src/core/session.c src/core/session.h \
 	src/core/subtree.c src/core/subtree.h \
+	src/core/throttle.c src/core/throttle.h \
 	src/core/tree.c src/core/tree.h \
 	src/core/watch.c src/core/watch.h \
 	src/core/znode.c src/core/znode.h

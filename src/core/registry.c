@@ -12,6 +12,7 @@
 #include "core/quota.h"
 #include "core/reaper.h"
 #include "core/session.h"
+#include "core/throttle.h"
 
 enum {
 	RECORD_KEPT = 1024 * 1024, /* a larger one gives its memory back */
@@ -19,6 +20,7 @@ enum {
 	EXPIRY_HOLD_MS = 500, /* what peers that owe us bytes may cost the others */
 	EXPIRY_LOOK_MS = 20,
 	UNREADABLE_RETRY_MS = 1000,
+	EXPIRY_LOG_BURST = 100,
 };
 
 struct registry {
@@ -29,6 +31,7 @@ struct registry {
 	struct quota_table *quotas;
 	struct reaper *reaper; /* once it serves */
 	struct timer_wheel *wheel;
+	struct throttle connects;
 	struct registry_options options;
 	struct registry_hooks hooks;
 	int64_t last_zxid;   /* given */
@@ -58,6 +61,8 @@ void registry_options_init(struct registry_options *o)
 		.container_check_ms = 60000,
 		.container_max_per_minute = 10000,
 		.max_quotas = 10000,
+		.connect_fill_count = 1,
+		.connect_fill_ms = 1,
 	};
 	access_limits_init(&o->access);
 }
@@ -85,6 +90,11 @@ struct quota_table *registry_quotas(struct registry *r)
 struct store *registry_store(struct registry *r)
 {
 	return r->store;
+}
+
+bool registry_pass_connect(struct registry *r)
+{
+	return throttle_pass(&r->connects, clock_now_ms());
 }
 
 const struct registry_options *registry_options(const struct registry *r)
@@ -321,6 +331,8 @@ static void expire(struct registry *r, struct session *s)
 	struct client *c = s->client;
 	int64_t id = s->id;
 	int32_t timeout_ms = s->timeout_ms;
+	static struct log_limit limit;
+	uint32_t suppressed;
 
 	/* A session ends with its znodes or not at all: what cannot be read now is tried again. */
 	if (!registry_end_session(r, s, NULL, OP_CLOSE_SESSION)) {
@@ -328,7 +340,9 @@ static void expire(struct registry *r, struct session *s)
 		return;
 	}
 	metrics_add(METRIC_sessions_expired, 1);
-	log_info("session.expired", LOG_HEX("session", id), LOG_INT("timeout_ms", timeout_ms));
+	if (log_limit_pass(&limit, EXPIRY_LOG_BURST, &suppressed))
+		log_info("session.expired", LOG_HEX("session", id),
+			 LOG_INT("timeout_ms", timeout_ms), LOG_INT("suppressed", suppressed));
 	if (c)
 		c->link->close(c, "session expired");
 }
@@ -393,6 +407,8 @@ struct registry *registry_new(struct store *store, struct timer_wheel *wheel,
 	r->sessions = session_table_new(wheel, session_overdue, r);
 	r->quotas = quota_table_new();
 	r->wheel = wheel;
+	throttle_init(&r->connects, o->connect_tokens, o->connect_fill_count, o->connect_fill_ms,
+		      clock_now_ms());
 	buf_init(&r->record, o->max_record);
 	buf_init(&r->event, EVENT_LIMIT);
 	return r;

@@ -76,8 +76,9 @@ enum zerr request_get_all_children_number(struct request *rq)
 		err = request_permit(rq, z, PERM_READ);
 	if (err != ZERR_OK)
 		return err;
+	/* ZooKeeper's root has two names, and by the empty one it is below itself. */
 	if (slice_is(znode_path(z), "/"))
-		sum.znodes = tree_counts(t).znodes - 1;
+		sum.znodes = tree_counts(t).znodes - (path.len > 0);
 	else if (!subtree_sum(t, registry_store(rq->registry), path, &sum))
 		return ZERR_SYSTEM;
 	rq->mark = registry_last_change(rq->registry);

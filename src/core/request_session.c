@@ -146,7 +146,9 @@ void request_connect(struct client *c, struct slice frame)
 		return;
 	}
 	c->connected = true;
-	if (rq.last_zxid_seen > registry_last_zxid(c->registry))
+	if (!registry_pass_connect(c->registry))
+		stop(c, &rq, "too many connect requests at once");
+	else if (rq.last_zxid_seen > registry_last_zxid(c->registry))
 		stop(c, &rq, "client has seen a later zxid");
 	else if (rq.session_id == 0)
 		open_session(c, &rq);

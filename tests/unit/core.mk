@@ -35,6 +35,11 @@ TESTS += tests/unit/test_session
 tests_unit_test_session_SOURCES = tests/unit/test_session.c
 tests_unit_test_session_LDADD = libcore.a libwire.a libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS)
 
+check_PROGRAMS += tests/unit/test_throttle
+TESTS += tests/unit/test_throttle
+tests_unit_test_throttle_SOURCES = tests/unit/test_throttle.c
+tests_unit_test_throttle_LDADD = libcore.a $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_watch
 TESTS += tests/unit/test_watch
 tests_unit_test_watch_SOURCES = tests/unit/test_watch.c

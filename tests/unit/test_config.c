@@ -332,14 +332,27 @@ static void test_what_would_be_stricter(void **state)
 	(void)state;
 	expect_error(PLAIN "ssl.crl=true\n",
 		     "zoo.cfg:3: ssl.crl is not supported by this version, but as false");
-	expect_error(
-		PLAIN "enforce.auth.enabled=true\n",
-		"zoo.cfg:3: enforce.auth.enabled is not supported by this version, but as false");
 	expect_error(PLAIN "zookeeper.ssl.ciphersuites=TLS_AES_128_GCM_SHA256\n",
 		     "zoo.cfg:3: zookeeper.ssl.ciphersuites is not supported by this version");
 	expect_good(PLAIN "ssl.crl=False\nssl.authProvider=x509\nssl.ciphersuites=\n"
 			  "DigestAuthenticationProvider.digestAlg=SHA1\n");
 	assert_int_equal(report.note_count, 4);
+}
+
+static void test_enforced_schemes(void **state)
+{
+	(void)state;
+	expect_good(PLAIN "enforce.auth.enabled=true\nenforce.auth.schemes= digest , x509 ,\n");
+	assert_true(config.enforce_auth);
+	assert_string_equal(config.enforced_schemes, "digest,x509");
+	expect_good(PLAIN "enforce.auth.schemes=ip\n");
+	assert_false(config.enforce_auth);
+	expect_error(PLAIN "enforce.auth.enabled=true\n",
+		     "zoo.cfg:3: enforce.auth.enabled needs enforce.auth.schemes");
+	expect_error(PLAIN "enforce.auth.schemes=digest,sasl\n",
+		     "zoo.cfg:3: enforce.auth.schemes: there is no scheme \"sasl\" here");
+	expect_error(PLAIN "enforce.auth.enabled=yes\n",
+		     "zoo.cfg:3: enforce.auth.enabled is true or false, not \"yes\"");
 }
 
 static void test_last_one_counts(void **state)
@@ -512,6 +525,7 @@ int main(void)
 		TEST(test_ignored),
 		TEST(test_unknown),
 		TEST(test_what_would_be_stricter),
+		TEST(test_enforced_schemes),
 		TEST(test_last_one_counts),
 		TEST(test_words),
 		TEST(test_long_values),

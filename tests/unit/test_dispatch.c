@@ -1,5 +1,6 @@
 /* Frames in, replies out: which handler, what waits for the disk and what does not, the header's
  * zxid, malformed and unknown frames, writers that wait for replay. */
+#include "base/metrics.h"
 #include "tests/unit/registry_fixture.h"
 
 #include "core/session.h"
@@ -286,6 +287,73 @@ static void test_zxid_never_falls(void **state)
 		assert_true(registry_flushed(h.registry) >= flushed);
 		flushed = registry_flushed(h.registry);
 	}
+}
+
+/* --- who must prove what --- */
+
+static void restart(void)
+{
+	headless_stop(&h);
+	headless_start(&h);
+	c = headless_new_session(&h, TIMEOUT_MS);
+}
+
+static void test_enforced_authentication(void **state)
+{
+	uint64_t refused = metrics_get(METRIC_requests_unauthenticated);
+	static const int32_t types[] = { OP_EXISTS, OP_CREATE, OP_PING, OP_CLOSE_SESSION, 4711 };
+
+	(void)state;
+	h.registry_options.enforced_schemes = "sasl,digest,x509";
+	restart();
+	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
+		struct headless_client *stranger = headless_new_session(&h, TIMEOUT_MS);
+
+		headless_begin(stranger, 7, types[i]);
+		headless_send(stranger);
+		last = headless_reply_to(stranger, 7);
+		assert_int_equal(last.header.err, ZERR_SESSION_CLOSED_REQUIRE_AUTH);
+		assert_int_equal(last.header.zxid, 0);
+		assert_non_null(stranger->closing);
+		/* Nothing that stands behind it counts. */
+		headless_create(stranger, 8, OP_CREATE, "/late", slice_of(""), headless_world(), 0);
+		expect_silence(stranger);
+	}
+	assert_int_equal(metrics_get(METRIC_requests_unauthenticated), refused + 5);
+	/* One of the schemes is enough, and proving it is allowed. */
+	assert_int_equal(authenticate(c, "digest", "user:secret"), ZERR_OK);
+	assert_int_equal(create(c, "/a", "", 0), ZERR_OK);
+	assert_int_equal(exists(c, "/late"), ZERR_NO_NODE);
+	{
+		struct headless_client *known = headless_connect(&h, "CN=me");
+
+		headless_open(known, TIMEOUT_MS);
+		assert_int_equal(exists(known, "/a"), ZERR_OK);
+	}
+}
+
+/* --- how much may wait for the disk --- */
+
+static void test_outstanding_limit(void **state)
+{
+	struct headless_client *other;
+
+	(void)state;
+	h.registry_options.max_outstanding = 2;
+	restart();
+	other = headless_new_session(&h, TIMEOUT_MS);
+	create(c, "/a", "", 0);
+	for (int i = 0; i < 2; i++)
+		headless_set_data(c, ++xid, "/a", slice_of("x"), -1);
+	headless_begin(c, 90, OP_EXISTS);
+	assert_int_equal(headless_send(c), DISPATCH_PARK);
+	/* Whoever has nothing that waits is not held. */
+	assert_int_equal(exists(other, "/zookeeper"), ZERR_OK);
+	headless_flush(&h);
+	headless_begin(c, 91, OP_EXISTS);
+	jute_write_buffer(&c->w, slice_of("/a"));
+	jute_write_bool(&c->w, false);
+	assert_int_equal(headless_send(c), DISPATCH_DONE);
 }
 
 /* --- what nobody should send --- */
@@ -612,6 +680,8 @@ int main(void)
 		REGISTRY_TEST(test_bodies_cut_short),
 		REGISTRY_TEST(test_null_paths),
 		REGISTRY_TEST(test_bytes_behind_a_request_are_passed_over),
+		REGISTRY_TEST(test_enforced_authentication),
+		REGISTRY_TEST(test_outstanding_limit),
 		REGISTRY_TEST(test_sasl),
 		REGISTRY_TEST(test_sasl_without_a_token),
 		REGISTRY_TEST(test_reconfig_is_a_write_that_fails),

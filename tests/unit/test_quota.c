@@ -235,6 +235,7 @@ static void test_all_children_number(void **state)
 
 	(void)state;
 	assert_int_equal(all_below("/"), 3);
+	assert_int_equal(all_below(""), 4);
 	create(c, "/a", "", 0);
 	create(c, "/a/1", "", 0);
 	create(c, "/a/1/2", "", 0);

@@ -493,13 +493,79 @@ static void test_identity_of_the_certificate(void **state)
 	buf_fini(&acls);
 }
 
-/* --- whoAmI, getEphemerals, deleteContainer --- */
-
 static void expect_user(const char *scheme, const char *user)
 {
 	expect_text(scheme);
 	expect_text(user);
 }
+
+/* A burst passes, then no more than come in a time; who is too early may try again. */
+static void test_connect_throttle(void **state)
+{
+	struct headless_client *one;
+
+	(void)state;
+	headless_stop(&h);
+	h.registry_options.connect_tokens = 2;
+	h.registry_options.connect_fill_count = 1;
+	h.registry_options.connect_fill_ms = 1000;
+	headless_start(&h);
+	for (int i = 0; i < 2; i++)
+		c = headless_new_session(&h, TIMEOUT_MS);
+	one = headless_connect(&h, NULL);
+	headless_send_connect(one, &(struct headless_connect_request){ .timeout_ms = TIMEOUT_MS });
+	assert_non_null(one->closing);
+	expect_silence(one);
+	headless_advance(&h, 1000);
+	c = headless_new_session(&h, TIMEOUT_MS);
+}
+
+/* --- super --- */
+
+/* Is asked for no permission, by the digest or by the certificate; "auth" is not for it. */
+static void test_super(void **state)
+{
+	struct headless_client *super[2];
+	struct buf acls;
+
+	(void)state;
+	headless_stop(&h);
+	/* super:secret */
+	h.registry_options.access.super_digest = "super:lK75jTNcA+U9vtVEw5vB51mj/w4=";
+	h.registry_options.access.super_x509 = "CN=root";
+	headless_start(&h);
+	c = headless_new_session(&h, TIMEOUT_MS);
+	buf_init(&acls, 256);
+	headless_add_acl(&acls, PERM_READ, "digest", "nobody:x");
+	assert_int_equal(create_with(c, OP_CREATE, "/a", slice_of(""), buf_slice(&acls), 0),
+			 ZERR_OK);
+	super[0] = headless_new_session(&h, TIMEOUT_MS);
+	assert_int_equal(set(super[0], "/a", "x"), ZERR_NO_AUTH);
+	assert_int_equal(authenticate(super[0], "digest", "super:wrong"), ZERR_OK);
+	assert_int_equal(set(super[0], "/a", "x"), ZERR_NO_AUTH);
+	assert_int_equal(authenticate(super[0], "digest", "super:secret"), ZERR_OK);
+	super[1] = headless_connect(&h, "CN=root");
+	headless_open(super[1], TIMEOUT_MS);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(set(super[i], "/a", "x"), ZERR_OK);
+		assert_int_equal(ask(super[i], OP_GET_DATA, "/a", false), ZERR_OK);
+	}
+	headless_begin(super[1], ++xid, OP_WHO_AM_I);
+	headless_send(super[1]);
+	assert_int_equal(finish(super[1]), ZERR_OK);
+	assert_int_equal(jute_read_int(&last.body), 3);
+	expect_user("ip", "127.0.0.1");
+	expect_user("super", "");
+	expect_user("x509", "CN=root");
+	/* An ACL cannot name it. */
+	buf_clear(&acls);
+	headless_add_acl(&acls, PERM_ALL, "super", "");
+	assert_int_equal(create_with(c, OP_CREATE, "/b", slice_of(""), buf_slice(&acls), 0),
+			 ZERR_INVALID_ACL);
+	buf_fini(&acls);
+}
+
+/* --- whoAmI, getEphemerals, deleteContainer --- */
 
 static void test_who_am_i(void **state)
 {
@@ -591,6 +657,8 @@ int main(void)
 		REGISTRY_TEST(test_too_many_identities),
 		REGISTRY_TEST(test_malformed_authentication_ends_the_connection),
 		REGISTRY_TEST(test_identity_of_the_certificate),
+		REGISTRY_TEST(test_connect_throttle),
+		REGISTRY_TEST(test_super),
 		REGISTRY_TEST(test_who_am_i),
 		REGISTRY_TEST(test_get_ephemerals),
 		REGISTRY_TEST(test_delete_container_is_refused),
