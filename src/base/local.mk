@@ -18,8 +18,6 @@ libbase_a_SOURCES = \
 	src/base/mem.h \
 	src/base/metrics.c \
 	src/base/metrics.h \
-	src/base/queue.c \
-	src/base/queue.h \
 	src/base/slice.h \
 	src/base/sm.c \
 	src/base/sm.h \

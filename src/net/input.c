@@ -20,11 +20,6 @@ void input_fini(struct input *in)
 	in->gap = 0;
 }
 
-size_t input_len(const struct input *in)
-{
-	return buf_len(&in->bytes);
-}
-
 size_t input_memory(const struct input *in)
 {
 	return in->bytes.cap;

@@ -28,7 +28,6 @@ enum input_rc {
 /* limit: most bytes it may hold. */
 void input_init(struct input *in, size_t limit);
 void input_fini(struct input *in);
-size_t input_len(const struct input *in);
 /* Bytes of memory that it takes. */
 size_t input_memory(const struct input *in);
 /* -1 where the limit is passed or memory is out. */

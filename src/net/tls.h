@@ -57,6 +57,5 @@ const char *tls_reason(const struct tls *t);
  * certificate cannot be read as a name, see tls_reason. */
 must_check int tls_get_identity(struct tls *t, struct tls_identity *out);
 const char *tls_version(const struct tls *t); /* "TLSv1.3" */
-const char *tls_cipher(const struct tls *t);
 
 #endif

@@ -137,12 +137,6 @@ struct proto_acls proto_read_acls(struct jute_reader *r)
 	return acls;
 }
 
-void proto_write_acls(struct jute_writer *w, const struct proto_acls *acls)
-{
-	jute_write_int(w, acls->count);
-	jute_write_raw(w, acls->raw.data, acls->raw.len);
-}
-
 struct proto_connect_request proto_read_connect(struct jute_reader *r)
 {
 	struct proto_connect_request c;

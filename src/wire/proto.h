@@ -138,7 +138,6 @@ struct proto_acls {
 	struct slice raw;
 };
 struct proto_acls proto_read_acls(struct jute_reader *r);
-void proto_write_acls(struct jute_writer *w, const struct proto_acls *acls);
 /* The next entry of r, which jute_reader_init set on raw. */
 struct proto_acl proto_read_acl(struct jute_reader *r);
 void proto_write_acl(struct jute_writer *w, const struct proto_acl *acl);

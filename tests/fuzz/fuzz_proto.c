@@ -95,7 +95,8 @@ static void put_acls(struct copy *c, const struct proto_acls *acls)
 		check_inside(c, acl.id);
 	}
 	assert(!items.bad && jute_reader_left(&items) == 0);
-	proto_write_acls(&c->w, acls);
+	jute_write_int(&c->w, acls->count);
+	jute_write_raw(&c->w, acls->raw.data, acls->raw.len);
 }
 
 static void copy_strings(struct copy *c)

@@ -40,11 +40,6 @@ TESTS += tests/unit/test_metrics
 tests_unit_test_metrics_SOURCES = tests/unit/test_metrics.c
 tests_unit_test_metrics_LDADD = libbase.a $(CMOCKA_LIBS)
 
-check_PROGRAMS += tests/unit/test_queue
-TESTS += tests/unit/test_queue
-tests_unit_test_queue_SOURCES = tests/unit/test_queue.c
-tests_unit_test_queue_LDADD = libbase.a $(CMOCKA_LIBS)
-
 check_PROGRAMS += tests/unit/test_sm
 TESTS += tests/unit/test_sm
 tests_unit_test_sm_SOURCES = tests/unit/test_sm.c tests/unit/capture.h

@@ -56,7 +56,7 @@ static void test_byte_by_byte(void **state)
 	assert_first(&in, "abc");
 	assert_int_equal(input_put(&in, bytes + 11, 1), 0);
 	assert_first(&in, "d");
-	assert_int_equal(input_len(&in), 0);
+	assert_int_equal(buf_len(&in.bytes), 0);
 	assert_null(in.bytes.data);
 	input_fini(&in);
 }
@@ -173,7 +173,7 @@ static void test_cuts_close_once(void **state)
 			put_frame(&in, "ping");
 		}
 		assert_int_equal(input_put(&in, tail, part), 0);
-		len = input_len(&in);
+		len = buf_len(&in.bytes);
 		for (int i = 0; i < 15; i++) {
 			assert_int_equal(input_scan(&in, MAX_FRAME, &frame), INPUT_FRAME);
 			assert_true(slice_is(frame, i % 3 ? "ping" : i ? "kept" : "parked"));
@@ -182,14 +182,14 @@ static void test_cuts_close_once(void **state)
 		}
 		assert_int_equal(input_scan(&in, MAX_FRAME, &frame), INPUT_PARTIAL);
 		/* Nothing behind the gap was moved so far. */
-		assert_int_equal(input_len(&in), len);
+		assert_int_equal(buf_len(&in.bytes), len);
 		assert_int_equal(in.gap, 10 * 8);
 		input_scan_end(&in);
-		assert_int_equal(input_len(&in), len - 10 * 8);
+		assert_int_equal(buf_len(&in.bytes), len - 10 * 8);
 		assert_int_equal(in.scanned, 10 + 4 * 8);
 		/* Again, to no effect. */
 		input_scan_end(&in);
-		assert_int_equal(input_len(&in), len - 10 * 8);
+		assert_int_equal(buf_len(&in.bytes), len - 10 * 8);
 		assert_int_equal(input_put(&in, tail + part, sizeof(tail) - 1 - part), 0);
 		assert_int_equal(input_scan(&in, MAX_FRAME, &frame), INPUT_FRAME);
 		assert_true(slice_is(frame, "xyz"));
@@ -197,7 +197,7 @@ static void test_cuts_close_once(void **state)
 		for (int i = 0; i < 4; i++)
 			assert_first(&in, "kept");
 		assert_first(&in, "xyz");
-		assert_int_equal(input_len(&in), 0);
+		assert_int_equal(buf_len(&in.bytes), 0);
 		assert_null(in.bytes.data);
 		input_fini(&in);
 	}

@@ -93,10 +93,9 @@ static void test_acls(void **state)
 	acls = proto_read_acls(&r);
 	assert_done(&r);
 	assert_two_acls(&acls);
-	/* Written back, it is what came. */
-	proto_write_acls(&w, &acls);
-	assert_int_equal(buf_len(&out), 2 * len);
-	assert_memory_equal(buf_head(&out), buf_head(&out) + len, len);
+	/* Kept as it came, but for the count. */
+	assert_int_equal(acls.raw.len, len - 4);
+	assert_memory_equal(acls.raw.data, (const char *)buf_head(&out) + 4, len - 4);
 }
 
 /* Null, empty and a count below -1, which Java's loop takes for empty. */
@@ -122,10 +121,6 @@ static void test_acls_without_entries(void **state)
 		assert_int_equal(acls.raw.data == NULL, cases[i].read == -1);
 		assert_int_equal(jute_read_int(&r), 77);
 		assert_done(&r);
-		buf_clear(&out);
-		proto_write_acls(&w, &acls);
-		assert_int_equal(jute_get_int(buf_head(&out)), cases[i].read);
-		assert_int_equal(buf_len(&out), 4);
 	}
 }
 
