@@ -17,7 +17,9 @@
 enum {
 	FILE_MAX_LEN = 1024 * 1024,
 	SECRET_MAX_LEN = 4096,
-	NO_LINE = 0, /* the file as a whole, not one line of it */
+	NO_LINE = CONFIG_NO_LINE,
+	PLACE_LEN = 16,
+	NAME_SHOWN = 300, /* of a file in a reason, which goes on behind it */
 	PORT_MAX = 65535,
 	/* 20 ticks, ZooKeeper's default for the longest session, must fit an int. */
 	TICK_MAX_MS = INT_MAX / 20,
@@ -324,27 +326,32 @@ static const struct refused {
 struct reading {
 	struct config *config;
 	struct config_report *report;
-	const char *name;             /* of the file */
-	unsigned lines[OPTION_COUNT]; /* where each option was given last, 0: nowhere */
+	const char *name; /* of the file */
 };
 
 /* ---- errors and notes ---- */
 
 printf_like(3, 4) static int fail(struct reading *r, unsigned line, const char *fmt, ...)
 {
-	char reason[CONFIG_ERROR_LEN];
-	char place[16] = "";
+	struct config_report *report = r->report;
+	char place[PLACE_LEN] = "";
 	va_list args;
+	int start;
 
-	va_start(args, fmt);
-	vsnprintf(reason, sizeof(reason), fmt, args);
-	va_end(args);
 	if (line != NO_LINE)
 		snprintf(place, sizeof(place), "%u:", line);
-	/* A cut line is still a line: snprintf ends it. */
-	if (snprintf(r->report->error, sizeof(r->report->error), "%s:%s %s", r->name, place,
-		     reason) < 0)
-		r->report->error[0] = '\0';
+	/* A name that no file can have is cut, so that the reason always has its room. */
+	start = snprintf(report->error, sizeof(report->error), "%.*s:%s ", PATH_MAX, r->name,
+			 place);
+	if (start < 0)
+		start = 0;
+	report->reason = report->error + start;
+	report->line = line;
+	va_start(args, fmt);
+	/* A cut reason is still one: vsnprintf ends it. */
+	if (vsnprintf(report->error + start, CONFIG_REASON_LEN, fmt, args) < 0)
+		report->error[start] = '\0';
+	va_end(args);
 	return -1;
 }
 
@@ -670,9 +677,9 @@ static int take_property(struct reading *r, const struct property *p)
 	const struct refused *hard;
 
 	if (index < OPTION_COUNT) {
-		if (r->lines[index] != NO_LINE)
+		if (r->report->lines[index] != NO_LINE)
 			note(r, CONFIG_REPEATED, p->key, p->line);
-		r->lines[index] = p->line;
+		r->report->lines[index] = p->line;
 		return set_option(r, &options[index], p->value, p->line);
 	}
 	hard = find_refused(name);
@@ -691,7 +698,7 @@ static int take_property(struct reading *r, const struct property *p)
 
 static unsigned line_of(const struct reading *r, const char *name)
 {
-	return r->lines[find_option(name)];
+	return config_line(r->report, name);
 }
 
 /* A key or trust store that is not PEM, by its type or, without one, by the end of its name as in
@@ -850,12 +857,26 @@ static int parse(struct reading *r, struct slice text)
 	return settle(r);
 }
 
+static void report_init(struct config_report *report)
+{
+	memset(report, 0, sizeof(*report));
+	report->reason = report->error;
+	report->lines = mem_new(OPTION_COUNT * sizeof(*report->lines));
+}
+
+unsigned config_line(const struct config_report *report, const char *property)
+{
+	size_t index = find_option(property);
+
+	return index < OPTION_COUNT ? report->lines[index] : NO_LINE;
+}
+
 int config_parse(struct slice text, const char *name, struct config *c,
 		 struct config_report *report)
 {
 	struct reading r = { .config = c, .report = report, .name = name };
 
-	memset(report, 0, sizeof(*report));
+	report_init(report);
 	return parse(&r, text);
 }
 
@@ -898,8 +919,9 @@ static int read_secret(struct reading *r)
 		return 0;
 	text = read_file(c->key_password_file, SECRET_MAX_LEN, &len);
 	if (text == NULL)
-		return fail(r, line_of(r, "ssl.keyStore.passwordPath"), "cannot read %s: %s",
-			    c->key_password_file, strerror(errno));
+		return fail(r, line_of(r, "ssl.keyStore.passwordPath"),
+			    "ssl.keyStore.passwordPath: %.*s: %s", NAME_SHOWN, c->key_password_file,
+			    strerror(errno));
 	text[strcspn(text, "\r\n")] = '\0';
 	wipe(c->key_password);
 	set_text(&c->key_password, text);
@@ -915,7 +937,7 @@ int config_load(const char *path, struct config *c, struct config_report *report
 	size_t len;
 	int rc;
 
-	memset(report, 0, sizeof(*report));
+	report_init(report);
 	set_presets(c);
 	text = read_file(path, FILE_MAX_LEN, &len);
 	if (text == NULL)
@@ -945,6 +967,8 @@ void config_report_fini(struct config_report *report)
 	for (size_t i = 0; i < report->note_count; i++)
 		mem_free(report->notes[i].name);
 	mem_free(report->notes);
+	mem_free(report->lines);
+	report->lines = NULL;
 	report->notes = NULL;
 	report->note_count = 0;
 }

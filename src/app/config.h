@@ -9,6 +9,7 @@
 #ifndef APP_CONFIG_H
 #define APP_CONFIG_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -120,10 +121,19 @@ struct config_note {
 	unsigned line;
 };
 
-enum { CONFIG_ERROR_LEN = 512 };
+enum {
+	CONFIG_NO_LINE = 0,
+	CONFIG_REASON_LEN = 512,
+	CONFIG_ERROR_LEN = PATH_MAX + CONFIG_REASON_LEN + 100,
+};
 
 struct config_report {
-	char error[CONFIG_ERROR_LEN]; /* "FILE:LINE: reason" after a failure */
+	/* After a failure: all of it, "FILE:LINE: reason", and its parts. The reason is whole
+	 * however long the file's name is; nothing is escaped. */
+	char error[CONFIG_ERROR_LEN];
+	unsigned line;      /* CONFIG_NO_LINE: the file as a whole */
+	const char *reason; /* within error */
+	unsigned *lines;    /* config_line reads it */
 	struct config_note *notes;
 	size_t note_count;
 };
@@ -135,6 +145,8 @@ must_check int config_load(const char *path, struct config *c, struct config_rep
  * read. */
 must_check int config_parse(struct slice text, const char *name, struct config *c,
 			    struct config_report *report);
+/* The line that gave a property last; CONFIG_NO_LINE where none did. */
+unsigned config_line(const struct config_report *report, const char *property);
 void config_fini(struct config *c); /* wipes secrets */
 void config_report_fini(struct config_report *report);
 

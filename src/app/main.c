@@ -1,5 +1,6 @@
 /* zoolited: the command line, then the order of start and stop. No logic. */
 #include <event2/event.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include "app/server.h"
 #include "app/setup.h"
 #include "base/log.h"
+#include "base/mem.h"
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -52,22 +54,51 @@ static int serve(struct config *config, struct tls_context *tls, const char *pat
 	return rc == 0 ? EXIT_OK : EXIT_FAILED;
 }
 
+/* One line, whatever the configuration holds. */
+static void complain(const char *text)
+{
+	char *line = log_escape(text);
+
+	fprintf(stderr, "%s\n", line);
+	mem_free(line);
+}
+
+/* FILE:LINE: property: reason */
+static void complain_of(const char *path, const struct config_report *report,
+			const struct setup_fault *fault)
+{
+	unsigned line = config_line(report, fault->property);
+	char text[CONFIG_ERROR_LEN];
+
+	snprintf(text, sizeof(text), "%.*s:%u: %s: %s", PATH_MAX, path, line, fault->property,
+		 fault->reason);
+	complain(text);
+}
+
 /* -1 where the file or what it names is wrong, which has been said then. */
 static int load(const char *path, struct config *config, struct config_report *report,
 		struct tls_context **tls)
 {
-	char reason[SETUP_REASON_LEN];
+	struct setup_fault fault;
 
 	*tls = NULL;
 	if (config_load(path, config, report) != 0) {
-		fprintf(stderr, "%s\n", report->error);
+		complain(report->error);
 		return -1;
 	}
-	if (setup_check(config, tls, reason) != 0) {
-		fprintf(stderr, "%s: %s\n", path, reason);
+	if (setup_check(config, tls, &fault) != 0) {
+		complain_of(path, report, &fault);
 		return -1;
 	}
 	return 0;
+}
+
+static void say_good(const char *path)
+{
+	char *name = log_escape(path);
+
+	printf("%s: good\n", name);
+	mem_free(name);
 }
 
 static int load_and_serve(const char *path, int only_test)
@@ -83,11 +114,20 @@ static int load_and_serve(const char *path, int only_test)
 		return serve(&config, tls, path);
 	}
 	if (rc == EXIT_OK)
-		printf("%s: good\n", path);
+		say_good(path);
 	tls_context_unref(tls);
 	config_fini(&config);
 	config_report_fini(&report);
 	return rc;
+}
+
+static int complain_of_option(void)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "zoolited: there is no option -%c (see zoolited -h)", optopt);
+	complain(text);
+	return EXIT_USAGE;
 }
 
 int main(int argc, char **argv)
@@ -111,9 +151,7 @@ int main(int argc, char **argv)
 			fputs(usage, stdout);
 			return EXIT_OK;
 		default:
-			fprintf(stderr, "zoolited: there is no option -%c (see zoolited -h)\n",
-				optopt);
-			return EXIT_USAGE;
+			return complain_of_option();
 		}
 	}
 	if (optind + 1 != argc) {

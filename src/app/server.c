@@ -162,23 +162,27 @@ static void reload(struct server *s)
 {
 	struct config_report report;
 	struct config fresh;
-	char reason[TLS_REASON_LEN];
+	struct setup_fault fault;
 	struct tls_context *tls;
 
 	notify_reloading();
 	if (config_load(s->config_path, &fresh, &report) != 0) {
-		log_error("reload.refused", LOG_TEXT("reason", report.error));
+		log_error("reload.refused", LOG_INT("line", report.line),
+			  LOG_TEXT("reason", report.reason));
 	} else if (!s->tls || fresh.secure_port == CONFIG_NO_PORT) {
 		log_info("reload.done", LOG_TEXT("certificate", "none"));
 	} else {
-		tls = setup_tls(&fresh, reason);
+		tls = setup_tls(&fresh, &fault);
 		if (tls) {
 			gate_set_tls(s->gate, tls);
 			tls_context_unref(s->tls);
 			s->tls = tls;
 			log_info("reload.done", LOG_TEXT("certificate", fresh.cert_file));
 		} else {
-			log_error("reload.refused", LOG_TEXT("reason", reason));
+			log_error("reload.refused",
+				  LOG_INT("line", config_line(&report, fault.property)),
+				  LOG_TEXT("property", fault.property),
+				  LOG_TEXT("reason", fault.reason));
 		}
 	}
 	config_fini(&fresh);

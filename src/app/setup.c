@@ -4,7 +4,30 @@
 
 #include "net/listen.h"
 
-struct tls_context *setup_tls(const struct config *c, char reason[TLS_REASON_LEN])
+/* The property that named the file. */
+static const char *property_of(const struct config *c, enum tls_part part)
+{
+	switch (part) {
+	case TLS_PART_CERT:
+		return c->key_store_file ? "ssl.keyStore.location" : "zoolite.certFile";
+	case TLS_PART_KEY:
+		return c->key_store_file ? "ssl.keyStore.location" : "zoolite.keyFile";
+	case TLS_PART_TRUST:
+		return c->trust_store_file ? "ssl.trustStore.location" : "zoolite.trustFile";
+	case TLS_PART_LIBRARY:
+		break;
+	}
+	return "secureClientPort";
+}
+
+static void tell_tls(const struct config *c, const struct tls_fault *found,
+		     struct setup_fault *fault)
+{
+	fault->property = property_of(c, found->part);
+	snprintf(fault->reason, sizeof(fault->reason), "%s", found->reason);
+}
+
+struct tls_context *setup_tls(const struct config *c, struct setup_fault *fault)
 {
 	struct tls_options o = {
 		.cert_file = c->cert_file,
@@ -15,33 +38,28 @@ struct tls_context *setup_tls(const struct config *c, char reason[TLS_REASON_LEN
 		.no_tls_1_2 = !c->tls_1_2,
 		.no_tls_1_3 = !c->tls_1_3,
 	};
+	struct tls_fault found;
+	struct tls_context *tls = tls_context_new(&o, &found);
 
-	return tls_context_new(&o, reason);
+	if (!tls)
+		tell_tls(c, &found, fault);
+	return tls;
 }
 
-static int check_host(const char *property, const char *host, char reason[SETUP_REASON_LEN])
+static int check_host(const char *property, const char *host, struct setup_fault *fault)
 {
-	char why[TLS_REASON_LEN];
-
-	if (!host || listen_check_host(host, why, sizeof(why)) == 0)
-		return 0;
-	snprintf(reason, SETUP_REASON_LEN, "%s: %s", property, why);
-	return -1;
+	fault->property = property;
+	return host ? listen_check_host(host, fault->reason, sizeof(fault->reason)) : 0;
 }
 
-int setup_check(const struct config *c, struct tls_context **tls, char reason[SETUP_REASON_LEN])
+int setup_check(const struct config *c, struct tls_context **tls, struct setup_fault *fault)
 {
-	char why[TLS_REASON_LEN];
-
 	*tls = NULL;
-	if (check_host("clientPortAddress", c->client_host, reason) != 0 ||
-	    check_host("secureClientPortAddress", c->secure_host, reason) != 0)
+	if (check_host("clientPortAddress", c->client_host, fault) != 0 ||
+	    check_host("secureClientPortAddress", c->secure_host, fault) != 0)
 		return -1;
 	if (c->secure_port == CONFIG_NO_PORT)
 		return 0;
-	*tls = setup_tls(c, why);
-	if (*tls)
-		return 0;
-	snprintf(reason, SETUP_REASON_LEN, "%s", why);
-	return -1;
+	*tls = setup_tls(c, fault);
+	return *tls ? 0 : -1;
 }

@@ -10,13 +10,18 @@
 
 enum { SETUP_REASON_LEN = 512 };
 
-/* The context of secureClientPort, from the files as they are now. NULL with a line in reason. */
-must_check struct tls_context *setup_tls(const struct config *c, char reason[TLS_REASON_LEN]);
+struct setup_fault {
+	const char *property; /* whose value is at fault; config_line knows where it stands */
+	char reason[SETUP_REASON_LEN];
+};
+
+/* The context of secureClientPort, from the files as they are now. NULL with fault. */
+must_check struct tls_context *setup_tls(const struct config *c, struct setup_fault *fault);
 
 /* Check all of it. *tls is the context that the check made, the caller's to unref; NULL without a
- * secureClientPort. -1 with a line in reason that names the property or the file: the configuration
- * is wrong, and trying again will not help. A port in use is none of this. */
+ * secureClientPort. -1 with fault: the configuration is wrong, and trying again will not help. A
+ * port in use is none of this. */
 must_check int setup_check(const struct config *c, struct tls_context **tls,
-			   char reason[SETUP_REASON_LEN]);
+			   struct setup_fault *fault);
 
 #endif

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 
 enum {
 	LINE_MAX_LEN = 4096,  /* PIPE_BUF: a pipe takes the line whole */
@@ -94,11 +95,13 @@ static bool needs_quotes(struct slice text)
 	return text.len == 0;
 }
 
-static void line_put_escaped(struct line *line, unsigned char c)
+/* How a byte is written; returns how long that is. */
+static size_t escape(unsigned char c, char text[ESCAPE_MAX_LEN])
 {
 	static const char hex[] = "0123456789abcdef";
-	char text[ESCAPE_MAX_LEN] = { '\\' };
 	size_t len = 2;
+
+	text[0] = '\\';
 
 	switch (c) {
 	case '\n':
@@ -125,7 +128,14 @@ static void line_put_escaped(struct line *line, unsigned char c)
 		text[3] = hex[c & 15];
 		len = 4;
 	}
-	line_put(line, text, len);
+	return len;
+}
+
+static void line_put_escaped(struct line *line, unsigned char c)
+{
+	char text[ESCAPE_MAX_LEN];
+
+	line_put(line, text, escape(c, text));
 }
 
 static void line_put_value(struct line *line, struct slice text, bool quoted)
@@ -201,6 +211,21 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 	line_put_tail(&line, "\n");
 	line_write(&line);
 	errno = saved_errno;
+}
+
+char *log_escape(const char *text)
+{
+	char *escaped = mem_new(ESCAPE_MAX_LEN * strlen(text) + 1);
+	size_t len = 0;
+
+	for (; *text != '\0'; text++) {
+		/* Nothing stands in quotes here. */
+		if (*text == '"')
+			escaped[len++] = '"';
+		else
+			len += escape((unsigned char)*text, escaped + len);
+	}
+	return escaped;
 }
 
 void log_set_level(enum log_level level)

@@ -11,7 +11,7 @@
 
 #include "net/address.h"
 
-enum { PORT_TEXT_LEN = 8 };
+enum { PORT_TEXT_LEN = 8, HOST_MAX_LEN = 255 };
 
 /* -1 with errno. */
 static int open_at(const struct addrinfo *at, bool any, int backlog)
@@ -84,7 +84,8 @@ int listen_check_host(const char *host, char *reason, size_t reason_len)
 	struct addrinfo *list = resolve(host, NULL, &why);
 
 	if (!list) {
-		snprintf(reason, reason_len, "%s: %s", host, why);
+		/* No name is longer. */
+		snprintf(reason, reason_len, "%.*s: %s", HOST_MAX_LEN, host, why);
 		return -1;
 	}
 	freeaddrinfo(list);

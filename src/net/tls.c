@@ -22,6 +22,7 @@
 #include "net/cork.h"
 
 enum {
+	NAME_SHOWN = 96,                  /* two of them and some words make a reason */
 	LEAST_SECURITY_LEVEL = 2,         /* no RSA below 2048 bits, no SHA-1 */
 	MAX_HELD_BYTES = 4 * 1024 * 1024, /* far above what one turn writes */
 	ALERT_REASONS =
@@ -118,36 +119,54 @@ static bool is_mismatch(void)
 	       (why == X509_R_KEY_VALUES_MISMATCH || why == X509_R_KEY_TYPE_MISMATCH);
 }
 
-static int load_identity(SSL_CTX *ssl, const struct tls_options *o, char reason[TLS_REASON_LEN])
+/* The end of a long file name: what is behind it must not be pushed out. */
+static const char *shown(const char *file)
+{
+	size_t len = strlen(file);
+
+	return len > NAME_SHOWN ? file + len - NAME_SHOWN : file;
+}
+
+static int printf_like(3, 4)
+	fail(struct tls_fault *fault, enum tls_part part, const char *format, ...)
+{
+	va_list args;
+
+	fault->part = part;
+	va_start(args, format);
+	vsnprintf(fault->reason, sizeof(fault->reason), format, args);
+	va_end(args);
+	return -1;
+}
+
+static int load_identity(SSL_CTX *ssl, const struct tls_options *o, struct tls_fault *fault)
 {
 	const char *key_file = o->key_file ? o->key_file : o->cert_file;
 
 	if (!o->cert_file) {
-		set_reason(reason, "no certificate of the server is configured");
-		return -1;
+		return fail(fault, TLS_PART_CERT, "no certificate of the server is configured");
 	}
 	if (SSL_CTX_use_certificate_chain_file(ssl, o->cert_file) != 1) {
-		set_reason(reason, "%s: no usable certificate: %s", o->cert_file, first_error());
-		return -1;
+		return fail(fault, TLS_PART_CERT, "%s: no usable certificate: %s",
+			    shown(o->cert_file), first_error());
 	}
 	SSL_CTX_set_default_passwd_cb(ssl, give_password);
 	SSL_CTX_set_default_passwd_cb_userdata(ssl, (void *)(uintptr_t)o->key_password);
 	if (SSL_CTX_use_PrivateKey_file(ssl, key_file, SSL_FILETYPE_PEM) != 1 && !is_mismatch()) {
-		set_reason(reason, "%s: no usable private key%s: %s", key_file,
-			   o->key_password ? " (or the password is wrong)" : "", first_error());
-		return -1;
+		return fail(fault, TLS_PART_KEY, "%s: no usable private key%s: %s", shown(key_file),
+			    o->key_password ? " (or the password is wrong)" : "", first_error());
 	}
 	/* The password is borrowed for this call only. */
 	SSL_CTX_set_default_passwd_cb_userdata(ssl, NULL);
 	if (SSL_CTX_check_private_key(ssl) != 1) {
-		set_reason(reason, "%s: the key does not belong to the certificate in %s", key_file,
-			   o->cert_file);
-		return -1;
+		return fail(fault, TLS_PART_KEY,
+			    "%s: the key does not belong to the certificate in %s", shown(key_file),
+			    shown(o->cert_file));
 	}
 	return 0;
 }
 
-static int load_trust(SSL_CTX *ssl, const struct tls_options *o, char reason[TLS_REASON_LEN])
+static int load_trust(SSL_CTX *ssl, const struct tls_options *o, struct tls_fault *fault)
 {
 	int mode = SSL_VERIFY_PEER;
 	STACK_OF(X509_NAME) * names;
@@ -157,16 +176,14 @@ static int load_trust(SSL_CTX *ssl, const struct tls_options *o, char reason[TLS
 		return 0;
 	}
 	if (!o->trust_file) {
-		set_reason(reason,
-			   "client certificates are asked for, but no file of trusted CAs is set");
-		return -1;
+		return fail(fault, TLS_PART_TRUST,
+			    "client certificates are asked for, but no file of trusted CAs is set");
 	}
 	names = SSL_load_client_CA_file(o->trust_file);
 	if (!names || SSL_CTX_load_verify_file(ssl, o->trust_file) != 1) {
-		set_reason(reason, "%s: no usable CA certificate: %s", o->trust_file,
-			   first_error());
 		sk_X509_NAME_pop_free(names, X509_NAME_free);
-		return -1;
+		return fail(fault, TLS_PART_TRUST, "%s: no usable CA certificate: %s",
+			    shown(o->trust_file), first_error());
 	}
 	SSL_CTX_set_client_CA_list(ssl, names); /* takes it */
 	/* As in Java, a trusted certificate ends the chain, a root or not. */
@@ -177,7 +194,7 @@ static int load_trust(SSL_CTX *ssl, const struct tls_options *o, char reason[TLS
 	return 0;
 }
 
-static int set_protocol(SSL_CTX *ssl, const struct tls_options *o, char reason[TLS_REASON_LEN])
+static int set_protocol(SSL_CTX *ssl, const struct tls_options *o, struct tls_fault *fault)
 {
 	static const unsigned char session_context[] = "zoolite";
 	uint64_t options = SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
@@ -187,8 +204,8 @@ static int set_protocol(SSL_CTX *ssl, const struct tls_options *o, char reason[T
 
 	if (SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION) != 1 ||
 	    SSL_CTX_set_max_proto_version(ssl, TLS1_3_VERSION) != 1) {
-		set_reason(reason, "TLS 1.2 and 1.3 are not to be had: %s", first_error());
-		return -1;
+		return fail(fault, TLS_PART_LIBRARY, "TLS 1.2 and 1.3 are not to be had: %s",
+			    first_error());
 	}
 	if (o->no_tls_1_2)
 		options |= SSL_OP_NO_TLSv1_2;
@@ -207,7 +224,7 @@ static int set_protocol(SSL_CTX *ssl, const struct tls_options *o, char reason[T
 	return 0;
 }
 
-struct tls_context *tls_context_new(const struct tls_options *o, char reason[TLS_REASON_LEN])
+struct tls_context *tls_context_new(const struct tls_options *o, struct tls_fault *fault)
 {
 	struct tls_context *c = mem_new(sizeof(*c));
 
@@ -215,11 +232,12 @@ struct tls_context *tls_context_new(const struct tls_options *o, char reason[TLS
 	ERR_clear_error();
 	c->ssl = SSL_CTX_new(TLS_server_method());
 	if (!c->ssl) {
-		set_reason(reason, "the TLS library does not start: %s", first_error());
+		(void)fail(fault, TLS_PART_LIBRARY, "the TLS library does not start: %s",
+			   first_error());
 		goto failed;
 	}
-	if (set_protocol(c->ssl, o, reason) != 0 || load_identity(c->ssl, o, reason) != 0 ||
-	    load_trust(c->ssl, o, reason) != 0)
+	if (set_protocol(c->ssl, o, fault) != 0 || load_identity(c->ssl, o, fault) != 0 ||
+	    load_trust(c->ssl, o, fault) != 0)
 		goto failed;
 	return c;
 failed:

@@ -24,11 +24,18 @@ struct tls_options {
 
 enum { TLS_REASON_LEN = 256 };
 
+/* What is wrong, and with which of the files. */
+enum tls_part { TLS_PART_CERT, TLS_PART_KEY, TLS_PART_TRUST, TLS_PART_LIBRARY };
+struct tls_fault {
+	enum tls_part part;
+	char reason[TLS_REASON_LEN]; /* names file (the end of a long name) and fault */
+};
+
 /* Server side, one per listener; shared between threads, counted. */
 struct tls_context;
-/* NULL with a line in reason that names file and fault. */
+/* NULL with fault. */
 must_check struct tls_context *tls_context_new(const struct tls_options *o,
-					       char reason[TLS_REASON_LEN]);
+					       struct tls_fault *fault);
 struct tls_context *tls_context_ref(struct tls_context *c);
 void tls_context_unref(struct tls_context *c);
 

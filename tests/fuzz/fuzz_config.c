@@ -54,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (rc == 0)
 		check_good(&first, &said);
 	else
-		assert(strncmp(said.error, "fuzz:", 5) == 0);
+		assert(strncmp(said.error, "fuzz:", 5) == 0 && said.reason[0] != '\0');
 	check_notes(&said, text);
 	assert(config_parse(text, "fuzz", &second, &again) == rc);
 	assert(strcmp(said.error, again.error) == 0 && said.note_count == again.note_count);

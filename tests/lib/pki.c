@@ -64,11 +64,11 @@ struct tls_context *pki_server_context(const struct pki *p, enum tls_client_auth
 		.trust_file = p->ca_file,
 		.client_auth = auth,
 	};
-	char reason[TLS_REASON_LEN];
-	struct tls_context *c = tls_context_new(&o, reason);
+	struct tls_fault fault;
+	struct tls_context *c = tls_context_new(&o, &fault);
 
 	if (!c) {
-		fprintf(stderr, "pki: %s\n", reason);
+		fprintf(stderr, "pki: %s\n", fault.reason);
 		abort();
 	}
 	return c;

@@ -113,13 +113,20 @@ def tls_text(authority, **changed):
     return "".join("%s=%s\n" % item for item in properties.items() if item[1] is not None)
 
 
-def expect_refused(run, tmp_path, text, *words):
-    """The file is good, what it names is not: status 2 and one line "FILE: ..." with these words, -t or not."""
+def line_of(name, text):
+    """Where the text gives a property last, counted from 1."""
+    return max(number for number, line in enumerate(text.split("\n"), 1) if line.startswith(name + "="))
+
+
+def expect_refused(run, tmp_path, text, name, *words):
+    """The file is good, what a property names is not: status 2 and one line "FILE:LINE: PROPERTY: ..." with these
+    words, -t or not."""
     for args in (("-t",), ()):
         done = run(*args, config=text)
         assert done.returncode == 2, (done.returncode, done.stderr)
         assert done.stdout == ""
-        assert done.stderr.startswith("%s: " % (tmp_path / "zoo.cfg")) and done.stderr.count("\n") == 1, done.stderr
+        assert done.stderr.startswith("%s:%d: %s: " % (tmp_path / "zoo.cfg", line_of(name, text), name)), done.stderr
+        assert done.stderr.count("\n") == 1, done.stderr
         for word in words:
             assert word in done.stderr
 
@@ -134,20 +141,30 @@ def test_good_files_of_tls(run, authority):
 @pytest.mark.parametrize("name", ["certFile", "keyFile", "trustFile"])
 def test_missing_file_of_tls(run, authority, tmp_path, name):
     gone = str(tmp_path / "gone.pem")
-    expect_refused(run, tmp_path, tls_text(authority, **{"zoolite__" + name: gone}), gone,
+    expect_refused(run, tmp_path, tls_text(authority, **{"zoolite__" + name: gone}), "zoolite." + name, gone,
                    "No such file or directory")
+
+
+@pytest.mark.parametrize("name", ["keyStore", "trustStore"])
+def test_missing_store(run, authority, tmp_path, name):
+    stores = {"ssl__keyStore__location": authority.both("server"), "ssl__trustStore__location": authority.ca}
+    ours = {"zoolite__certFile": None, "zoolite__keyFile": None, "zoolite__trustFile": None}
+    assert run("-t", config=tls_text(authority, **ours, **stores)).returncode == 0
+    stores["ssl__%s__location" % name] = gone = str(tmp_path / "gone.pem")
+    expect_refused(run, tmp_path, tls_text(authority, **ours, **stores), "ssl.%s.location" % name, gone)
 
 
 @pytest.mark.parametrize("name", ["certFile", "keyFile", "trustFile"])
 def test_file_of_tls_that_is_none(run, authority, tmp_path, name):
     broken = tmp_path / "broken.pem"
     broken.write_text("nothing\n")
-    expect_refused(run, tmp_path, tls_text(authority, **{"zoolite__" + name: str(broken)}), str(broken))
+    expect_refused(run, tmp_path, tls_text(authority, **{"zoolite__" + name: str(broken)}), "zoolite." + name,
+                   str(broken))
 
 
 def test_key_of_another_certificate(run, authority, tmp_path):
     expect_refused(run, tmp_path, tls_text(authority, zoolite__keyFile=authority.key("client")),
-                   authority.key("client"), authority.cert("server"))
+                   "zoolite.keyFile", authority.key("client"), authority.cert("server"))
 
 
 def test_key_with_a_password(run, authority, tmp_path):
@@ -158,15 +175,62 @@ def test_key_with_a_password(run, authority, tmp_path):
     good = tls_text(authority, zoolite__keyFile=locked, ssl__keyStore__password="hunter2")
     assert run("-t", config=good).returncode == 0
     bad = tls_text(authority, zoolite__keyFile=locked, ssl__keyStore__password="hunter3")
-    expect_refused(run, tmp_path, bad, locked, "password")
+    expect_refused(run, tmp_path, bad, "zoolite.keyFile", locked, "password")
     assert "hunter3" not in run("-t", config=bad).stderr
-    expect_refused(run, tmp_path, tls_text(authority, zoolite__keyFile=locked), locked)
+    expect_refused(run, tmp_path, tls_text(authority, zoolite__keyFile=locked), "zoolite.keyFile", locked)
 
 
 @pytest.mark.parametrize("text", ["clientPort=0\nclientPortAddress=%s\n", "secureClientPortAddress=%s\n"])
 def test_address_that_means_nothing(run, authority, tmp_path, text):
     name = text.split("=")[-2].split("\n")[-1]
-    expect_refused(run, tmp_path, tls_text(authority) + text % "::zz", name, "::zz")
+    expect_refused(run, tmp_path, tls_text(authority) + text % "::zz", name, "::zz: ")
+
+
+def test_missing_password_file(run, authority, tmp_path):
+    text = tls_text(authority, ssl__keyStore__passwordPath="/nonexistent/password")
+    expect_refused(run, tmp_path, text, "ssl.keyStore.passwordPath", "/nonexistent/password",
+                   "No such file or directory")
+
+
+@pytest.mark.parametrize("line, shown", [
+    (r"clientPort=a\nb\tc", r'not "a\nb\tc"'), ("clientPort=a\x1b[2J\x07x", r'not "a\x1b[2J\x07x"'),
+    ("clientPort=\u00f6", r'not "\xc3\xb6"'), (r"no\r\nevent\=forged=1", r'"no\r\nevent=forged"'),
+    (r"ssl.keyStore.passwordPath=/nonexistent/\n\u001bx", r"/nonexistent/\n\x1bx: "),
+    (r"clientPortAddress=::\nz", r"clientPortAddress: ::\nz: ")], ids=lambda text: ascii(text)[1:20])
+def test_nothing_breaks_the_line_or_the_terminal(run, tmp_path, line, shown):
+    for args in (("-t",), ()):
+        done = run(*args, config=GOOD + line + "\n")
+        assert done.returncode == 2
+        assert done.stderr.startswith("%s:3: " % (tmp_path / "zoo.cfg")) and shown in done.stderr, done.stderr
+        assert done.stderr.endswith("\n") and done.stderr[:-1].isascii() and done.stderr[:-1].isprintable()
+
+
+def test_names_break_no_line_either(run, tmp_path):
+    odd = tmp_path / "a\nb\x1b"
+    for text, answer in ((GOOD, "good"), ("x=1\n", "x")):
+        odd.write_text(text)
+        done = run("-t", str(odd))
+        said = done.stdout + done.stderr
+        assert said.count("\n") == 1 and said[:-1].isprintable() and answer in said, said
+    done = run("-\n", "a")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+
+
+def test_long_name_of_the_file(run, authority, tmp_path):
+    """Line and reason are there however long it is."""
+    folder = tmp_path
+    for _ in range(5):
+        folder = folder / ("x" * 200)
+    folder.mkdir(parents=True)
+    path = folder / "zoo.cfg"
+    for text, end in ((GOOD + "x=1\n", ':3: unknown property "x"\n'),
+                      (GOOD + "clientPortAddress=::zz\n", ":3: clientPortAddress: ::zz: "),
+                      (tls_text(authority, zoolite__certFile=str(folder / "gone.crt")),
+                       "gone.crt: no usable certificate: No such file or directory\n")):
+        path.write_text(text)
+        done = run("-t", str(path))
+        assert done.returncode == 2 and done.stderr.startswith(str(path) + ":"), done.stderr
+        assert end in done.stderr, done.stderr
 
 
 def test_broken_certificate_stops_the_start(make_server, tmp_path):

@@ -404,7 +404,40 @@ static void test_long_values(void **state)
 	assert_int_equal(config.client_port, 7);
 	snprintf(text, sizeof(text), PLAIN "clientPort=%02000dx\n", 7);
 	assert_int_equal(parse(text), -1);
-	assert_int_equal(strlen(report.error), CONFIG_ERROR_LEN - 1);
+	assert_int_equal(strlen(report.reason), CONFIG_REASON_LEN - 1);
+}
+
+/* A file's name is as long as it is: line and reason stand behind it. */
+static void test_long_names(void **state)
+{
+	static const char why[] = "unknown property \"x\"";
+	char name[2 * PATH_MAX];
+
+	(void)state;
+	for (size_t len = 100; len < sizeof(name); len += 500) {
+		size_t shown = len < PATH_MAX ? len : PATH_MAX;
+
+		memset(name, 'n', len);
+		name[len] = '\0';
+		config_fini(&config);
+		config_report_fini(&report);
+		assert_int_equal(config_parse(slice_of("\n\nx=1\n"), name, &config, &report), -1);
+		assert_int_equal(strspn(report.error, "n"), shown);
+		assert_memory_equal(report.error + shown, ":3: ", 4);
+		assert_string_equal(report.error + shown + 4, why);
+		assert_string_equal(report.reason, why);
+		assert_int_equal(report.line, 3);
+	}
+}
+
+static void test_lines(void **state)
+{
+	(void)state;
+	expect_good("dataDir=/d\nclientPort=1\n#\nzookeeper.tickTime=1\ntickTime=2\n");
+	assert_int_equal(config_line(&report, "clientPort"), 2);
+	assert_int_equal(config_line(&report, "tickTime"), 5);
+	assert_int_equal(config_line(&report, "maxCnxns"), CONFIG_NO_LINE);
+	assert_int_equal(config_line(&report, "nonsense"), CONFIG_NO_LINE);
 }
 
 /* ---- files ---- */
@@ -448,17 +481,16 @@ static void test_load(void **state)
 	assert_int_equal(config_load(path, &config, &report), -1);
 	snprintf(expected, sizeof(expected), "%s:3: unknown property \"bad\"", path);
 	assert_string_equal(report.error, expected);
-	config_fini(&config);
-	config_report_fini(&report);
+	teardown(NULL);
 	write_file(0, PLAIN, strlen(PLAIN));
 	assert_int_equal(config_load(path, &config, &report), 0);
 	assert_int_equal(config.client_port, 2181);
 	unlink(path);
-	config_fini(&config);
+	teardown(NULL);
 	assert_int_equal(config_load(path, &config, &report), -1);
 	snprintf(expected, sizeof(expected), "%s: %s", path, strerror(ENOENT));
 	assert_string_equal(report.error, expected);
-	config_fini(&config);
+	teardown(NULL);
 	assert_int_equal(config_load(directory, &config, &report), -1);
 	snprintf(expected, sizeof(expected), "%s: %s", directory, strerror(EISDIR));
 	assert_string_equal(report.error, expected);
@@ -477,7 +509,7 @@ static void test_file_size(void **state)
 	memcpy(text, PLAIN, strlen(PLAIN));
 	path = write_file(0, text, most);
 	assert_int_equal(config_load(path, &config, &report), 0);
-	config_fini(&config);
+	teardown(NULL);
 	write_file(0, text, most + 1);
 	assert_int_equal(config_load(path, &config, &report), -1);
 	snprintf(expected, sizeof(expected), "%s: %s", path, strerror(EFBIG));
@@ -498,11 +530,11 @@ static void test_password_file(void **state)
 	path = write_file(0, text, strlen(text));
 	assert_int_equal(config_load(path, &config, &report), 0);
 	assert_string_equal(config.key_password, "from a file");
-	config_fini(&config);
+	teardown(NULL);
 	unlink(secret);
 	assert_int_equal(config_load(path, &config, &report), -1);
-	snprintf(expected, sizeof(expected), "%s:4: cannot read %s: %s", path, secret,
-		 strerror(ENOENT));
+	snprintf(expected, sizeof(expected), "%s:4: ssl.keyStore.passwordPath: %s: %s", path,
+		 secret, strerror(ENOENT));
 	assert_string_equal(report.error, expected);
 	unlink(path);
 }
@@ -529,6 +561,8 @@ int main(void)
 		TEST(test_last_one_counts),
 		TEST(test_words),
 		TEST(test_long_values),
+		TEST(test_long_names),
+		TEST(test_lines),
 		TEST(test_load),
 		TEST(test_file_size),
 		TEST(test_password_file),

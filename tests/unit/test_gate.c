@@ -866,7 +866,7 @@ static void test_new_certificate_for_new_connections(void **state)
 	struct tls_options t = { .client_auth = TLS_CLIENT_AUTH_NEED, .trust_file = pki.ca_file };
 	struct cert_request request = { .cn = "renewed", .issuer = &pki.ca };
 	struct arrival *first, *second;
-	char reason[TLS_REASON_LEN];
+	struct tls_fault fault;
 	struct client a, b;
 	char *cert, *key, byte;
 	struct tls_context *context;
@@ -881,7 +881,7 @@ static void test_new_certificate_for_new_connections(void **state)
 	begin(&o, TLS_CLIENT_AUTH_NEED);
 	assert_true(client_open(&a, &pki.client, TLS1_3_VERSION));
 	first = take_one();
-	context = tls_context_new(&t, reason);
+	context = tls_context_new(&t, &fault);
 	assert_non_null(context);
 	gate_set_tls(fix.gate, context);
 	tls_context_unref(context);

@@ -1,4 +1,5 @@
 #include "base/log.h"
+#include "base/mem.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -177,6 +178,19 @@ static void test_levels(void **state)
 	}
 }
 
+/* One line, whatever is in it, and to be read. */
+static void test_escape(void **state)
+{
+	char *line = log_escape("z.cfg:3: a \"b\" \n\r\t\x1b[2J\x7f c:\\d \xc3\xb6");
+	char *empty = log_escape("");
+
+	(void)state;
+	assert_string_equal(line, "z.cfg:3: a \"b\" \\n\\r\\t\\x1b[2J\\x7f c:\\\\d \\xc3\\xb6");
+	assert_string_equal(empty, "");
+	mem_free(line);
+	mem_free(empty);
+}
+
 static void test_errno_stays(void **state)
 {
 	int saved = dup(STDERR_FILENO);
@@ -277,6 +291,7 @@ int main(void)
 		cmocka_unit_test_setup(test_long_values_are_cut, set_up),
 		cmocka_unit_test_setup(test_long_lines_are_cut, set_up),
 		cmocka_unit_test_setup(test_levels, set_up),
+		cmocka_unit_test_setup(test_escape, set_up),
 		cmocka_unit_test_setup(test_errno_stays, set_up),
 		cmocka_unit_test_setup(test_limit, set_up),
 		cmocka_unit_test_setup(test_limit_at_the_beginning, set_up),

@@ -146,7 +146,7 @@ static void test_trusted_intermediate(void **state)
 		{ &pki.client, NULL, TLS_FAIL },
 		{ &pki.client, &pki.ca, TLS_FAIL },
 	};
-	char reason[TLS_REASON_LEN];
+	struct tls_fault fault;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -155,7 +155,7 @@ static void test_trusted_intermediate(void **state)
 		pair_open(&p, TLS_CLIENT_AUTH_NEED, cases[i].own, cases[i].issuer);
 		tls_free(p.server);
 		tls_context_unref(p.context);
-		p.context = tls_context_new(&o, reason);
+		p.context = tls_context_new(&o, &fault);
 		assert_non_null(p.context);
 		p.server = tls_new(p.context, p.fds[0]);
 		assert_int_equal(shake(&p), cases[i].rc);
@@ -581,13 +581,15 @@ static void test_the_client_is_told_our_cas(void **state)
 
 /* Contexts. */
 
-static void refuse_context(struct tls_options o, const char *file, const char *why)
+static void refuse_context(struct tls_options o, enum tls_part part, const char *file,
+			   const char *why)
 {
-	char reason[TLS_REASON_LEN] = "";
+	struct tls_fault fault = { 0 };
 
-	assert_null(tls_context_new(&o, reason));
-	if (!strstr(reason, why) || strncmp(reason, file, strlen(file)) != 0)
-		fail_msg("%s: not what was expected: %s, %s", reason, file, why);
+	assert_null(tls_context_new(&o, &fault));
+	if (!strstr(fault.reason, why) || strncmp(fault.reason, file, strlen(file)) != 0)
+		fail_msg("%s: not what was expected: %s, %s", fault.reason, file, why);
+	assert_int_equal(fault.part, part);
 	assert_int_equal(ERR_peek_error(), 0);
 }
 
@@ -602,24 +604,37 @@ static void test_bad_files(void **state)
 	char *junk = certs_write_text(pki.dir, "junk.pem", "nothing\n");
 	char *other = certs_write_key(pki.dir, "other.key", &pki.client, NULL);
 	struct tls_options o;
+	char long_name[2000];
+	char tail[97] = "";
 
 	(void)state;
+	memset(long_name, '/', sizeof(long_name));
+	long_name[sizeof(long_name) - 1] = '\0';
+	memset(tail, '/', sizeof(tail) - 1);
 	o = good, o.cert_file = "/nowhere/x.pem";
-	refuse_context(o, "/nowhere/x.pem: ", "No such file");
+	refuse_context(o, TLS_PART_CERT, "/nowhere/x.pem: ", "No such file");
 	o = good, o.cert_file = junk;
-	refuse_context(o, junk, "no start line");
+	refuse_context(o, TLS_PART_CERT, junk, "no start line");
 	o = good, o.key_file = junk;
-	refuse_context(o, junk, "no usable private key");
+	refuse_context(o, TLS_PART_KEY, junk, "no usable private key");
 	o = good, o.key_file = other;
-	refuse_context(o, other, pki.cert_file);
+	refuse_context(o, TLS_PART_KEY, other, pki.cert_file);
 	o = good, o.trust_file = junk;
-	refuse_context(o, junk, "no usable CA certificate");
+	refuse_context(o, TLS_PART_TRUST, junk, "no usable CA certificate");
 	o = good, o.trust_file = "/nowhere/ca.pem";
-	refuse_context(o, "/nowhere/ca.pem: ", "no usable CA certificate");
+	refuse_context(o, TLS_PART_TRUST, "/nowhere/ca.pem: ", "no usable CA certificate");
 	o = good, o.trust_file = NULL;
-	refuse_context(o, "client certificates are asked for", "no file of trusted CAs");
+	refuse_context(o, TLS_PART_TRUST, "client certificates are asked for",
+		       "no file of trusted CAs");
 	o = good, o.cert_file = NULL;
-	refuse_context(o, "no certificate of the server", "configured");
+	refuse_context(o, TLS_PART_CERT, "no certificate of the server", "configured");
+	/* However long the name is, the fault stands behind it. */
+	o = good, o.cert_file = long_name;
+	refuse_context(o, TLS_PART_CERT, tail, "no usable certificate: ");
+	o = good, o.key_file = long_name;
+	refuse_context(o, TLS_PART_KEY, tail, "no usable private key: ");
+	o = good, o.trust_file = long_name;
+	refuse_context(o, TLS_PART_TRUST, tail, "no usable CA certificate: ");
 	free(junk);
 	free(other);
 }
@@ -627,7 +642,7 @@ static void test_bad_files(void **state)
 static void test_keys(void **state)
 {
 	char *locked = certs_write_key(pki.dir, "locked.key", &pki.server, "s3cret");
-	char reason[TLS_REASON_LEN];
+	struct tls_fault fault;
 	struct tls_options o = {
 		.cert_file = pki.cert_file,
 		.key_file = locked,
@@ -638,20 +653,20 @@ static void test_keys(void **state)
 	struct tls_context *c;
 
 	(void)state;
-	c = tls_context_new(&o, reason);
+	c = tls_context_new(&o, &fault);
 	assert_non_null(c);
 	tls_context_unref(c);
 	o.key_password = "wrong";
-	refuse_context(o, locked, "the password is wrong");
+	refuse_context(o, TLS_PART_KEY, locked, "the password is wrong");
 	/* Must not ask on the terminal. */
 	o.key_password = NULL;
-	refuse_context(o, locked, "no usable private key");
+	refuse_context(o, TLS_PART_KEY, locked, "no usable private key");
 	free(locked);
 
 	/* Certificate and key in one file, named once. */
 	o.cert_file = pki.all_file;
 	o.key_file = NULL;
-	c = tls_context_new(&o, reason);
+	c = tls_context_new(&o, &fault);
 	assert_non_null(c);
 	tls_context_unref(c);
 }
