@@ -325,6 +325,15 @@ static void explain_verification(struct tls *t)
 		set_reason(t->reason, "%s (%s)", error, offered);
 }
 
+static const char *versions_offered(const SSL *ssl)
+{
+	uint64_t options = SSL_get_options(ssl);
+
+	if (options & SSL_OP_NO_TLSv1_2)
+		return "TLSv1.3";
+	return options & SSL_OP_NO_TLSv1_3 ? "TLSv1.2" : "TLSv1.2, TLSv1.3";
+}
+
 /* What the library put into its queue, for somebody who reads the log. */
 static void explain_error(struct tls *t)
 {
@@ -354,7 +363,8 @@ static void explain_error(struct tls *t)
 		break;
 	case SSL_R_UNSUPPORTED_PROTOCOL:
 	case SSL_R_VERSION_TOO_LOW:
-		set_reason(t->reason, "TLS version too old (1.2 is the least)");
+		set_reason(t->reason, "no TLS version in common (offered here: %s)",
+			   versions_offered(t->ssl));
 		break;
 	case SSL_R_NO_SHARED_CIPHER:
 		set_reason(t->reason, "no cipher in common");

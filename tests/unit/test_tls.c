@@ -235,18 +235,46 @@ static void test_want_and_none(void **state)
 	pair_close(&p);
 }
 
-static void test_old_versions_are_refused(void **state)
+/* Whether they are too old or switched off here: what is offered is said. */
+static void test_other_versions_are_refused(void **state)
 {
-	struct pair p;
+	static const struct {
+		bool no_1_2, no_1_3;
+		int least, most; /* of the client */
+		const char *reason;
+	} cases[] = {
+		{ false, false, TLS1_VERSION, TLS1_1_VERSION,
+		  "no TLS version in common (offered here: TLSv1.2, TLSv1.3)" },
+		{ false, true, TLS1_3_VERSION, TLS1_3_VERSION,
+		  "no TLS version in common (offered here: TLSv1.2)" },
+		{ true, false, TLS1_2_VERSION, TLS1_2_VERSION,
+		  "no TLS version in common (offered here: TLSv1.3)" },
+	};
 
 	(void)state;
-	pair_open(&p, TLS_CLIENT_AUTH_NEED, &pki.client, NULL);
-	SSL_CTX_set_cipher_list(p.client_context, "ALL:@SECLEVEL=0");
-	SSL_CTX_set_min_proto_version(p.client_context, TLS1_VERSION);
-	SSL_CTX_set_max_proto_version(p.client_context, TLS1_1_VERSION);
-	assert_int_equal(shake(&p), TLS_FAIL);
-	assert_string_equal(tls_reason(p.server), "TLS version too old (1.2 is the least)");
-	pair_close(&p);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct tls_options o = {
+			.cert_file = pki.cert_file,
+			.key_file = pki.key_file,
+			.no_tls_1_2 = cases[i].no_1_2,
+			.no_tls_1_3 = cases[i].no_1_3,
+		};
+		struct tls_fault fault;
+		struct pair p;
+
+		pair_open(&p, TLS_CLIENT_AUTH_NONE, &pki.client, NULL);
+		tls_free(p.server);
+		tls_context_unref(p.context);
+		p.context = tls_context_new(&o, &fault);
+		assert_non_null(p.context);
+		p.server = tls_new(p.context, p.fds[0]);
+		SSL_CTX_set_cipher_list(p.client_context, "ALL:@SECLEVEL=0");
+		SSL_CTX_set_min_proto_version(p.client_context, cases[i].least);
+		SSL_CTX_set_max_proto_version(p.client_context, cases[i].most);
+		assert_int_equal(shake(&p), TLS_FAIL);
+		assert_string_equal(tls_reason(p.server), cases[i].reason);
+		pair_close(&p);
+	}
 }
 
 static void test_no_tls_at_all(void **state)
@@ -708,7 +736,7 @@ int main(void)
 		cmocka_unit_test(test_trusted_intermediate),
 		cmocka_unit_test(test_bad_clients),
 		cmocka_unit_test(test_want_and_none),
-		cmocka_unit_test(test_old_versions_are_refused),
+		cmocka_unit_test(test_other_versions_are_refused),
 		cmocka_unit_test(test_no_tls_at_all),
 		cmocka_unit_test(test_peer_goes_away),
 		cmocka_unit_test(test_refused_by_the_client),
