@@ -43,9 +43,10 @@ enum option_type {
 	OPTION_SIZE,      /* uint64_t: bytes, or with k, m, g */
 	OPTION_TIME,      /* int64_t: milliseconds, or with ms, s, m, h, d */
 	OPTION_TEXT,      /* char *, not empty */
+	OPTION_TYPE,      /* char *, NULL where it is empty */
 	OPTION_SECRET,    /* char *, may be empty, wiped when freed */
 	OPTION_AUTH,      /* enum tls_client_auth */
-	OPTION_PROTOCOLS, /* sets tls_1_2 and tls_1_3 */
+	OPTION_PROTOCOLS, /* unsigned: CONFIG_TLS_1_2 and CONFIG_TLS_1_3 */
 	OPTION_WORDS,     /* char *, four-letter words */
 	OPTION_SCHEMES,   /* char *, authentication schemes with commas */
 };
@@ -93,21 +94,21 @@ static const struct option options[] = {
 	{ "X509AuthenticationProvider.superUser", OPTION_TEXT, TO(super_x509), 0, 0, 0 },
 
 	{ "ssl.keyStore.location", OPTION_TEXT, TO(key_store_file), 0, 0, 0 },
-	{ "ssl.keyStore.type", OPTION_TEXT, TO(key_store_type), 0, 0, 0 },
+	{ "ssl.keyStore.type", OPTION_TYPE, TO(key_store_type), 0, 0, 0 },
 	{ "ssl.keyStore.password", OPTION_SECRET, TO(key_password), 0, 0, 0 },
 	{ "ssl.keyStore.passwordPath", OPTION_TEXT, TO(key_password_file), 0, 0, 0 },
 	{ "ssl.trustStore.location", OPTION_TEXT, TO(trust_store_file), 0, 0, 0 },
-	{ "ssl.trustStore.type", OPTION_TEXT, TO(trust_store_type), 0, 0, 0 },
+	{ "ssl.trustStore.type", OPTION_TYPE, TO(trust_store_type), 0, 0, 0 },
 	{ "ssl.trustStore.password", OPTION_SECRET, TO(trust_store_password), 0, 0, 0 },
 	{ "ssl.trustStore.passwordPath", OPTION_TEXT, TO(trust_store_password_file), 0, 0, 0 },
 	{ "ssl.clientAuth", OPTION_AUTH, TO(client_auth), 0, 0, TLS_CLIENT_AUTH_NEED },
-	{ "ssl.protocol", OPTION_PROTOCOLS, 0, 0, 0, 0 },
-	{ "ssl.enabledProtocols", OPTION_PROTOCOLS, 0, 0, 0, 0 },
+	{ "ssl.protocol", OPTION_PROTOCOLS, TO(protocol), 0, 0, 0 },
+	{ "ssl.enabledProtocols", OPTION_PROTOCOLS, TO(enabled_protocols), 0, 0, 0 },
 	{ "ssl.handshakeDetectionTimeoutMillis", OPTION_TIME, TO(handshake_ms), 1, 10 * SECOND,
 	  5 * SECOND },
-	/* netty.server.outstandingHandshake.limit is ZooKeeper's name for the same. */
-	{ "netty.server.outstandingHandshake.limit", OPTION_INT, TO(max_handshakes), 1, 100000,
-	  250 },
+	/* ZooKeeper's name for zoolite.maxHandshakes; there 0 and less are no limit. */
+	{ "netty.server.outstandingHandshake.limit", OPTION_INT, TO(netty_handshakes), INT_MIN,
+	  100000, 0 },
 
 	{ "zoolite.certFile", OPTION_TEXT, TO(cert_file), 0, 0, 0 },
 	{ "zoolite.keyFile", OPTION_TEXT, TO(key_file), 0, 0, 0 },
@@ -276,6 +277,7 @@ static const char *const ignored[] = {
 	"authProvider",
 	"authProvider.",
 	"superUser",
+	"superUser.",
 	"X509AuthenticationProvider.",
 	"IPAuthenticationProvider.usexforwardedfor",
 	"enableEagerACLCheck",
@@ -382,8 +384,8 @@ static void wipe(char *text)
 
 static bool is_text(enum option_type type)
 {
-	return type == OPTION_TEXT || type == OPTION_SECRET || type == OPTION_WORDS ||
-	       type == OPTION_SCHEMES;
+	return type == OPTION_TEXT || type == OPTION_TYPE || type == OPTION_SECRET ||
+	       type == OPTION_WORDS || type == OPTION_SCHEMES;
 }
 
 static void set_text(char **target, const char *value)
@@ -411,6 +413,7 @@ static void set_number(const struct option *o, struct config *c, int64_t value)
 		*(enum tls_client_auth *)member(o, c) = (enum tls_client_auth)value;
 		break;
 	case OPTION_TEXT:
+	case OPTION_TYPE:
 	case OPTION_SECRET:
 	case OPTION_PROTOCOLS:
 	case OPTION_WORDS:
@@ -422,8 +425,6 @@ static void set_number(const struct option *o, struct config *c, int64_t value)
 static void set_presets(struct config *c)
 {
 	memset(c, 0, sizeof(*c));
-	c->tls_1_2 = true;
-	c->tls_1_3 = true;
 	for (size_t i = 0; i < OPTION_COUNT; i++)
 		set_number(&options[i], c, options[i].preset);
 }
@@ -492,6 +493,9 @@ static int set_auth(struct reading *r, const struct option *o, const char *value
 		[TLS_CLIENT_AUTH_NEED] = "need",
 	};
 
+	/* Not said is need, in ZooKeeper too. */
+	if (*value == '\0')
+		value = names[TLS_CLIENT_AUTH_NEED];
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (strcasecmp(value, names[i]) == 0) {
 			set_number(o, r->config, (int64_t)i);
@@ -523,23 +527,23 @@ static bool next_word(const char **at, struct slice *word)
 static int set_protocols(struct reading *r, const struct option *o, const char *value,
 			 unsigned line)
 {
-	bool with_1_2 = false, with_1_3 = false;
+	unsigned *protocols = member(o, r->config);
+	unsigned named = 0;
 	struct slice word;
 
 	for (const char *at = value; next_word(&at, &word);) {
 		if (slice_is(word, "TLSv1.2"))
-			with_1_2 = true;
+			named |= CONFIG_TLS_1_2;
 		else if (slice_is(word, "TLSv1.3"))
-			with_1_3 = true;
+			named |= CONFIG_TLS_1_3;
 		else
 			return fail(r, line,
 				    "%s: \"%.*s\" is not offered, only TLSv1.2 and TLSv1.3",
 				    o->name, (int)word.len, word.data);
 	}
-	if (!with_1_2 && !with_1_3)
+	if (named == 0)
 		return fail(r, line, "%s names no protocol", o->name);
-	r->config->tls_1_2 = with_1_2;
-	r->config->tls_1_3 = with_1_3;
+	*protocols = named;
 	return 0;
 }
 
@@ -586,7 +590,8 @@ static int set_bool(struct reading *r, const struct option *o, const char *value
 {
 	bool is_true = strcasecmp(value, "true") == 0;
 
-	if (!is_true && strcasecmp(value, "false") != 0)
+	/* No value is false, as in Java. */
+	if (!is_true && *value != '\0' && strcasecmp(value, "false") != 0)
 		return fail(r, line, "%s is true or false, not \"%s\"", o->name, value);
 	set_number(o, r->config, is_true);
 	return 0;
@@ -612,6 +617,10 @@ static int set_option(struct reading *r, const struct option *o, const char *val
 	case OPTION_SECRET:
 		wipe(*(char **)member(o, r->config));
 		set_text(member(o, r->config), value);
+		return 0;
+	case OPTION_TYPE:
+		mem_free(*(char **)member(o, r->config));
+		*(char **)member(o, r->config) = *value == '\0' ? NULL : mem_strdup(value);
 		return 0;
 	case OPTION_TEXT:
 		if (*value == '\0')
@@ -670,6 +679,15 @@ static const char *strip_prefix(const char *name)
 	return name + sizeof(prefix) - 1;
 }
 
+/* No value is false where true or false is asked for, and nothing where something is to be named. */
+static bool is_harmless(const struct refused *hard, const char *value)
+{
+	const char *harmless = hard->harmless == NULL ? "" : hard->harmless;
+
+	return strcasecmp(value, harmless) == 0 ||
+	       (*value == '\0' && strcmp(harmless, "false") == 0);
+}
+
 static int take_property(struct reading *r, const struct property *p)
 {
 	const char *name = strip_prefix(p->key);
@@ -683,11 +701,12 @@ static int take_property(struct reading *r, const struct property *p)
 		return set_option(r, &options[index], p->value, p->line);
 	}
 	hard = find_refused(name);
-	if (hard != NULL && hard->harmless == NULL && *p->value != '\0')
-		return fail(r, p->line, "%s is not supported by this version", p->key);
-	if (hard != NULL && hard->harmless != NULL && strcasecmp(p->value, hard->harmless) != 0)
+	if (hard != NULL && !is_harmless(hard, p->value)) {
+		if (hard->harmless == NULL)
+			return fail(r, p->line, "%s is not supported by this version", p->key);
 		return fail(r, p->line, "%s is not supported by this version, but as %s", p->key,
 			    hard->harmless);
+	}
 	if (hard == NULL && !is_ignored(name))
 		return fail(r, p->line, "unknown property \"%s\"", p->key);
 	note(r, CONFIG_IGNORED, p->key, p->line);
@@ -752,6 +771,19 @@ static int fold_stores(struct reading *r)
 	if (c->trust_store_file != NULL)
 		set_text(&c->trust_file, c->trust_store_file);
 	return 0;
+}
+
+/* As in ZooKeeper: ssl.protocol counts only without ssl.enabledProtocols. */
+static void fold_protocols(struct config *c)
+{
+	unsigned offered = CONFIG_TLS_1_2 | CONFIG_TLS_1_3;
+
+	if (c->enabled_protocols != 0)
+		offered = c->enabled_protocols;
+	else if (c->protocol != 0)
+		offered = c->protocol;
+	c->tls_1_2 = (offered & CONFIG_TLS_1_2) != 0;
+	c->tls_1_3 = (offered & CONFIG_TLS_1_3) != 0;
 }
 
 static int check_tls(struct reading *r)
@@ -820,6 +852,23 @@ static int settle_sessions(struct reading *r)
 	return 0;
 }
 
+/* Two names of one setting: the one given later counts. ZooKeeper's "no limit" says nothing. */
+static void fold_handshakes(struct reading *r)
+{
+	static const char theirs[] = "netty.server.outstandingHandshake.limit";
+	static const char ours[] = "zoolite.maxHandshakes";
+	unsigned their_line = line_of(r, theirs), our_line = line_of(r, ours);
+	struct config *c = r->config;
+
+	if (c->netty_handshakes <= 0)
+		return;
+	if (their_line != NO_LINE && our_line != NO_LINE)
+		note(r, CONFIG_REPEATED, their_line > our_line ? theirs : ours,
+		     their_line > our_line ? their_line : our_line);
+	if (their_line > our_line)
+		c->max_handshakes = c->netty_handshakes;
+}
+
 static int settle(struct reading *r)
 {
 	if (r->config->data_dir == NULL)
@@ -827,6 +876,8 @@ static int settle(struct reading *r)
 	if (r->config->enforce_auth && r->config->enforced_schemes == NULL)
 		return fail(r, line_of(r, "enforce.auth.enabled"),
 			    "enforce.auth.enabled needs enforce.auth.schemes");
+	fold_protocols(r->config);
+	fold_handshakes(r);
 	if (check_ports(r) != 0 || settle_sessions(r) != 0 || fold_stores(r) != 0)
 		return -1;
 	return check_tls(r);

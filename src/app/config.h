@@ -19,6 +19,7 @@
 #include "net/tls.h"
 
 enum { CONFIG_NO_PORT = -1 };
+enum config_protocol { CONFIG_TLS_1_2 = 1, CONFIG_TLS_1_3 = 2 };
 
 /* All strings are owned; NULL where not set. Add a member here and a row to the table in config.c.
  */
@@ -99,7 +100,10 @@ struct config {
 	int32_t replay_batch_rows; /* most in one transaction on the tree */
 	int64_t replay_delay_ms;   /* gathering a batch that is not full */
 	int32_t max_lag_rows;      /* logged and not replayed; above it writers wait */
-	/* As the file gave them; config_load folds them into the TLS members above. */
+	/* As the file gave them; reading folds them into the members above. */
+	unsigned protocol; /* enum config_protocol, 0: not given */
+	unsigned enabled_protocols;
+	int32_t netty_handshakes; /* 0 and less: no limit of its own */
 	char *key_store_file;
 	char *key_store_type;
 	char *key_password_file;

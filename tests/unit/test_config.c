@@ -218,6 +218,77 @@ static void test_store_types(void **state)
 		     "zoo.cfg:6: ssl.trustStore.type: type BCFKS is not supported, only PEM");
 }
 
+static void expect_protocols(const char *text, bool tls_1_2, bool tls_1_3)
+{
+	expect_good(text);
+	assert_int_equal(config.tls_1_2, tls_1_2);
+	assert_int_equal(config.tls_1_3, tls_1_3);
+	assert_int_equal(report.note_count, 0);
+}
+
+/* What is enabled counts, in whichever order the two stand. */
+static void test_protocols(void **state)
+{
+	(void)state;
+	expect_protocols(TLS, true, true);
+	expect_protocols(TLS "ssl.protocol=TLSv1.3\n", false, true);
+	expect_protocols(TLS "ssl.protocol=TLSv1.2\n", true, false);
+	expect_protocols(TLS "ssl.enabledProtocols=TLSv1.3\nssl.protocol=TLSv1.2\n", false, true);
+	expect_protocols(TLS "ssl.protocol=TLSv1.2\nssl.enabledProtocols=TLSv1.3\n", false, true);
+	expect_protocols(TLS "ssl.enabledProtocols=TLSv1.2,TLSv1.3\nssl.protocol=TLSv1.3\n", true,
+			 true);
+}
+
+static void test_handshakes(void **state)
+{
+	(void)state;
+	expect_good(PLAIN "netty.server.outstandingHandshake.limit=7\n");
+	assert_int_equal(config.max_handshakes, 7);
+	assert_int_equal(report.note_count, 0);
+	/* No limit is none of its own. */
+	expect_good(PLAIN "netty.server.outstandingHandshake.limit=-1\n");
+	assert_int_equal(config.max_handshakes, 250);
+	expect_good(PLAIN "netty.server.outstandingHandshake.limit=0\n");
+	assert_int_equal(config.max_handshakes, 250);
+	expect_good(PLAIN "zoolite.maxHandshakes=9\nnetty.server.outstandingHandshake.limit=-1\n");
+	assert_int_equal(config.max_handshakes, 9);
+	assert_int_equal(report.note_count, 0);
+	/* Two names of one setting: the later one counts, which is noted. */
+	expect_good(PLAIN "zoolite.maxHandshakes=9\nnetty.server.outstandingHandshake.limit=7\n");
+	assert_int_equal(config.max_handshakes, 7);
+	assert_int_equal(report.note_count, 1);
+	assert_int_equal(report.notes[0].kind, CONFIG_REPEATED);
+	assert_string_equal(report.notes[0].name, "netty.server.outstandingHandshake.limit");
+	assert_int_equal(report.notes[0].line, 4);
+	expect_good(PLAIN "netty.server.outstandingHandshake.limit=7\nzoolite.maxHandshakes=9\n");
+	assert_int_equal(config.max_handshakes, 9);
+	assert_int_equal(report.note_count, 1);
+	assert_string_equal(report.notes[0].name, "zoolite.maxHandshakes");
+	expect_error(PLAIN "zoolite.maxHandshakes=0\n",
+		     "zoo.cfg:3: zoolite.maxHandshakes must be a number from 1 to 100000, not "
+		     "\"0\"");
+	assert_int_equal(parse(PLAIN "netty.server.outstandingHandshake.limit=100001\n"), -1);
+}
+
+/* A name without a value, where ZooKeeper takes its default. */
+static void test_empty_values(void **state)
+{
+	(void)state;
+	expect_good(TLS "ssl.clientAuth=none\nssl.clientAuth=\nssl.keyStore.type=JKS\n"
+			"ssl.keyStore.type=\nssl.trustStore.type=\n");
+	assert_int_equal(config.client_auth, TLS_CLIENT_AUTH_NEED);
+	assert_null(config.key_store_type);
+	assert_null(config.trust_store_type);
+	expect_good(TLS "ssl.crl=\nssl.ocsp=\nssl.clientHostnameVerification=\n"
+			"enforce.auth.enabled=\nsessionRequireClientSASLAuth=\nenforceQuota=\n");
+	/* Without a type it is the name that tells. */
+	expect_error("dataDir=/d\nsecureClientPort=1\nssl.keyStore.location=/a/k.p12\n"
+		     "ssl.keyStore.type=\n",
+		     "zoo.cfg:3: ssl.keyStore.location: a p12 file is not supported, only PEM");
+	/* Here it would be another thing than the default. */
+	assert_int_equal(parse(PLAIN "DigestAuthenticationProvider.enabled=\n"), -1);
+}
+
 static void test_tls_errors(void **state)
 {
 	(void)state;
@@ -300,6 +371,7 @@ static void test_ignored(void **state)
 		"serverCnxnFactory",
 		"client.portUnification",
 		"zookeeper.superUser",
+		"zookeeper.superUser.1",
 		"fsync.warningthresholdms",
 	};
 	char text[256];
@@ -552,6 +624,9 @@ int main(void)
 		TEST(test_sizes_and_times),
 		TEST(test_tls_stores),
 		TEST(test_store_types),
+		TEST(test_protocols),
+		TEST(test_handshakes),
+		TEST(test_empty_values),
 		TEST(test_tls_errors),
 		TEST(test_ports),
 		TEST(test_ignored),
