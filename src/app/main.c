@@ -135,6 +135,8 @@ int main(int argc, char **argv)
 	int only_test = 0;
 	int opt;
 
+	/* A reload that is asked for before there is a loop to do it must not end the start. */
+	signal(SIGHUP, SIG_IGN);
 	/* OpenSSL writes to sockets without MSG_NOSIGNAL. */
 	signal(SIGPIPE, SIG_IGN);
 	event_set_log_callback(log_event_message);

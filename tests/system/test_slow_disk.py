@@ -27,6 +27,20 @@ def fixture_make_slow(make_server, disk):
     return make
 
 
+def test_reload_before_there_is_a_loop(make_server, disk):
+    """SIGHUP while the data directory is opened ends no start."""
+    server = make_server.new()
+    server.extra_environment = disk.environment()
+    with disk.hangs("hang-sync"):
+        server.start(wait=False)
+        server.wait_log(r"event=server\.starting ")
+        server.hangup()
+    server.wait_ready()
+    since = server.log_size()
+    server.hangup()
+    server.wait_log(r"event=reload\.done", since)
+
+
 def send_until_full(client, requests):
     """Send without reading until the server takes no more for a while; give all xids, and what is left to send."""
     sock = client.link.sock
