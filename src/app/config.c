@@ -46,6 +46,7 @@ enum option_type {
 	OPTION_TYPE,      /* char *, NULL where it is empty */
 	OPTION_SECRET,    /* char *, may be empty, wiped when freed */
 	OPTION_AUTH,      /* enum tls_client_auth */
+	OPTION_LEVEL,     /* enum log_level */
 	OPTION_PROTOCOLS, /* unsigned: CONFIG_TLS_1_2 and CONFIG_TLS_1_3 */
 	OPTION_WORDS,     /* char *, four-letter words */
 	OPTION_SCHEMES,   /* char *, authentication schemes with commas */
@@ -113,6 +114,7 @@ static const struct option options[] = {
 	{ "zoolite.certFile", OPTION_TEXT, TO(cert_file), 0, 0, 0 },
 	{ "zoolite.keyFile", OPTION_TEXT, TO(key_file), 0, 0, 0 },
 	{ "zoolite.trustFile", OPTION_TEXT, TO(trust_file), 0, 0, 0 },
+	{ "zoolite.logLevel", OPTION_LEVEL, TO(log_level), 0, 0, LOG_LEVEL_INFO },
 	{ "zoolite.monitorPort", OPTION_INT, TO(monitor_port), 0, PORT_MAX, CONFIG_NO_PORT },
 	{ "zoolite.gateThreads", OPTION_INT, TO(gate_threads), 1, 64, 2 },
 	{ "zoolite.maxHandshakes", OPTION_INT, TO(max_handshakes), 1, 100000, 250 },
@@ -324,6 +326,12 @@ static const struct refused {
 	{ "DigestAuthenticationProvider.digestAlg", "SHA1" },
 };
 
+/* What a reload takes from the file; the rest waits for a restart. */
+static const char *const reloaded[] = {
+	"ssl.keyStore.",   "ssl.trustStore.",   "zoolite.certFile",
+	"zoolite.keyFile", "zoolite.trustFile", "zoolite.logLevel",
+};
+
 /* One reading of one text. */
 struct reading {
 	struct config *config;
@@ -412,6 +420,9 @@ static void set_number(const struct option *o, struct config *c, int64_t value)
 	case OPTION_AUTH:
 		*(enum tls_client_auth *)member(o, c) = (enum tls_client_auth)value;
 		break;
+	case OPTION_LEVEL:
+		*(enum log_level *)member(o, c) = (enum log_level)value;
+		break;
 	case OPTION_TEXT:
 	case OPTION_TYPE:
 	case OPTION_SECRET:
@@ -427,6 +438,7 @@ static void set_presets(struct config *c)
 	memset(c, 0, sizeof(*c));
 	for (size_t i = 0; i < OPTION_COUNT; i++)
 		set_number(&options[i], c, options[i].preset);
+	set_text(&c->words, "srvr");
 }
 
 /* ---- values ---- */
@@ -503,6 +515,24 @@ static int set_auth(struct reading *r, const struct option *o, const char *value
 		}
 	}
 	return fail(r, line, "%s must be need, want or none, not \"%s\"", o->name, value);
+}
+
+static int set_level(struct reading *r, const struct option *o, const char *value, unsigned line)
+{
+	static const char *const names[] = {
+		[LOG_LEVEL_DEBUG] = "debug",
+		[LOG_LEVEL_INFO] = "info",
+		[LOG_LEVEL_WARN] = "warn",
+		[LOG_LEVEL_ERROR] = "error",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcasecmp(value, names[i]) == 0) {
+			set_number(o, r->config, (int64_t)i);
+			return 0;
+		}
+	}
+	return fail(r, line, "%s must be debug, info, warn or error, not \"%s\"", o->name, value);
 }
 
 /* The next word of a list that commas separate, without white space; false at the end. */
@@ -608,6 +638,8 @@ static int set_option(struct reading *r, const struct option *o, const char *val
 		return set_numeric(r, o, value, line);
 	case OPTION_AUTH:
 		return set_auth(r, o, value, line);
+	case OPTION_LEVEL:
+		return set_level(r, o, value, line);
 	case OPTION_PROTOCOLS:
 		return set_protocols(r, o, value, line);
 	case OPTION_WORDS:
@@ -642,14 +674,15 @@ static size_t find_option(const char *name)
 	return i;
 }
 
-static bool is_ignored(const char *name)
+/* A name that ends with a dot stands for all behind it. */
+static bool is_listed(const char *const *list, size_t count, const char *name)
 {
-	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++) {
-		size_t len = strlen(ignored[i]);
+	for (size_t i = 0; i < count; i++) {
+		size_t len = strlen(list[i]);
 
-		if (ignored[i][len - 1] != '.' && strcmp(ignored[i], name) == 0)
+		if (list[i][len - 1] != '.' && strcmp(list[i], name) == 0)
 			return true;
-		if (ignored[i][len - 1] == '.' && strncmp(ignored[i], name, len) == 0 &&
+		if (list[i][len - 1] == '.' && strncmp(list[i], name, len) == 0 &&
 		    name[len] != '\0')
 			return true;
 	}
@@ -707,7 +740,7 @@ static int take_property(struct reading *r, const struct property *p)
 		return fail(r, p->line, "%s is not supported by this version, but as %s", p->key,
 			    hard->harmless);
 	}
-	if (hard == NULL && !is_ignored(name))
+	if (hard == NULL && !is_listed(ignored, sizeof(ignored) / sizeof(ignored[0]), name))
 		return fail(r, p->line, "unknown property \"%s\"", p->key);
 	note(r, CONFIG_IGNORED, p->key, p->line);
 	return 0;
@@ -1035,4 +1068,66 @@ bool config_allows_word(const struct config *c, const char word[4])
 			return true;
 	}
 	return false;
+}
+
+/* ---- a file that changed ---- */
+
+static size_t size_of(enum option_type type)
+{
+	switch (type) {
+	case OPTION_BOOL:
+		return sizeof(bool);
+	case OPTION_INT:
+		return sizeof(int32_t);
+	case OPTION_SIZE:
+		return sizeof(uint64_t);
+	case OPTION_TIME:
+		return sizeof(int64_t);
+	case OPTION_AUTH:
+		return sizeof(enum tls_client_auth);
+	case OPTION_LEVEL:
+		return sizeof(enum log_level);
+	case OPTION_PROTOCOLS:
+		return sizeof(unsigned);
+	case OPTION_TEXT:
+	case OPTION_TYPE:
+	case OPTION_SECRET:
+	case OPTION_WORDS:
+	case OPTION_SCHEMES:
+		break;
+	}
+	return sizeof(char *);
+}
+
+static bool is_same(const struct option *o, const struct config *a, const struct config *b)
+{
+	const char *in_a = (const char *)a + o->offset, *in_b = (const char *)b + o->offset;
+	const char *text_a, *text_b;
+
+	/* What comes of the two counts. */
+	if (o->type == OPTION_PROTOCOLS && a->tls_1_2 == b->tls_1_2 && a->tls_1_3 == b->tls_1_3)
+		return true;
+	if (!is_text(o->type))
+		return memcmp(in_a, in_b, size_of(o->type)) == 0;
+	text_a = *(char *const *)in_a;
+	text_b = *(char *const *)in_b;
+	return text_a == NULL || text_b == NULL ? text_a == text_b : strcmp(text_a, text_b) == 0;
+}
+
+bool config_waits(const struct config *running, const struct config *fresh,
+		  char names[CONFIG_NAMES_LEN])
+{
+	size_t len = 0;
+
+	names[0] = '\0';
+	for (size_t i = 0; i < OPTION_COUNT && len < CONFIG_NAMES_LEN; i++) {
+		const char *name = options[i].name;
+
+		if (is_same(&options[i], running, fresh) ||
+		    is_listed(reloaded, sizeof(reloaded) / sizeof(reloaded[0]), name))
+			continue;
+		len += (size_t)snprintf(names + len, CONFIG_NAMES_LEN - len, "%s%s",
+					len == 0 ? "" : ",", name);
+	}
+	return len > 0;
 }

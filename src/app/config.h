@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/cdefs.h"
+#include "base/log.h"
 #include "base/slice.h"
 #include "net/tls.h"
 
@@ -71,6 +72,7 @@ struct config {
 	int32_t max_acl_bytes;
 	uint64_t max_reply;         /* bytes of one reply */
 	uint64_t max_pending_bytes; /* memory of what is not yet replayed; above it writers wait */
+	enum log_level log_level;   /* the least that is logged */
 	char *words; /* four-letter words allowed, "ruok,srvr"; "*": all. config_allows_word reads
 			it */
 	/* who must prove what, and who may do all */
@@ -153,6 +155,12 @@ must_check int config_parse(struct slice text, const char *name, struct config *
 unsigned config_line(const struct config_report *report, const char *property);
 void config_fini(struct config *c); /* wipes secrets */
 void config_report_fini(struct config_report *report);
+
+/* Names, with commas between, of the properties that differ and that no reload takes. False where
+ * there are none. A property that follows from another one is named too. */
+enum { CONFIG_NAMES_LEN = 4096 };
+bool config_waits(const struct config *running, const struct config *fresh,
+		  char names[CONFIG_NAMES_LEN]);
 
 /* Whether 4lw.commands.whitelist allows a word of four letters. srvr always is, as in ZooKeeper. */
 bool config_allows_word(const struct config *c, const char word[4]);

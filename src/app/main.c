@@ -109,6 +109,7 @@ static int load_and_serve(const char *path, int only_test)
 	int rc = load(path, &config, &report, &tls) == 0 ? EXIT_OK : EXIT_USAGE;
 
 	if (rc == EXIT_OK && !only_test) {
+		log_set_level(config.log_level);
 		log_notes(&report);
 		config_report_fini(&report);
 		return serve(&config, tls, path);

@@ -154,36 +154,52 @@ static void on_loaded(evutil_socket_t fd, short what, void *arg)
 	s->stopping = true;
 }
 
-/* --- TLS --- */
+/* --- reload --- */
 
-/* Certificates, key and trust store are read anew, from where the file says now; the old ones stay
- * where the new ones are bad. Everything else in the file waits for a restart. */
+/* For those who come from now on; the old certificates stay where the new ones are bad. */
+static void renew_certificates(struct server *s, struct config *fresh,
+			       const struct config_report *report)
+{
+	struct setup_fault fault;
+	struct tls_context *tls;
+
+	/* Who is let in, and by which protocol, is no matter of a certificate. */
+	fresh->client_auth = s->config.client_auth;
+	fresh->tls_1_2 = s->config.tls_1_2;
+	fresh->tls_1_3 = s->config.tls_1_3;
+	tls = setup_tls(fresh, &fault);
+	if (!tls) {
+		log_error("reload.refused", LOG_INT("line", config_line(report, fault.property)),
+			  LOG_TEXT("property", fault.property), LOG_TEXT("reason", fault.reason));
+		return;
+	}
+	gate_set_tls(s->gate, tls);
+	tls_context_unref(s->tls);
+	s->tls = tls;
+	log_info("reload.done", LOG_TEXT("certificate", fresh->cert_file));
+}
+
+/* The file is read anew: certificate, key and its password, and trust store, from where it says
+ * now, and the level of the log. Everything else in it waits for a restart. */
 static void reload(struct server *s)
 {
 	struct config_report report;
 	struct config fresh;
-	struct setup_fault fault;
-	struct tls_context *tls;
+	char names[CONFIG_NAMES_LEN];
 
 	notify_reloading();
 	if (config_load(s->config_path, &fresh, &report) != 0) {
 		log_error("reload.refused", LOG_INT("line", report.line),
 			  LOG_TEXT("reason", report.reason));
-	} else if (!s->tls || fresh.secure_port == CONFIG_NO_PORT) {
-		log_info("reload.done", LOG_TEXT("certificate", "none"));
 	} else {
-		tls = setup_tls(&fresh, &fault);
-		if (tls) {
-			gate_set_tls(s->gate, tls);
-			tls_context_unref(s->tls);
-			s->tls = tls;
-			log_info("reload.done", LOG_TEXT("certificate", fresh.cert_file));
-		} else {
-			log_error("reload.refused",
-				  LOG_INT("line", config_line(&report, fault.property)),
-				  LOG_TEXT("property", fault.property),
-				  LOG_TEXT("reason", fault.reason));
-		}
+		log_set_level(fresh.log_level);
+		if (config_waits(&s->config, &fresh, names))
+			log_warn("reload.waits", LOG_TEXT("properties", names),
+				 LOG_TEXT("reason", "a restart takes them"));
+		if (s->tls)
+			renew_certificates(s, &fresh, &report);
+		else
+			log_info("reload.done", LOG_TEXT("certificate", "none"));
 	}
 	config_fini(&fresh);
 	config_report_fini(&report);

@@ -30,6 +30,29 @@ def test_every_line_is_an_event(make_server, authority):
     assert not [line for line in lines if " event=forged" in line.split("reason=")[0].split('"')[0]]
 
 
+def test_levels(make_server):
+    """What is below the level is not written; the level is read at the start, and again on SIGHUP."""
+    server = make_server(zoolite__logLevel="warn")
+    server.client().close_session()
+    assert "level=info" not in server.log() and "level=debug" not in server.log()
+
+    def set_level(level, tick):
+        server.config.update({"zoolite.logLevel": level, "tickTime": tick})
+        server.write_config()
+        since = server.log_size()
+        server.hangup()
+        return since
+    # A line of the reload itself tells when it is over: at warn level too, for tickTime waits.
+    since = set_level("debug", 2001)
+    server.wait_log(r"level=info event=reload\.done", since)
+    server.client().close_session()
+    server.wait_log(r"level=debug event=session\.closed", since)
+    since = set_level("warn", 2002)
+    server.wait_log(r"level=warn event=reload\.waits", since)
+    server.client().close_session()
+    assert not re.search("level=(info|debug)", server.log()[since:])
+
+
 def test_a_start_and_a_stop_are_told(make_server):
     server = make_server()
     server.wait_log(r"event=server\.starting ")

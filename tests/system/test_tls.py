@@ -207,6 +207,30 @@ def test_reload_on_hangup(make_server, authority):
     assert inside.call(zk.exists("/")).err == 0
 
 
+def test_reload_leaves_the_rest_to_a_restart(make_server, authority):
+    """Who is let in, by which protocols, and all that is no certificate, is as it was; the log names what waits."""
+    server = make_server(ssl__enabledProtocols="TLSv1.3")
+    old = servers.tls_context(authority, "client", maximum=ssl.TLSVersion.TLSv1_2)
+    server.config.update({"ssl.clientAuth": "none", "ssl.enabledProtocols": "TLSv1.2,TLSv1.3", "maxCnxns": 1,
+                          "zoolite.logLevel": "debug"})
+    for _ in range(2):
+        server.write_config()
+        since = server.log_size()
+        server.hangup()
+        server.wait_log(r"event=reload\.done", since)
+        line = server.wait_log(r"event=reload\.waits properties=(\S+) ", since)
+        assert line.group(1) == "maxCnxns,ssl.clientAuth,ssl.enabledProtocols"
+        assert not isinstance(enter(server, servers.tls_context(authority, None)), zk.ConnectReply)
+        assert not isinstance(enter(server, old), zk.ConnectReply)
+        assert isinstance(enter(server, servers.tls_context(authority, "client")), zk.ConnectReply)
+    server.config.update({"maxCnxns": None, "ssl.clientAuth": "need", "ssl.enabledProtocols": "TLSv1.3"})
+    server.write_config()
+    since = server.log_size()
+    server.hangup()
+    server.wait_log(r"event=reload\.done", since)
+    assert "event=reload.waits" not in server.log()[since:]
+
+
 def test_failed_reload_changes_nothing(make_server, authority):
     server = make_server()
     with open(os.path.join(server.directory, "broken.pem"), "w", encoding="ascii") as file:
@@ -215,8 +239,9 @@ def test_failed_reload_changes_nothing(make_server, authority):
     server.write_config()
     since = server.log_size()
     server.hangup()
-    line = server.wait_log(r"^.*event=reload\.refused.*$", since).group(0)
-    assert "broken.pem" in line
+    number = list(server.config).index("ssl.keyStore.location") + 1
+    line = server.wait_log(r"^.*event=reload\.refused line=%d property=ssl.keyStore.location .*$" % number, since)
+    assert "broken.pem" in line.group(0)
     assert isinstance(enter(server, servers.tls_context(authority)), zk.ConnectReply)
 
 

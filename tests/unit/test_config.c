@@ -466,6 +466,65 @@ static void test_words(void **state)
 		     "zoo.cfg:3: 4lw.commands.whitelist: \"status\" is no four-letter word");
 }
 
+static void test_log_levels(void **state)
+{
+	(void)state;
+	expect_good(PLAIN);
+	assert_int_equal(config.log_level, LOG_LEVEL_INFO);
+	expect_good(PLAIN "zoolite.logLevel=debug\n");
+	assert_int_equal(config.log_level, LOG_LEVEL_DEBUG);
+	expect_good(PLAIN "zoolite.logLevel=WARN\n");
+	assert_int_equal(config.log_level, LOG_LEVEL_WARN);
+	expect_good(PLAIN "zoolite.logLevel=error\n");
+	assert_int_equal(config.log_level, LOG_LEVEL_ERROR);
+	expect_error(PLAIN "zoolite.logLevel=trace\n",
+		     "zoo.cfg:3: zoolite.logLevel must be debug, info, warn or error, not "
+		     "\"trace\"");
+}
+
+static void expect_waits(const char *before, const char *after, const char *names)
+{
+	struct config_report old_report;
+	char got[CONFIG_NAMES_LEN];
+	struct config old;
+
+	assert_int_equal(config_parse(slice_of(before), "old.cfg", &old, &old_report), 0);
+	expect_good(after);
+	assert_int_equal(config_waits(&old, &config, got), *names != '\0');
+	assert_string_equal(got, names);
+	config_fini(&old);
+	config_report_fini(&old_report);
+}
+
+/* One option of each type; what a reload takes; no more than differs. */
+static void test_what_waits(void **state)
+{
+	(void)state;
+	expect_waits(TLS, TLS, "");
+	expect_waits(TLS, TLS "maxCnxns=0\nssl.clientAuth=need\n4lw.commands.whitelist=srvr\n", "");
+	expect_waits(TLS, TLS "4lw.commands.whitelist=*\n", "4lw.commands.whitelist");
+	expect_waits(TLS, TLS "extendedTypesEnabled=true\n", "extendedTypesEnabled");
+	expect_waits(TLS, TLS "maxCnxns=3\n", "maxCnxns");
+	expect_waits(TLS "zoolite.cacheSize=1g\n", TLS, "zoolite.cacheSize");
+	expect_waits(TLS "zoolite.replayDelay=1s\n", TLS "zoolite.replayDelay=2s\n",
+		     "zoolite.replayDelay");
+	expect_waits(TLS, TLS "ssl.clientAuth=none\n", "ssl.clientAuth");
+	expect_waits(TLS, TLS "ssl.enabledProtocols=TLSv1.2\n", "ssl.enabledProtocols");
+	expect_waits(TLS, TLS "ssl.enabledProtocols=TLSv1.2,TLSv1.3\n", "");
+	expect_waits(TLS "dataDir=/e\n", TLS, "dataDir");
+	expect_waits(TLS, TLS "clientPort=1\nmaxClientCnxns=1\n", "clientPort,maxClientCnxns");
+	expect_waits(TLS, TLS "tickTime=1000\n", "tickTime,minSessionTimeout,maxSessionTimeout");
+	expect_waits(TLS,
+		     "dataDir=/d\nsecureClientPort=2281\nssl.keyStore.location=a\n"
+		     "ssl.keyStore.password=b\nssl.trustStore.location=c\nssl.trustStore.type=PEM\n"
+		     "zoolite.logLevel=debug\n",
+		     "");
+	expect_waits(TLS,
+		     "dataDir=/d\nsecureClientPort=2281\nzoolite.certFile=x\nzoolite.keyFile=y\n"
+		     "zoolite.trustFile=z\n",
+		     "");
+}
+
 static void test_long_values(void **state)
 {
 	char text[4096];
@@ -635,6 +694,8 @@ int main(void)
 		TEST(test_enforced_schemes),
 		TEST(test_last_one_counts),
 		TEST(test_words),
+		TEST(test_log_levels),
+		TEST(test_what_waits),
 		TEST(test_long_values),
 		TEST(test_long_names),
 		TEST(test_lines),
