@@ -2,6 +2,7 @@
 #include <event2/event.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -65,32 +66,54 @@ static void complain(const char *text)
 
 /* FILE:LINE: property: reason */
 static void complain_of(const char *path, const struct config_report *report,
-			const struct setup_fault *fault)
+			const struct setup_fault *fault, const char *kind)
 {
 	unsigned line = config_line(report, fault->property);
 	char text[CONFIG_ERROR_LEN];
 
-	snprintf(text, sizeof(text), "%.*s:%u: %s: %s", PATH_MAX, path, line, fault->property,
-		 fault->reason);
+	snprintf(text, sizeof(text), "%.*s:%u: %s%s: %s", PATH_MAX, path, line, kind,
+		 fault->property, fault->reason);
 	complain(text);
 }
 
-/* -1 where the file or what it names is wrong, which has been said then. */
-static int load(const char *path, struct config *config, struct config_report *report,
-		struct tls_context **tls)
+/* What the file names. The exit status where it will not do, which has been said then. */
+static int check(const char *path, struct config *config, struct config_report *report,
+		 struct tls_context **tls, bool only_test)
 {
 	struct setup_fault fault;
 
+	switch (setup_check(config, tls, &fault)) {
+	case SETUP_GOOD:
+		return EXIT_OK;
+	case SETUP_DOUBTFUL:
+		if (only_test)
+			complain_of(path, report, &fault, "warning: ");
+		else
+			log_warn("config.doubtful", LOG_TEXT("property", fault.property),
+				 LOG_INT("line", config_line(report, fault.property)),
+				 LOG_TEXT("reason", fault.reason));
+		return EXIT_OK;
+	case SETUP_FAILED:
+		complain_of(path, report, &fault, "");
+		return EXIT_FAILED;
+	case SETUP_WRONG:
+		break;
+	}
+	complain_of(path, report, &fault, "");
+	return EXIT_USAGE;
+}
+
+/* The file and what it names. The exit status where it will not do, which has been said then. */
+static int load(const char *path, struct config *config, struct config_report *report,
+		struct tls_context **tls, bool only_test)
+{
 	*tls = NULL;
 	if (config_load(path, config, report) != 0) {
 		complain(report->error);
-		return -1;
+		return EXIT_USAGE;
 	}
-	if (setup_check(config, tls, &fault) != 0) {
-		complain_of(path, report, &fault);
-		return -1;
-	}
-	return 0;
+	log_set_level(config->log_level);
+	return check(path, config, report, tls, only_test);
 }
 
 static void say_good(const char *path)
@@ -101,15 +124,14 @@ static void say_good(const char *path)
 	mem_free(name);
 }
 
-static int load_and_serve(const char *path, int only_test)
+static int load_and_serve(const char *path, bool only_test)
 {
 	struct config_report report;
 	struct config config;
 	struct tls_context *tls;
-	int rc = load(path, &config, &report, &tls) == 0 ? EXIT_OK : EXIT_USAGE;
+	int rc = load(path, &config, &report, &tls, only_test);
 
 	if (rc == EXIT_OK && !only_test) {
-		log_set_level(config.log_level);
 		log_notes(&report);
 		config_report_fini(&report);
 		return serve(&config, tls, path);
@@ -133,7 +155,7 @@ static int complain_of_option(void)
 
 int main(int argc, char **argv)
 {
-	int only_test = 0;
+	bool only_test = false;
 	int opt;
 
 	/* A reload that is asked for before there is a loop to do it must not end the start. */
@@ -145,7 +167,7 @@ int main(int argc, char **argv)
 	while ((opt = getopt(argc, argv, "tVh")) != -1) {
 		switch (opt) {
 		case 't':
-			only_test = 1;
+			only_test = true;
 			break;
 		case 'V':
 			printf("zoolited %s (%s)\n", PACKAGE_VERSION, RELEASE_DATE);

@@ -176,6 +176,10 @@ static void renew_certificates(struct server *s, struct config *fresh,
 	gate_set_tls(s->gate, tls);
 	tls_context_unref(s->tls);
 	s->tls = tls;
+	if (setup_is_out_of_date(fresh, tls, &fault))
+		log_warn("config.doubtful", LOG_TEXT("property", fault.property),
+			 LOG_INT("line", config_line(report, fault.property)),
+			 LOG_TEXT("reason", fault.reason));
 	log_info("reload.done", LOG_TEXT("certificate", fresh->cert_file));
 }
 

@@ -46,20 +46,66 @@ struct tls_context *setup_tls(const struct config *c, struct setup_fault *fault)
 	return tls;
 }
 
-static int check_host(const char *property, const char *host, struct setup_fault *fault)
+bool setup_is_out_of_date(const struct config *c, const struct tls_context *tls,
+			  struct setup_fault *fault)
 {
-	fault->property = property;
-	return host ? listen_check_host(host, fault->reason, sizeof(fault->reason)) : 0;
+	fault->property = property_of(c, TLS_PART_CERT);
+	return tls_context_is_out_of_date(tls, fault->reason);
 }
 
-int setup_check(const struct config *c, struct tls_context **tls, struct setup_fault *fault)
+static enum setup_rc check_host(const char *property, const char *host, struct setup_fault *fault)
 {
+	fault->property = property;
+	if (!host)
+		return SETUP_GOOD;
+	switch (listen_check_host(host, fault->reason, sizeof(fault->reason))) {
+	case LISTEN_HOST_GOOD:
+		return SETUP_GOOD;
+	case LISTEN_HOST_UNKNOWN:
+		return SETUP_FAILED;
+	case LISTEN_HOST_BAD:
+		break;
+	}
+	return SETUP_WRONG;
+}
+
+static enum setup_rc check_tls(const struct config *c, struct tls_context **tls,
+			       struct setup_fault *fault)
+{
+	struct config checked = *c; /* borrows */
+	struct tls_fault found;
+
+	if (!c->cert_file && !c->trust_file)
+		return SETUP_GOOD;
+	if (!c->cert_file) {
+		if (tls_check_trust(c->trust_file, &found) == 0)
+			return SETUP_GOOD;
+		tell_tls(c, &found, fault);
+		return SETUP_WRONG;
+	}
+	/* Without a port nobody comes who would have to be judged. */
+	if (c->secure_port == CONFIG_NO_PORT && !c->trust_file)
+		checked.client_auth = TLS_CLIENT_AUTH_NONE;
+	*tls = setup_tls(&checked, fault);
+	if (!*tls)
+		return SETUP_WRONG;
+	return setup_is_out_of_date(c, *tls, fault) ? SETUP_DOUBTFUL : SETUP_GOOD;
+}
+
+enum setup_rc setup_check(const struct config *c, struct tls_context **tls,
+			  struct setup_fault *fault)
+{
+	enum setup_rc rc;
+
 	*tls = NULL;
-	if (check_host("clientPortAddress", c->client_host, fault) != 0 ||
-	    check_host("secureClientPortAddress", c->secure_host, fault) != 0)
-		return -1;
-	if (c->secure_port == CONFIG_NO_PORT)
-		return 0;
-	*tls = setup_tls(c, fault);
-	return *tls ? 0 : -1;
+	rc = check_host("clientPortAddress", c->client_host, fault);
+	if (rc == SETUP_GOOD)
+		rc = check_host("secureClientPortAddress", c->secure_host, fault);
+	if (rc == SETUP_GOOD)
+		rc = check_tls(c, tls, fault);
+	if (*tls && c->secure_port == CONFIG_NO_PORT) {
+		tls_context_unref(*tls);
+		*tls = NULL;
+	}
+	return rc;
 }

@@ -4,6 +4,8 @@
 #ifndef APP_SETUP_H
 #define APP_SETUP_H
 
+#include <stdbool.h>
+
 #include "app/config.h"
 #include "base/cdefs.h"
 #include "net/tls.h"
@@ -15,13 +17,23 @@ struct setup_fault {
 	char reason[SETUP_REASON_LEN];
 };
 
-/* The context of secureClientPort, from the files as they are now. NULL with fault. */
+/* A context for secureClientPort, from the files as they are now. NULL with fault. */
 must_check struct tls_context *setup_tls(const struct config *c, struct setup_fault *fault);
 
-/* Check all of it. *tls is the context that the check made, the caller's to unref; NULL without a
- * secureClientPort. -1 with fault: the configuration is wrong, and trying again will not help. A
- * port in use is none of this. */
-must_check int setup_check(const struct config *c, struct tls_context **tls,
-			   struct setup_fault *fault);
+/* Whether the server's certificate is not valid today, told in fault. */
+bool setup_is_out_of_date(const struct config *c, const struct tls_context *tls,
+			  struct setup_fault *fault);
+
+enum setup_rc {
+	SETUP_GOOD,
+	SETUP_DOUBTFUL, /* it will do, but somebody should read fault */
+	SETUP_WRONG,    /* the configuration is: trying again will not help */
+	SETUP_FAILED,   /* at this moment, as where no name server answers */
+};
+/* Check all that the configuration names, certificates without a secureClientPort too. *tls is the
+ * context that the check made for it, the caller's to unref; NULL without that port or a good one.
+ * fault says more where it is not good. A port in use is none of this. */
+must_check enum setup_rc setup_check(const struct config *c, struct tls_context **tls,
+				     struct setup_fault *fault);
 
 #endif

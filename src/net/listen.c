@@ -64,32 +64,35 @@ static void tell_port(int fd, uint16_t *bound_port)
 		*bound_port = address_port(&at);
 }
 
-/* What host and service (may be NULL) mean, to be freed; NULL with why. */
-static struct addrinfo *resolve(const char *host, const char *service, const char **why)
+/* What host and service (may be NULL) mean, to be freed; NULL with getaddrinfo's code and why. */
+static struct addrinfo *resolve(const char *host, const char *service, int *code, const char **why)
 {
 	struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV,
 				  .ai_socktype = SOCK_STREAM };
 	struct addrinfo *list = NULL;
-	int rc = getaddrinfo(host, service, &hints, &list);
 
-	if (rc == 0)
+	*code = getaddrinfo(host, service, &hints, &list);
+	if (*code == 0)
 		return list;
-	*why = rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc);
+	*why = *code == EAI_SYSTEM ? strerror(errno) : gai_strerror(*code);
 	return NULL;
 }
 
-int listen_check_host(const char *host, char *reason, size_t reason_len)
+enum listen_host listen_check_host(const char *host, char *reason, size_t reason_len)
 {
+	struct addrinfo *list;
 	const char *why;
-	struct addrinfo *list = resolve(host, NULL, &why);
+	int code;
 
-	if (!list) {
-		/* No name is longer. */
-		snprintf(reason, reason_len, "%.*s: %s", HOST_MAX_LEN, host, why);
-		return -1;
+	list = resolve(host, NULL, &code, &why);
+	if (list) {
+		freeaddrinfo(list);
+		return LISTEN_HOST_GOOD;
 	}
-	freeaddrinfo(list);
-	return 0;
+	/* No name is longer. */
+	snprintf(reason, reason_len, "%.*s: %s", HOST_MAX_LEN, host, why);
+	return code == EAI_AGAIN || code == EAI_MEMORY || code == EAI_SYSTEM ? LISTEN_HOST_UNKNOWN
+									     : LISTEN_HOST_BAD;
 }
 
 int listen_open(const char *host, uint16_t port, int backlog, uint16_t *bound_port, char *reason,
@@ -100,10 +103,11 @@ int listen_open(const char *host, uint16_t port, int backlog, uint16_t *bound_po
 	char service[PORT_TEXT_LEN];
 	struct addrinfo *list;
 	const char *why;
+	int code;
 	int fd;
 
 	snprintf(service, sizeof(service), "%u", port);
-	list = resolve(host, service, &why);
+	list = resolve(host, service, &code, &why);
 	if (!list) {
 		snprintf(reason, reason_len, "%s port %u: %s", shown, port, why);
 		return -1;

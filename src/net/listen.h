@@ -14,7 +14,13 @@
 must_check int listen_open(const char *host, uint16_t port, int backlog, uint16_t *bound_port,
 			   char *reason, size_t reason_len);
 
-/* Whether a host to listen at means an address at all. -1 with a line in reason. */
-must_check int listen_check_host(const char *host, char *reason, size_t reason_len);
+/* Whether a host to listen at means an address at all; a line in reason where it is not known to do
+ * so. */
+enum listen_host {
+	LISTEN_HOST_GOOD,
+	LISTEN_HOST_BAD,
+	LISTEN_HOST_UNKNOWN, /* it could not be found out: another time it may be */
+};
+must_check enum listen_host listen_check_host(const char *host, char *reason, size_t reason_len);
 
 #endif

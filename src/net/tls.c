@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -22,12 +23,15 @@
 #include "net/cork.h"
 
 enum {
-	NAME_SHOWN = 96,                  /* two of them and some words make a reason */
+	NAME_SHOWN = 96, /* two of them and some words make a reason */
+	DAY_LEN = 32,
 	LEAST_SECURITY_LEVEL = 2,         /* no RSA below 2048 bits, no SHA-1 */
 	MAX_HELD_BYTES = 4 * 1024 * 1024, /* far above what one turn writes */
 	ALERT_REASONS =
 		SSL_AD_REASON_OFFSET, /* reasons from here on are alerts that the peer sent */
 };
+
+#define NO_LIBRARY "the TLS library does not start: %s"
 
 struct tls_context {
 	SSL_CTX *ssl;
@@ -166,26 +170,33 @@ static int load_identity(SSL_CTX *ssl, const struct tls_options *o, struct tls_f
 	return 0;
 }
 
+/* The file is read where it is named, though nobody may be asked for a certificate. */
+static int read_trust(SSL_CTX *ssl, const char *file, struct tls_fault *fault)
+{
+	STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(file);
+
+	if (!names || SSL_CTX_load_verify_file(ssl, file) != 1) {
+		sk_X509_NAME_pop_free(names, X509_NAME_free);
+		return fail(fault, TLS_PART_TRUST, "%s: no usable CA certificate: %s", shown(file),
+			    first_error());
+	}
+	SSL_CTX_set_client_CA_list(ssl, names); /* takes it */
+	return 0;
+}
+
 static int load_trust(SSL_CTX *ssl, const struct tls_options *o, struct tls_fault *fault)
 {
 	int mode = SSL_VERIFY_PEER;
-	STACK_OF(X509_NAME) * names;
 
+	if (o->trust_file && read_trust(ssl, o->trust_file, fault) != 0)
+		return -1;
 	if (o->client_auth == TLS_CLIENT_AUTH_NONE) {
 		SSL_CTX_set_verify(ssl, SSL_VERIFY_NONE, NULL);
 		return 0;
 	}
-	if (!o->trust_file) {
+	if (!o->trust_file)
 		return fail(fault, TLS_PART_TRUST,
 			    "client certificates are asked for, but no file of trusted CAs is set");
-	}
-	names = SSL_load_client_CA_file(o->trust_file);
-	if (!names || SSL_CTX_load_verify_file(ssl, o->trust_file) != 1) {
-		sk_X509_NAME_pop_free(names, X509_NAME_free);
-		return fail(fault, TLS_PART_TRUST, "%s: no usable CA certificate: %s",
-			    shown(o->trust_file), first_error());
-	}
-	SSL_CTX_set_client_CA_list(ssl, names); /* takes it */
 	/* As in Java, a trusted certificate ends the chain, a root or not. */
 	X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ssl), X509_V_FLAG_PARTIAL_CHAIN);
 	if (o->client_auth == TLS_CLIENT_AUTH_NEED)
@@ -232,8 +243,7 @@ struct tls_context *tls_context_new(const struct tls_options *o, struct tls_faul
 	ERR_clear_error();
 	c->ssl = SSL_CTX_new(TLS_server_method());
 	if (!c->ssl) {
-		(void)fail(fault, TLS_PART_LIBRARY, "the TLS library does not start: %s",
-			   first_error());
+		(void)fail(fault, TLS_PART_LIBRARY, NO_LIBRARY, first_error());
 		goto failed;
 	}
 	if (set_protocol(c->ssl, o, fault) != 0 || load_identity(c->ssl, o, fault) != 0 ||
@@ -244,6 +254,48 @@ failed:
 	ERR_clear_error();
 	tls_context_unref(c);
 	return NULL;
+}
+
+int tls_check_trust(const char *file, struct tls_fault *fault)
+{
+	SSL_CTX *ssl;
+	int rc;
+
+	ERR_clear_error();
+	ssl = SSL_CTX_new(TLS_server_method());
+	if (ssl)
+		rc = read_trust(ssl, file, fault);
+	else
+		rc = fail(fault, TLS_PART_LIBRARY, NO_LIBRARY, first_error());
+	SSL_CTX_free(ssl);
+	ERR_clear_error();
+	return rc;
+}
+
+static void write_day(const ASN1_TIME *at, char day[DAY_LEN])
+{
+	struct tm tm;
+
+	if (ASN1_TIME_to_tm(at, &tm) != 1 || strftime(day, DAY_LEN, "%Y-%m-%d", &tm) == 0)
+		snprintf(day, DAY_LEN, "an unreadable day");
+}
+
+bool tls_context_is_out_of_date(const struct tls_context *c, char reason[TLS_REASON_LEN])
+{
+	const X509 *cert = SSL_CTX_get0_certificate(c->ssl);
+	char day[DAY_LEN];
+
+	if (X509_cmp_current_time(X509_get0_notAfter(cert)) < 0) {
+		write_day(X509_get0_notAfter(cert), day);
+		set_reason(reason, "the certificate has expired on %s", day);
+		return true;
+	}
+	if (X509_cmp_current_time(X509_get0_notBefore(cert)) > 0) {
+		write_day(X509_get0_notBefore(cert), day);
+		set_reason(reason, "the certificate is not valid before %s", day);
+		return true;
+	}
+	return false;
 }
 
 struct tls_context *tls_context_ref(struct tls_context *c)

@@ -36,6 +36,11 @@ struct tls_context;
 /* NULL with fault. */
 must_check struct tls_context *tls_context_new(const struct tls_options *o,
 					       struct tls_fault *fault);
+/* Whether the server's certificate is not valid today, which peers will not like, with a line in
+ * reason that names the day. */
+bool tls_context_is_out_of_date(const struct tls_context *c, char reason[TLS_REASON_LEN]);
+/* The file of CAs alone. -1 with fault. */
+must_check int tls_check_trust(const char *file, struct tls_fault *fault);
 struct tls_context *tls_context_ref(struct tls_context *c);
 void tls_context_unref(struct tls_context *c);
 

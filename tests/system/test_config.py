@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 
+import certs
 import servers
 
 
@@ -231,6 +232,58 @@ def test_long_name_of_the_file(run, authority, tmp_path):
         done = run("-t", str(path))
         assert done.returncode == 2 and done.stderr.startswith(str(path) + ":"), done.stderr
         assert end in done.stderr, done.stderr
+
+
+def test_files_are_checked_without_a_port_too(run, authority, tmp_path):
+    """What a file names is looked at, though nothing of it is used yet."""
+    plain = {"secureClientPort": None, "clientPort": 0}
+    assert run("-t", config=tls_text(authority, **plain)).returncode == 0
+    assert run("-t", config=tls_text(authority, zoolite__trustFile=None, **plain)).returncode == 0
+    alone = tls_text(authority, zoolite__certFile=None, zoolite__keyFile=None, **plain)
+    assert run("-t", config=alone).returncode == 0
+    for name in ("certFile", "keyFile", "trustFile"):
+        text = tls_text(authority, **{"zoolite__" + name: "/nonexistent/gone.pem"}, **plain)
+        expect_refused(run, tmp_path, text, "zoolite." + name, "/nonexistent/gone.pem")
+    expect_refused(run, tmp_path, alone.replace(authority.ca, "/nonexistent/ca.pem"), "zoolite.trustFile",
+                   "/nonexistent/ca.pem")
+
+
+def test_trust_is_checked_though_nobody_is_asked(run, authority, tmp_path):
+    text = tls_text(authority, zoolite__trustFile="/nonexistent/ca.pem", ssl__clientAuth="none")
+    expect_refused(run, tmp_path, text, "zoolite.trustFile", "/nonexistent/ca.pem")
+
+
+@pytest.mark.parametrize("port", ["secureClientPort", "clientPort"])
+@pytest.mark.parametrize("dates, reason", [
+    (("20200101000000Z", "20210203000000Z"), "the certificate has expired on 2021-02-03"),
+    (("20600405000000Z", "20610101000000Z"), "the certificate is not valid before 2060-04-05")])
+def test_certificate_that_is_out_of_date(run, authority, tmp_path, dates, reason, port):
+    """A warning with the day and where the file is named; the configuration is good."""
+    authority.issue("dated", "/O=Zoolite Test/CN=localhost", extensions=certs.SERVER_EXT, dates=dates)
+    text = tls_text(authority, zoolite__certFile=authority.cert("dated"), zoolite__keyFile=authority.key("dated"),
+                    **{"secureClientPort": None, port: 0})
+    done = run("-t", config=text)
+    path = tmp_path / "zoo.cfg"
+    assert (done.returncode, done.stdout) == (0, "%s: good\n" % path)
+    assert done.stderr == "%s:%d: warning: zoolite.certFile: %s\n" % (path, line_of("zoolite.certFile", text), reason)
+
+
+def test_name_that_nobody_can_look_up_just_now(tmp_path):
+    """No fault of the configuration: status 1, so that the service manager tries again."""
+    library = str(tmp_path / "noresolver.so")
+    source = os.path.join(servers.REPOSITORY, "tests", "lib", "noresolver.c")
+    subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    path = tmp_path / "zoo.cfg"
+    options = ":".join(filter(None, [os.environ.get("ASAN_OPTIONS"), "verify_asan_link_order=0"]))
+    environment = dict(os.environ, LD_PRELOAD=library, ASAN_OPTIONS=options)
+    for host, status in (("registry.example", 1), ("127.0.0.1", 0)):
+        path.write_text(GOOD + "clientPortAddress=%s\n" % host)
+        done = subprocess.run([servers.find_zoolited(), "-t", str(path)], capture_output=True, text=True, timeout=60,
+                              check=False, env=environment)
+        assert done.returncode == status, done.stderr
+        if status:
+            assert done.stderr.startswith("%s:3: clientPortAddress: %s: " % (path, host))
+            assert done.stderr.count("\n") == 1
 
 
 def test_broken_certificate_stops_the_start(make_server, tmp_path):

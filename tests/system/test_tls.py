@@ -231,6 +231,45 @@ def test_reload_leaves_the_rest_to_a_restart(make_server, authority):
     assert "event=reload.waits" not in server.log()[since:]
 
 
+def test_reload_without_port_and_trust_opens_no_door(make_server, authority):
+    """A file that is good for a server without TLS: this one asks for certificates, so it keeps what it has."""
+    server = make_server()
+    server.config.update({"secureClientPort": None, "secureClientPortAddress": None, "ssl.trustStore.location": None,
+                          "ssl.clientAuth": None})
+    server.write_config()
+    since = server.log_size()
+    server.hangup()
+    server.wait_log(r"event=reload\.refused .*trusted CAs", since)
+    assert not isinstance(enter(server, servers.tls_context(authority, None)), zk.ConnectReply)
+    assert isinstance(enter(server, servers.tls_context(authority)), zk.ConnectReply)
+
+
+def issue_dated(authority, name, first, last):
+    authority.issue(name, "/O=Zoolite Test/CN=localhost", extensions=certs.SERVER_EXT, dates=(first, last))
+
+
+def test_server_certificate_that_is_out_of_date(make_server, authority):
+    """It serves, for it may be all there is; the log says so at the start and at each reload, with the day."""
+    issue_dated(authority, "old-server", "20200101000000Z", "20210203000000Z")
+    server = make_server(ssl__keyStore__location=authority.both("old-server"))
+    expected = (r"level=warn event=config\.doubtful property=ssl\.keyStore\.location line=\d+ "
+                'reason="the certificate has expired on 2021-02-03"')
+    server.wait_log(expected)
+    context = servers.tls_context(authority)
+    context.verify_mode = ssl.CERT_NONE
+    assert isinstance(enter(server, context), zk.ConnectReply)
+    since = server.log_size()
+    server.hangup()
+    server.wait_log(expected, since)
+    server.wait_log(r"event=reload\.done", since)
+    server.config["ssl.keyStore.location"] = authority.both("server")
+    server.write_config()
+    since = server.log_size()
+    server.hangup()
+    server.wait_log(r"event=reload\.done", since)
+    assert "config.doubtful" not in server.log()[since:]
+
+
 def test_failed_reload_changes_nothing(make_server, authority):
     server = make_server()
     with open(os.path.join(server.directory, "broken.pem"), "w", encoding="ascii") as file:
