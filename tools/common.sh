@@ -10,13 +10,15 @@ say()
 	printf '%s\n' "$*" >&2
 }
 
+# What stands before a command of root's: nothing for root, who may have no sudo.
+sudo_word()
+{
+	[ "$(id -u)" -eq 0 ] || printf 'sudo '
+}
+
 as_root()
 {
-	if [ "$(id -u)" -eq 0 ]; then
-		env DEBIAN_FRONTEND=noninteractive "$@"
-	else
-		sudo env DEBIAN_FRONTEND=noninteractive "$@"
-	fi
+	$(sudo_word) env DEBIAN_FRONTEND=noninteractive "$@"
 }
 
 missing_packages()	# PACKAGE...
