@@ -22,9 +22,16 @@ dist_man_MANS += src/app/zoolited.8
 sampledir = $(sysconfdir)/zoolite
 dist_sample_DATA = src/app/zoo.cfg.sample
 
+# Without libsystemd the server tells nobody that it is ready or alive, so nobody may wait for that.
+if HAVE_LIBSYSTEMD
+unit_edit = -e 's|@type[@]|notify|'
+else
+unit_edit = -e 's|@type[@]|exec|' -e '/^NotifyAccess=/d' -e '/^WatchdogSec=/d'
+endif
+
 systemdsystemunit_DATA = src/app/zoolite.service
 EXTRA_DIST += src/app/zoolite.service.in
 CLEANFILES += src/app/zoolite.service
 src/app/zoolite.service: src/app/zoolite.service.in Makefile
-	$(AM_V_GEN)$(MKDIR_P) $(@D) && sed -e 's|@sbindir[@]|$(sbindir)|g' -e 's|@sysconfdir[@]|$(sysconfdir)|g' \
-		-e 's|@localstatedir[@]|$(localstatedir)|g' $(srcdir)/src/app/zoolite.service.in >$@.tmp && mv $@.tmp $@
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && sed $(unit_edit) -e 's|@sbindir[@]|$(sbindir)|g' -e 's|@sysconfdir[@]|$(sysconfdir)|g' \
+		$(srcdir)/src/app/zoolite.service.in >$@.tmp && mv $@.tmp $@
