@@ -8,7 +8,7 @@
 void notify_ready(void);
 void notify_reloading(void);
 void notify_stopping(void);
-/* Tell that the loop turns, if half of the watchdog's time has passed. */
+/* Tell that the loop turns, if a quarter of the watchdog's time has passed. */
 void notify_alive(int64_t now_ms);
 /* How long the loop may sleep: half of the watchdog's time, or most_ms. */
 int64_t notify_wait_ms(int64_t most_ms);

@@ -2,7 +2,8 @@
  * so. The test speaks through files in the directory $SLOWDISK_DIR:
  *
  *   hang-sync   fdatasync and fsync do not return while it is there
- *   drag        each read and write of the main thread, which runs the core's loop, takes DRAG_US
+ *   hang-core   likewise reads and writes of the main thread, which runs the core's loop
+ *   drag        each read and write of the main thread takes DRAG_US
  *   slow-write  the main thread's next write takes SLOW_US; the file is gone then
  *   slow-read   likewise its next read
  */
@@ -31,9 +32,9 @@ static bool is_said(const char *word)
 	return control >= 0 && faccessat(control, word, F_OK, 0) == 0;
 }
 
-static void wait_for_disk(void)
+static void wait_while(const char *word)
 {
-	while (is_said("hang-sync"))
+	while (is_said(word))
 		usleep(LOOK_US);
 }
 
@@ -41,6 +42,7 @@ static void be_slow(const char *once)
 {
 	if (gettid() != getpid())
 		return;
+	wait_while("hang-core");
 	if (is_said("drag"))
 		usleep(DRAG_US);
 	if (control >= 0 && unlinkat(control, once, 0) == 0)
@@ -51,7 +53,7 @@ int fdatasync(int fd)
 {
 	int (*real)(int) = dlsym(RTLD_NEXT, "fdatasync");
 
-	wait_for_disk();
+	wait_while("hang-sync");
 	return real(fd);
 }
 
@@ -59,7 +61,7 @@ int fsync(int fd)
 {
 	int (*real)(int) = dlsym(RTLD_NEXT, "fsync");
 
-	wait_for_disk();
+	wait_while("hang-sync");
 	return real(fd);
 }
 

@@ -6,6 +6,8 @@ import time
 import pytest
 
 import servers
+import slowdisk
+import zk_wire as zk
 
 DEADLINE_S = 20
 
@@ -90,6 +92,27 @@ def test_watchdog(make_server, supervisor):
         for _ in range(3):  # what was under way
             supervisor.sock_receive(0.8)
     server.resume()
+    assert supervisor.sock_receive(5) == {"WATCHDOG": "1"}
+
+
+def test_watchdog_is_fed_by_the_core_alone(make_server, supervisor, tmp_path):
+    """Its loop stands, all other threads go on: nothing says that the server is alive."""
+    disk = slowdisk.SlowDisk(tmp_path)
+    server = make_server.new()
+    server.extra_environment = {**disk.environment(), **supervisor.environment(WATCHDOG_USEC="400000")}
+    server.start()
+    assert supervisor.next() == {"READY": "1"}
+    client = server.client()
+    with disk.hangs("hang-core"):
+        held = client.submit(zk.create("/held"))
+        with pytest.raises(TimeoutError):
+            for _ in range(4):  # what was under way
+                supervisor.sock_receive(0.8)
+        # Handshakes are another thread's, and it is well.
+        with server.link():
+            pass
+        assert held not in client.done
+    assert client.wait(held).err == 0
     assert supervisor.sock_receive(5) == {"WATCHDOG": "1"}
 
 
