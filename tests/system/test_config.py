@@ -1,5 +1,6 @@
 """The command line and the configuration file: what is checked, and how it is said."""
 import os
+import re
 import subprocess
 
 import pytest
@@ -333,3 +334,30 @@ def test_data_directory_is_made_private(make_server):
         for name in files:
             mode = os.stat(os.path.join(folder, name)).st_mode & 0o777
             assert mode & 0o007 == 0, (name, oct(mode))
+
+
+def defaults_of_sample():
+    """What the sample shows as defaults: lines that are commented out, but for those below "Example"."""
+    found, above = {}, ""
+    with open(os.path.join(servers.REPOSITORY, "src", "app", "zoo.cfg.sample"), encoding="utf-8") as file:
+        for line in file:
+            option = re.match(r"#([A-Za-z0-9.]+)=(.*)$", line)
+            if option and not above.startswith("# Example"):
+                found[option.group(1)] = option.group(2)
+            above = line
+    return found
+
+
+def test_sample_shows_the_defaults(make_server):
+    """Given as it shows them, nothing would change with a restart."""
+    defaults = defaults_of_sample()
+    assert len(defaults) > 20
+    server = make_server.new()
+    server.config.update({name: None for name in defaults})
+    server.start()
+    server.config.update(defaults)
+    server.write_config()
+    since = server.log_size()
+    server.hangup()
+    server.wait_log(r"event=reload\.done", since)
+    assert "reload.waits" not in server.log()[since:], server.log()[since:]
