@@ -21,6 +21,8 @@ libbase_a_SOURCES = \
 	src/base/slice.h \
 	src/base/sm.c \
 	src/base/sm.h \
+	src/base/summary.c \
+	src/base/summary.h \
 	src/base/timer.c \
 	src/base/timer.h
 
