@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "store/thread.h"
@@ -22,6 +23,7 @@ struct flush {
 	int64_t requested;
 	int wal_fd;
 	bool stop;
+	struct summary times; /* of syncs, under the mutex */
 };
 
 struct flush *flush_new(int64_t flushed, void (*moved)(void *ctx), void *ctx)
@@ -52,6 +54,7 @@ static void sync_wal(int wal_fd)
 static void *flush_run(void *arg)
 {
 	struct flush *f = arg;
+	int64_t began_us, took_us;
 
 	pthread_mutex_lock(&f->mutex);
 	for (;;) {
@@ -65,8 +68,11 @@ static void *flush_run(void *arg)
 			continue;
 		}
 		pthread_mutex_unlock(&f->mutex);
+		began_us = clock_exact_us();
 		sync_wal(wal_fd);
+		took_us = clock_exact_us() - began_us;
 		pthread_mutex_lock(&f->mutex);
+		summary_add(&f->times, took_us > 0 ? (uint64_t)took_us : 0, 1);
 		atomic_store(&f->reached, upto);
 		pthread_cond_broadcast(&f->risen);
 		pthread_mutex_unlock(&f->mutex);
@@ -95,6 +101,20 @@ void flush_request(struct flush *f, int wal_fd, int64_t committed)
 int64_t flush_reached(const struct flush *f)
 {
 	return atomic_load(&f->reached);
+}
+
+void flush_get_times(struct flush *f, struct summary *out)
+{
+	pthread_mutex_lock(&f->mutex);
+	*out = f->times;
+	pthread_mutex_unlock(&f->mutex);
+}
+
+void flush_reset_times(struct flush *f)
+{
+	pthread_mutex_lock(&f->mutex);
+	summary_reset(&f->times);
+	pthread_mutex_unlock(&f->mutex);
 }
 
 void flush_wait(struct flush *f, int64_t zxid)

@@ -15,6 +15,8 @@
 
 #include <stdint.h>
 
+#include "base/summary.h"
+
 struct flush;
 
 /* moved: called on the flush thread after each rise of F. */
@@ -26,6 +28,9 @@ void flush_start(struct flush *f);
 void flush_request(struct flush *f, int wal_fd, int64_t committed);
 /* F. Any thread. */
 int64_t flush_reached(const struct flush *f);
+/* How long syncs took, in us, since the start or the last reset. Any thread. */
+void flush_get_times(struct flush *f, struct summary *out);
+void flush_reset_times(struct flush *f);
 /* Wait until F is at least zxid, which was requested. */
 void flush_wait(struct flush *f, int64_t zxid);
 /* Sync what was requested and end the thread, if it runs. */

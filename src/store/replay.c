@@ -55,6 +55,7 @@ struct replay {
 	_Atomic uint64_t rows_done;
 	_Atomic uint64_t znodes;
 	_Atomic uint64_t tree_bytes;
+	_Atomic uint64_t log_bytes;
 
 	pthread_mutex_t mutex;
 	pthread_cond_t cond;
@@ -237,6 +238,11 @@ uint64_t replay_znode_count(const struct replay *r)
 uint64_t replay_tree_bytes(const struct replay *r)
 {
 	return atomic_load(&r->tree_bytes);
+}
+
+uint64_t replay_log_bytes(const struct replay *r)
+{
+	return atomic_load(&r->log_bytes);
 }
 
 struct segment *replay_take_prepared(struct replay *r)
@@ -425,6 +431,19 @@ static void remove_segments(struct replay *r)
 	}
 }
 
+/* Those that the core still writes are as large as their files. */
+static void measure_log(struct replay *r)
+{
+	uint64_t sum = 0;
+
+	list_foreach(at, &r->shelf) {
+		const struct shelf_item *item = container_of(at, struct shelf_item, link);
+
+		sum += item->old ? item->bytes : files_database_bytes(item->path);
+	}
+	atomic_store(&r->log_bytes, sum);
+}
+
 static void tidy_segments(struct replay *r)
 {
 	remove_segments(r);
@@ -435,6 +454,7 @@ static void tidy_segments(struct replay *r)
 			finish_segment(r, item);
 	}
 	remove_segments(r);
+	measure_log(r);
 }
 
 /* ---- batches ---- */

@@ -50,6 +50,8 @@ uint64_t replay_lag_rows(const struct replay *r);
 int64_t replay_reached(const struct replay *r);
 uint64_t replay_znode_count(const struct replay *r);
 uint64_t replay_tree_bytes(const struct replay *r);
+/* Bytes of all segments as of the last batch. Any thread. */
+uint64_t replay_log_bytes(const struct replay *r);
 
 /* Core thread: the segment that was prepared, owned by the caller now, or NULL where none is ready
  * yet. */

@@ -390,6 +390,24 @@ uint64_t store_tree_bytes(const struct store *s)
 				 : files_database_bytes(db_path(rows_db(s->writer)));
 }
 
+uint64_t store_log_bytes(const struct store *s)
+{
+	return s->replay != NULL ? replay_log_bytes(s->replay) : 0;
+}
+
+void store_get_sync_times(const struct store *s, struct summary *out)
+{
+	summary_reset(out);
+	if (s->flush != NULL)
+		flush_get_times(s->flush, out);
+}
+
+void store_reset_sync_times(struct store *s)
+{
+	if (s->flush != NULL)
+		flush_reset_times(s->flush);
+}
+
 /* ---- close ---- */
 
 void store_close(struct store *s)

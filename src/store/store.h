@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/cdefs.h"
+#include "base/summary.h"
 #include "store/record.h"
 
 struct store;
@@ -106,6 +107,11 @@ enum store_result store_list_named(struct store *s, struct slice below, struct s
 uint64_t store_znode_count(const struct store *s);
 /* Bytes of the data in tree.db, roughly (file size), for mntr. */
 uint64_t store_tree_bytes(const struct store *s);
+/* Bytes of the log's segments, as of the last batch. */
+uint64_t store_log_bytes(const struct store *s);
+/* How long syncs of the log took, in us; reset: from now on. */
+void store_get_sync_times(const struct store *s, struct summary *out);
+void store_reset_sync_times(struct store *s);
 
 /* Flush what is committed, stop the threads (replay finishes its batch), close, unlock. NULL is
  * allowed. */
