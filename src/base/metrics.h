@@ -12,10 +12,20 @@
 	X(connections_refused, "connections refused by a limit of the gate")             \
 	X(connections_rejected_tls, "TLS handshakes that failed")                        \
 	X(handshakes_expired, "TLS handshakes that ran out of time")                     \
+	X(non_mtls_local_conn_count, "plain connections of clients from this machine")   \
+	X(non_mtls_remote_conn_count, "plain connections of clients from elsewhere")     \
 	X(connections_closed, "connections closed")                                      \
 	X(connections_failed, "connections closed because the peer broke a rule")        \
 	X(connections_shed, "connections closed because all of them held too much")      \
+	X(sessionless_connections_expired, "connections closed for no request in time")  \
 	X(connections_parked, "times a connection waited for the log or the tree")       \
+	X(bytes_received_count, "bytes of requests and pings read from clients")         \
+	X(response_bytes, "bytes of replies and events given to clients")                \
+	X(words_answered, "four-letter words answered")                                  \
+	X(http_requests, "HTTP requests answered with what they asked for")              \
+	X(http_refused, "HTTP requests refused: malformed, too long, not to be had")     \
+	X(connection_request_count, "connect requests")                                  \
+	X(connection_revalidate_count, "connect requests that name a session")           \
 	X(sessions_opened, "sessions opened")                                            \
 	X(sessions_resumed, "sessions resumed")                                          \
 	X(sessions_refused, "connect requests refused")                                  \

@@ -45,6 +45,13 @@ struct slice address_host_bytes(const struct sockaddr_storage *a)
 	}
 }
 
+bool address_is_loopback(const struct sockaddr_storage *a)
+{
+	if (a->ss_family == AF_INET)
+		return ntohl(as_ipv4(a)->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	return a->ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&as_ipv6(a)->sin6_addr);
+}
+
 uint16_t address_port(const struct sockaddr_storage *a)
 {
 	switch (a->ss_family) {

@@ -3,6 +3,7 @@
 #ifndef NET_ADDRESS_H
 #define NET_ADDRESS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -15,6 +16,8 @@ enum { ADDRESS_TEXT_LEN = 64 };
 void address_normalise(struct sockaddr_storage *a);
 /* The host's bytes without port: 4 or 16, borrowed from a; empty for a family that is neither. */
 struct slice address_host_bytes(const struct sockaddr_storage *a);
+/* 127.0.0.0/8 or ::1. */
+bool address_is_loopback(const struct sockaddr_storage *a);
 uint16_t address_port(const struct sockaddr_storage *a);
 /* "10.0.0.7", "::1" (a link-local one with its %scope). */
 void address_format_host(const struct sockaddr_storage *a, char text[ADDRESS_TEXT_LEN]);

@@ -119,6 +119,7 @@ void conn_limits_init(struct conn_limits *l)
 		.max_buffered = 64 * 1024 * 1024,
 		.output_timeout_ms = 10000,
 		.first_frame_timeout_ms = 10000,
+		.http_timeout_ms = 10000,
 	};
 }
 
@@ -559,6 +560,13 @@ static bool may_send(const struct conn *c)
 	return c->state == CONN_OPEN && !c->is_write_over;
 }
 
+static void count_sent(struct conn *c, struct slice body)
+{
+	c->sent++;
+	metrics_add(METRIC_packets_sent, 1);
+	metrics_add(METRIC_response_bytes, INPUT_LENGTH_LEN + body.len);
+}
+
 void conn_send(struct conn *c, struct slice body, int64_t mark)
 {
 	uint8_t length[INPUT_LENGTH_LEN];
@@ -576,8 +584,7 @@ void conn_send(struct conn *c, struct slice body, int64_t mark)
 		fail_full(c);
 		return;
 	}
-	c->sent++;
-	metrics_add(METRIC_packets_sent, 1);
+	count_sent(c, body);
 	account(c);
 	note_output(c);
 	shed(c->set);
@@ -608,8 +615,7 @@ void conn_send_ahead(struct conn *c, struct slice body)
 		fail_full(c);
 		return;
 	}
-	c->sent++;
-	metrics_add(METRIC_packets_sent, 1);
+	count_sent(c, body);
 	mark_dirty(c);
 }
 
@@ -634,30 +640,44 @@ static void fail_bad_frame(struct conn *c)
 	conn_fail(c, reason);
 }
 
-/* A connection's first four bytes: true where no frame is to be looked for. */
-static bool take_word(struct conn *c)
+static enum conn_text offer_text(struct conn *c)
+{
+	enum conn_text what;
+
+	c->in_handler = true;
+	what = c->set->handlers.text(c, c->user, input_bytes(&c->in));
+	c->in_handler = false;
+	return what;
+}
+
+/* What a connection begins with: true where no frame is to be looked for (yet). */
+static bool take_text(struct conn *c)
 {
 	char word[INPUT_LENGTH_LEN];
-	bool is_monitor = c->peer->kind == GATE_MONITOR;
-	bool taken = false;
+	bool is_text_alone = !gate_kind_has_sessions(c->peer->kind);
+	enum conn_text what = CONN_TEXT_NONE;
 
-	if (c->is_begun || (c->is_established && !is_monitor))
+	if (c->is_begun || (c->is_established && !is_text_alone))
 		return false;
 	if (!input_get_word(&c->in, word))
 		return true;
 	/* No first frame is as long as letters make it. */
-	if (c->set->handlers.word && (is_monitor || word[0] != 0)) {
-		c->in_handler = true;
-		taken = c->set->handlers.word(c, c->user, word);
-		c->in_handler = false;
-	}
-	if (taken) {
+	if (c->set->handlers.text && (is_text_alone || word[0] != 0))
+		what = offer_text(c);
+	switch (what) {
+	case CONN_TEXT_TAKEN:
 		c->is_begun = true;
-		conn_close(c, "four-letter word answered");
-	} else if (is_monitor) {
-		conn_fail(c, "not a four-letter word at the monitor's port");
+		c->received++;
+		conn_close(c, "request in text answered");
+		return true;
+	case CONN_TEXT_PARTIAL:
+		return true;
+	case CONN_TEXT_NONE:
+		break;
 	}
-	return taken || is_monitor;
+	if (is_text_alone)
+		conn_fail(c, "not a four-letter word at the monitor's port");
+	return is_text_alone;
 }
 
 /* Its first frame has to wait, for one reason or the other. */
@@ -665,6 +685,13 @@ static void stop(bool *why)
 {
 	metrics_add(METRIC_connections_parked, 1);
 	*why = true;
+}
+
+static void count_received(struct conn *c, struct slice frame)
+{
+	c->received++;
+	metrics_add(METRIC_packets_received, 1);
+	metrics_add(METRIC_bytes_received_count, INPUT_LENGTH_LEN + frame.len);
 }
 
 static void offer(struct conn *c, struct slice frame)
@@ -682,8 +709,7 @@ static void offer(struct conn *c, struct slice frame)
 		return;
 	}
 	c->is_begun = true;
-	c->received++;
-	metrics_add(METRIC_packets_received, 1);
+	count_received(c, frame);
 	input_drop_first(&c->in, frame);
 }
 
@@ -717,8 +743,7 @@ static void scan_pings(struct conn *c, unsigned *frames)
 		(*frames)--;
 		if (!answer_ping(c, frame) || c->state != CONN_OPEN)
 			continue;
-		c->received++;
-		metrics_add(METRIC_packets_received, 1);
+		count_received(c, frame);
 		input_cut_scanned(&c->in, frame);
 	}
 	input_scan_end(&c->in);
@@ -731,7 +756,7 @@ static void handle_input(struct conn *c, unsigned *frames)
 	struct slice frame;
 
 	while (c->state == CONN_OPEN && !is_stopped(c)) {
-		if (take_word(c))
+		if (take_text(c))
 			return;
 		switch (input_first(&c->in, frame_limit(c), &frame)) {
 		case INPUT_PARTIAL:
@@ -870,6 +895,13 @@ static void on_kick(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+static void fail_late(struct conn *c)
+{
+	metrics_add(METRIC_sessionless_connections_expired, 1);
+	conn_fail(c, gate_kind_has_sessions(c->peer->kind) ? "no session was asked for in time"
+							   : "no request came in time");
+}
+
 static void on_first_frame_late(struct conn *c)
 {
 	/* What has arrived is read before it is judged; and who waits for us is not late. */
@@ -879,7 +911,7 @@ static void on_first_frame_late(struct conn *c)
 		timer_arm(c->set->wheel, &c->deadline,
 			  clock_now_ms() + c->set->limits.first_frame_timeout_ms);
 	else
-		conn_fail(c, "no session was asked for in time");
+		fail_late(c);
 }
 
 static void on_deadline(struct timer *t)
@@ -937,10 +969,14 @@ struct conn_set *conn_set_new(struct event_base *base, struct timer_wheel *wheel
 
 static void arm_first_deadline(struct conn *c)
 {
-	int64_t timeout_ms = c->set->limits.first_frame_timeout_ms;
-	int64_t deadline_ms = c->peer->accepted_ms + timeout_ms;
-	int64_t least_ms = c->opened_ms + timeout_ms / FIRST_FRAME_LEAST_SHARE;
+	const struct conn_limits *l = &c->set->limits;
+	int64_t timeout_ms = l->first_frame_timeout_ms;
+	int64_t deadline_ms, least_ms;
 
+	if (gate_kind_is_http(c->peer->kind) && l->http_timeout_ms < timeout_ms)
+		timeout_ms = l->http_timeout_ms;
+	deadline_ms = c->peer->accepted_ms + timeout_ms;
+	least_ms = c->opened_ms + timeout_ms / FIRST_FRAME_LEAST_SHARE;
 	timer_arm(c->set->wheel, &c->deadline, deadline_ms > least_ms ? deadline_ms : least_ms);
 }
 
@@ -970,8 +1006,11 @@ struct conn *conn_open(struct conn_set *set, struct arrival *a, void *user)
 	list_init(&c->ended_link);
 	list_append(&set->all, &c->link);
 	list_init(&c->stranger_link);
-	list_append(&set->strangers, &c->stranger_link);
-	set->count++;
+	/* Who cannot ask for a session holds no session's expiry up. */
+	if (gate_kind_has_sessions(a->kind))
+		list_append(&set->strangers, &c->stranger_link);
+	if (!gate_kind_is_http(a->kind))
+		set->count++;
 	event_assign(&c->readable, set->base, a->fd, EV_READ | EV_PERSIST, on_socket, c);
 	event_assign(&c->writable, set->base, a->fd, EV_WRITE | EV_PERSIST, on_socket, c);
 	input_init(&c->in, INPUT_LENGTH_LEN + l->max_frame + l->max_parked_input + TURN_BYTES);
@@ -1004,7 +1043,8 @@ static void sweep(struct conn *c)
 {
 	if (!c->is_told) {
 		c->is_told = true;
-		c->set->count--;
+		if (!gate_kind_is_http(c->peer->kind))
+			c->set->count--;
 		metrics_add(METRIC_connections_closed, 1);
 		log_debug("conn.closed", LOG_TEXT("peer", c->peer->address),
 			  LOG_TEXT("reason", c->reason));
@@ -1182,6 +1222,14 @@ struct conn_stats conn_get_stats(const struct conn *c)
 		.received = c->received,
 		.sent = c->sent,
 		.queued = output_len(&c->out) + stream_held(&c->stream),
+		.is_reading = c->state == CONN_OPEN && !is_stopped(c),
+		.is_blocked = c->is_write_blocked,
 		.opened_ms = c->opened_ms,
 	};
+}
+
+void conn_reset_stats(struct conn *c)
+{
+	c->received = 0;
+	c->sent = 0;
 }

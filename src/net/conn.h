@@ -22,6 +22,12 @@ enum conn_next {
 	CONN_PARK, /* not now: offer this frame again after conn_unpark; pings behind it go on */
 };
 
+enum conn_text {
+	CONN_TEXT_NONE,    /* no such request */
+	CONN_TEXT_PARTIAL, /* the beginning of one: ask again when more has come */
+	CONN_TEXT_TAKEN,   /* it was answered; the connection closes */
+};
+
 struct conn_handlers {
 	/* Work on a connection begins: its socket or its turn has come. May be NULL. */
 	void (*begun)(struct conn *c, void *user);
@@ -29,11 +35,11 @@ struct conn_handlers {
 	enum conn_next (*frame)(struct conn *c, void *user, struct slice frame);
 	/* While parked: is this frame a ping? Then it was answered (conn_send_ahead) and is
 	 * dropped. Never asked about the frame that the handler parked, nor before
-	 * conn_set_established. May be NULL, as may word. */
+	 * conn_set_established. May be NULL, as may text. */
 	bool (*ping)(struct conn *c, void *user, struct slice frame);
-	/* Before the first frame: four bytes that may be a four-letter word. True where they were
-	 * (and answered). */
-	bool (*word)(struct conn *c, void *user, const char word[4]);
+	/* Before the first frame: all that has come, four bytes at least. Is it a request in text (a
+	 * four-letter word, HTTP at a listener for that)? */
+	enum conn_text (*text)(struct conn *c, void *user, struct slice bytes);
 	/* The connection is going; last call. reason is for the log. */
 	void (*closed)(struct conn *c, void *user, const char *reason);
 };
@@ -48,6 +54,7 @@ struct conn_limits {
 	size_t max_buffered; /* all bytes in and out of all connections; above, the heaviest goes */
 	int64_t output_timeout_ms;
 	int64_t first_frame_timeout_ms; /* from its accept until conn_set_established */
+	int64_t http_timeout_ms;        /* the same for a request in HTTP; the lower one counts */
 };
 void conn_limits_init(struct conn_limits *l);
 
@@ -68,7 +75,7 @@ void conn_set_unpark(struct conn_set *set);
 /* Memory for bytes in and out of all connections, and how many of them are parked or held. */
 size_t conn_set_buffered(const struct conn_set *set);
 unsigned conn_set_stopped(const struct conn_set *set);
-/* Connections of which the closed handler was not told. */
+/* Connections of which the closed handler was not told, without those for HTTP. */
 unsigned conn_set_count(const struct conn_set *set);
 /* For lists (cons, dump): calls each of them in no fixed order. */
 void conn_set_foreach(struct conn_set *set, void (*each)(struct conn *c, void *user, void *ctx),
@@ -77,7 +84,7 @@ void conn_set_foreach(struct conn_set *set, void (*each)(struct conn *c, void *u
 /* Queue a frame body; the length is put before it. mark: zxid that must be on disk before it leaves
  * (0: none). A full output fails the connection. */
 void conn_send(struct conn *c, struct slice body, int64_t mark);
-/* Send raw bytes without a length (four-letter words). */
+/* Send raw bytes without a length (requests in text). */
 void conn_send_raw(struct conn *c, struct slice bytes);
 /* A ping's reply: goes in front of the first gated byte. */
 void conn_send_ahead(struct conn *c, struct slice body);
@@ -110,12 +117,16 @@ void conn_fail(struct conn *c, const char *reason);
 bool conn_is_closing(const struct conn *c);
 
 struct conn_stats {
-	uint64_t received; /* frames taken */
+	uint64_t received; /* frames and requests in text taken */
 	uint64_t sent;     /* frames given */
 	size_t queued;     /* bytes that wait to leave */
+	bool is_reading;   /* requests are taken from it */
+	bool is_blocked;   /* it does not take what may leave */
 	int64_t opened_ms; /* monotonic */
 };
 struct conn_stats conn_get_stats(const struct conn *c);
+/* received and sent begin anew. */
+void conn_reset_stats(struct conn *c);
 const struct arrival *conn_peer(
 	const struct conn *c); /* address and identity; fd and tls belong to the connection */
 void *conn_user(const struct conn *c);

@@ -107,6 +107,18 @@ static void log_refusal(const char *peer, const char *reason)
 		log_warn("gate.refused", LOG_TEXT("peer", peer), LOG_TEXT("reason", reason));
 }
 
+/* Kinds. */
+
+bool gate_kind_has_sessions(enum gate_listener_kind kind)
+{
+	return kind == GATE_PLAIN || kind == GATE_TLS;
+}
+
+bool gate_kind_is_http(enum gate_listener_kind kind)
+{
+	return kind == GATE_ADMIN || kind == GATE_METRICS;
+}
+
 /* Arrivals. */
 
 void arrival_free(struct arrival *a)
@@ -173,12 +185,15 @@ static const char *refuse_by_count(struct gate *g, enum gate_listener_kind kind,
 				   const struct sockaddr_storage *from)
 {
 	unsigned total = g->options.max_connections;
-	unsigned per_address = kind == GATE_MONITOR ? 0 : g->options.max_per_address;
+	unsigned per_address = g->options.max_per_address;
 	enum census_rc rc;
 
 	/* When the house is full, somebody has to be able to look at it; yet no crowd. */
-	if (kind == GATE_MONITOR && total != 0)
-		total += MONITOR_PLACES;
+	if (!gate_kind_has_sessions(kind) && address_is_loopback(from)) {
+		per_address = 0;
+		if (total != 0)
+			total += MONITOR_PLACES;
+	}
 	pthread_mutex_lock(&g->lock);
 	rc = census_enter(&g->census, from, total, per_address);
 	pthread_mutex_unlock(&g->lock);
@@ -244,6 +259,10 @@ static void admit(struct listener *l, int fd, struct sockaddr_storage *from)
 		return;
 	}
 	metrics_add(METRIC_connections_accepted, 1);
+	if (l->kind == GATE_PLAIN)
+		metrics_add(address_is_loopback(from) ? METRIC_non_mtls_local_conn_count
+						      : METRIC_non_mtls_remote_conn_count,
+			    1);
 	if (l->kind != GATE_TLS)
 		give_arrival(g, a);
 	else if (a->tls)
@@ -750,4 +769,9 @@ unsigned gate_connections(const struct gate *g)
 	count = g->census.total;
 	pthread_mutex_unlock(lock);
 	return count;
+}
+
+unsigned gate_handshakes(const struct gate *g)
+{
+	return g->is_running ? shaker_count(g->shaker) : 0;
 }

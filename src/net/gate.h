@@ -12,7 +12,10 @@
 #include "net/address.h"
 #include "net/tls.h"
 
-enum gate_listener_kind { GATE_PLAIN, GATE_TLS, GATE_MONITOR };
+/* MONITOR: four-letter words alone; ADMIN, METRICS: HTTP. No session is opened at these three. */
+enum gate_listener_kind { GATE_PLAIN, GATE_TLS, GATE_MONITOR, GATE_ADMIN, GATE_METRICS };
+bool gate_kind_has_sessions(enum gate_listener_kind kind);
+bool gate_kind_is_http(enum gate_listener_kind kind);
 
 /* A peer that came through, handed to the core thread, which owns it then. */
 struct arrival {
@@ -34,8 +37,9 @@ void arrival_free(struct arrival *a);
 struct gate_options {
 	unsigned threads;         /* of handshakes, >= 1 */
 	unsigned max_connections; /* maxCnxns: open at once, handshakes included; 0: no limit */
-	unsigned max_per_address; /* maxClientCnxns; 0: no limit; not asked at the monitor's port */
-	unsigned max_handshakes;  /* under way at once; more wait unaccepted */
+	/* maxClientCnxns; 0: no limit; not asked of who looks from this machine (MONITOR and HTTP) */
+	unsigned max_per_address;
+	unsigned max_handshakes; /* under way at once; more wait unaccepted */
 	int64_t handshake_timeout_ms;
 	int backlog; /* clientPortListenBacklog; -1: the system's */
 };
@@ -66,6 +70,8 @@ bool gate_has_waiting(struct gate *g, int64_t deadline_ms);
  * owes us bytes: such a one may hold an expiry up for a short time only. Core thread. */
 bool gate_has_shaking(struct gate *g, int64_t deadline_ms);
 unsigned gate_connections(const struct gate *g);
+/* Handshakes under way. */
+unsigned gate_handshakes(const struct gate *g);
 /* Stop accepting, end handshakes, join the threads. Peers not taken yet stay to be taken. */
 void gate_stop(struct gate *g);
 /* After gate_stop, and after every arrival's connection has gone. */

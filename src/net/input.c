@@ -71,6 +71,11 @@ bool input_get_word(const struct input *in, char word[INPUT_LENGTH_LEN])
 	return true;
 }
 
+struct slice input_bytes(const struct input *in)
+{
+	return buf_slice(&in->bytes);
+}
+
 enum input_rc input_scan(struct input *in, size_t max_frame, struct slice *frame)
 {
 	enum input_rc rc = frame_at(in, in->scanned + in->gap, max_frame, frame);

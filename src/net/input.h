@@ -39,6 +39,8 @@ enum input_rc input_first(const struct input *in, size_t max_frame, struct slice
 void input_drop_first(struct input *in, struct slice frame);
 /* The first four bytes, where they are there. */
 bool input_get_word(const struct input *in, char word[INPUT_LENGTH_LEN]);
+/* All that has come; borrowed as above. */
+struct slice input_bytes(const struct input *in);
 
 /* Step over the next frame that was not scanned. While scanning nothing else may be asked until
  * input_scan_end. */

@@ -98,13 +98,22 @@ static bool on_ping(struct conn *c, void *user, struct slice f)
 	return true;
 }
 
-static bool on_word(struct conn *c, void *user, const char word[4])
+/* "stmk" is a word of eight bytes here; at the ports for HTTP a line is a request. */
+static enum conn_text on_text(struct conn *c, void *user, struct slice bytes)
 {
 	(void)user;
-	if (memcmp(word, "ruok", 4) != 0)
-		return false;
+	assert_true(bytes.len >= 4);
+	if (gate_kind_is_http(conn_peer(c)->kind)) {
+		if (!memchr(bytes.data, '\n', bytes.len))
+			return CONN_TEXT_PARTIAL;
+	} else if (memcmp(bytes.data, "stmk", 4) == 0) {
+		if (bytes.len < 8)
+			return CONN_TEXT_PARTIAL;
+	} else if (memcmp(bytes.data, "ruok", 4) != 0) {
+		return CONN_TEXT_NONE;
+	}
 	conn_send_raw(c, slice_of("imok"));
-	return true;
+	return CONN_TEXT_TAKEN;
 }
 
 static void on_closed(struct conn *c, void *user, const char *reason)
@@ -124,7 +133,7 @@ static void make_set_with(void (*begun)(struct conn *c, void *user))
 		.begun = begun,
 		.frame = on_frame,
 		.ping = on_ping,
-		.word = on_word,
+		.text = on_text,
 		.closed = on_closed,
 	};
 
@@ -423,6 +432,73 @@ static void test_word(void **state)
 	assert_int_equal(recv(fd, bytes, sizeof(bytes), 0), 4);
 	close(fd);
 	assert_int_equal(w.frames, 0);
+}
+
+/* What belongs to a word may come later, or never. */
+static void test_word_in_parts(void **state)
+{
+	char bytes[8];
+	struct conn *c;
+	int fd = open_conn(&c, GATE_PLAIN);
+
+	(void)state;
+	send_bytes(fd, "stmk12", 6);
+	turns();
+	assert_int_equal(w.closed, 0);
+	send_bytes(fd, "34", 2);
+	turns();
+	assert_int_equal(w.closed, 1);
+	assert_int_equal(recv(fd, bytes, sizeof(bytes), 0), 4);
+	close(fd);
+	fd = open_conn(NULL, GATE_PLAIN);
+	send_bytes(fd, "stmk", 4);
+	shutdown(fd, SHUT_WR);
+	turns();
+	assert_int_equal(w.closed, 2);
+	assert_end(fd);
+	close(fd);
+	fd = open_conn(NULL, GATE_PLAIN);
+	send_bytes(fd, "stmk", 4);
+	turns();
+	advance(w.limits.first_frame_timeout_ms);
+	assert_int_equal(w.closed, 3);
+	assert_string_equal(w.reason, "no session was asked for in time");
+	close(fd);
+	assert_int_equal(w.frames, 0);
+}
+
+/* Such a connection is no client's: it is not counted as one, holds no session's expiry up, and has
+ * a deadline of its own. */
+static void test_http(void **state)
+{
+	struct conn *c;
+	char bytes[8];
+	int fd;
+
+	(void)state;
+	fd = open_conn(&c, GATE_ADMIN);
+	turns();
+	assert_int_equal(conn_set_count(w.set), 0);
+	assert_false(conn_set_has_strangers(w.set, INT64_MAX));
+	send_bytes(fd, "GET ", 4);
+	turns();
+	assert_int_equal(w.closed, 0);
+	assert_true(conn_get_stats(c).is_reading);
+	send_bytes(fd, "/\n", 2);
+	turns();
+	assert_int_equal(w.closed, 1);
+	assert_int_equal(conn_set_count(w.set), 0);
+	assert_int_equal(recv(fd, bytes, sizeof(bytes), 0), 4);
+	close(fd);
+	fd = open_conn(NULL, GATE_METRICS);
+	send_frame(fd, "hello");
+	turns();
+	advance(w.limits.first_frame_timeout_ms);
+	assert_int_equal(w.closed, 2);
+	assert_string_equal(w.reason, "no request came in time");
+	assert_int_equal(metrics_get(METRIC_sessionless_connections_expired), 1);
+	assert_int_equal(w.frames, 0);
+	close(fd);
 }
 
 static void test_no_word(void **state)
@@ -1696,6 +1772,8 @@ int main(void)
 		conn_test(test_longest_frame),
 		conn_test(test_one_pipeline_does_not_starve_others),
 		conn_test(test_word),
+		conn_test(test_word_in_parts),
+		conn_test(test_http),
 		conn_test(test_no_word),
 		conn_test(test_parked_frames_wait_and_pings_do_not),
 		conn_test(test_stranger_parked),
