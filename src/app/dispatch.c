@@ -99,8 +99,21 @@ static void send_header_only(struct client *c, int32_t xid, int64_t zxid, int32_
 	c->link->send(c, (struct slice){ (const char *)header, sizeof(header) }, mark);
 }
 
-static void answer_ping(struct client *c)
+static void note_client(struct dispatch *d, struct client *c, int32_t op, int32_t xid,
+			int64_t began_us, int64_t mark)
 {
+	struct latency_reply reply = { .op = op,
+				       .xid = xid,
+				       .zxid = c->last_header,
+				       .began_us = began_us,
+				       .mark = mark };
+
+	latency_note_client(d->latency, c, &reply, registry_flushed(c->registry));
+}
+
+static void answer_ping(struct dispatch *d, struct client *c)
+{
+	int64_t began_us = clock_exact_us();
 	uint8_t header[PROTO_REPLY_HEADER_LEN];
 	struct slice frame = { (const char *)header, sizeof(header) };
 	int64_t flushed = registry_flushed(c->registry);
@@ -112,6 +125,7 @@ static void answer_ping(struct client *c)
 		c->link->send(c, frame, 0);
 	else
 		c->link->send_ahead(c, frame);
+	note_client(d, c, OP_PING, XID_PING, began_us, 0);
 }
 
 /* Zxid of the header: a write's own; else what is on disk or what this connection waits for, and it
@@ -140,6 +154,7 @@ static void send_reply(struct dispatch *d, struct client *c, const struct reques
 	c->sent++;
 	if (rq->mark > c->last_mark)
 		c->last_mark = rq->mark;
+	latency_note_size(d->latency, buf_len(&d->reply));
 	c->link->send(c, buf_slice(&d->reply), rq->mark);
 }
 
@@ -168,7 +183,9 @@ static void run(struct dispatch *d, struct client *c, const struct route *route,
 		return;
 	}
 	send_reply(d, c, rq, err);
-	latency_note(d->latency, began_us, rq->mark, registry_flushed(c->registry));
+	latency_note(d->latency, rq->zxid ? LATENCY_UPDATE : LATENCY_READ, began_us, rq->mark,
+		     registry_flushed(c->registry));
+	note_client(d, c, rq->type, rq->xid, began_us, rq->mark);
 	if (rq->closing)
 		end_connection(c, rq->closing);
 	/* One large reply must not keep its memory for all the small ones. */
@@ -213,6 +230,16 @@ static void refuse_stranger(struct client *c, int32_t xid)
 	end_connection(c, "no identity of a scheme that is asked for");
 }
 
+static void connect(struct dispatch *d, struct client *c, struct slice frame)
+{
+	int64_t began_us = clock_exact_us();
+
+	c->received++;
+	request_connect(c, frame);
+	if (c->session)
+		note_client(d, c, OP_CREATE_SESSION, 0, began_us, c->connect_mark);
+}
+
 static enum dispatch_result execute(struct dispatch *d, struct client *c, struct slice frame)
 {
 	struct request rq = { .registry = c->registry, .client = c };
@@ -222,8 +249,7 @@ static enum dispatch_result execute(struct dispatch *d, struct client *c, struct
 	if (c->stopped)
 		return DISPATCH_DONE;
 	if (!c->connected) {
-		c->received++;
-		request_connect(c, frame);
+		connect(d, c, frame);
 		return DISPATCH_DONE;
 	}
 	jute_reader_init(&rq.in, frame);
@@ -247,7 +273,7 @@ static enum dispatch_result execute(struct dispatch *d, struct client *c, struct
 	if (!is_authenticated(c, header.type)) {
 		refuse_stranger(c, header.xid);
 	} else if (header.type == OP_PING) {
-		answer_ping(c);
+		answer_ping(d, c);
 	} else if (!route) {
 		send_header_only(c, header.xid, -1, ZERR_UNIMPLEMENTED, 0);
 		end_connection(c, "unknown type of request");
@@ -277,13 +303,12 @@ bool dispatch_ping(struct dispatch *d, struct client *c, struct slice frame)
 	struct proto_request_header header;
 	struct jute_reader in;
 
-	(void)d;
 	jute_reader_init(&in, frame);
 	header = proto_read_request_header(&in);
 	if (in.bad || header.type != OP_PING || !c->session || c->stopped ||
 	    !is_authenticated(c, header.type))
 		return false;
 	count_request(c, header.xid);
-	answer_ping(c);
+	answer_ping(d, c);
 	return true;
 }

@@ -3,30 +3,17 @@
 #ifndef APP_FOURLW_H
 #define APP_FOURLW_H
 
-#include <stdbool.h>
-
-#include "app/config.h"
+#include "app/view.h"
 #include "base/buf.h"
 
-struct latency;
-struct peers;
-struct registry;
-struct store;
-
-/* What the words speak of; all lent. */
-struct fourlw_view {
-	const struct config *config;
-	struct registry *registry; /* NULL: not serving yet */
-	struct store *store;
-	struct peers *peers;
-	struct latency *latency;
+enum fourlw_result {
+	FOURLW_UNKNOWN,
+	FOURLW_PARTIAL, /* more bytes belong to it */
+	FOURLW_ANSWERED,
 };
 
-/* The version told to clients: that of the ZooKeeper whose features are here, then ours. */
-const char *fourlw_version(void);
-
-/* If word is one that ZooKeeper knows, append its answer to out (a refusal where it is not allowed)
- * and return true. */
-bool fourlw_answer(const struct fourlw_view *v, const char word[4], struct buf *out);
+/* If bytes (four at least) begin with a word that ZooKeeper knows, append its answer to out: a
+ * refusal where it is not allowed. */
+enum fourlw_result fourlw_answer(const struct view *v, struct slice bytes, struct buf *out);
 
 #endif

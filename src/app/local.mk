@@ -3,7 +3,16 @@ noinst_LIBRARIES += libapp.a
 libapp_a_SOURCES = \
 	src/app/config.c src/app/config.h \
 	src/app/dispatch.c src/app/dispatch.h \
-	src/app/fourlw.c src/app/fourlw.h \
+	src/app/connections.c src/app/connections.h \
+	src/app/expiry.c src/app/expiry.h \
+	src/app/fourlw.c src/app/fourlw.h src/app/fourlw_words.h \
+	src/app/fourlw_clients.c \
+	src/app/fourlw_server.c \
+	src/app/fourlw_watches.c \
+	src/app/machine.c src/app/machine.h \
+	src/app/print.c src/app/print.h \
+	src/app/stats.c src/app/stats.h \
+	src/app/view.h \
 	src/app/latency.c src/app/latency.h \
 	src/app/notify.c src/app/notify.h \
 	src/app/peers.c src/app/peers.h \

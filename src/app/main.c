@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "app/config.h"
-#include "app/fourlw.h"
+#include "app/machine.h"
 #include "app/server.h"
 #include "app/setup.h"
 #include "base/log.h"
@@ -42,7 +42,7 @@ static int serve(struct config *config, struct tls_context *tls, const char *pat
 	struct server *server;
 	int rc;
 
-	log_info("server.starting", LOG_TEXT("version", fourlw_version()),
+	log_info("server.starting", LOG_TEXT("version", machine_version()),
 		 LOG_TEXT("config", path));
 	server = server_new(config, path, tls, reason);
 	if (!server) {

@@ -19,7 +19,7 @@ struct peers {
 	struct dispatch *dispatch;
 	struct turn *turn;
 	struct registry *registry; /* NULL until it serves */
-	peers_word_fn word;
+	peers_text_fn text;
 	void *ctx;
 };
 
@@ -118,11 +118,11 @@ static bool on_ping(struct conn *c, void *user, struct slice frame)
 	return p->has_client && dispatch_ping(p->peers->dispatch, &p->client, frame);
 }
 
-static bool on_word(struct conn *c, void *user, const char word[4])
+static enum conn_text on_text(struct conn *c, void *user, struct slice bytes)
 {
 	struct peer *p = user;
 
-	return p->peers->word(p->peers->ctx, c, word);
+	return p->peers->text(p->peers->ctx, c, bytes);
 }
 
 static void on_closed(struct conn *c, void *user, const char *reason)
@@ -140,15 +140,15 @@ static void on_closed(struct conn *c, void *user, const char *reason)
 
 struct peers *peers_new(struct event_base *base, struct timer_wheel *wheel,
 			const struct conn_limits *limits, struct dispatch *dispatch,
-			struct turn *turn, peers_word_fn word, void *ctx)
+			struct turn *turn, peers_text_fn text, void *ctx)
 {
-	static const struct conn_handlers handlers = { on_begun, on_frame, on_ping, on_word,
+	static const struct conn_handlers handlers = { on_begun, on_frame, on_ping, on_text,
 						       on_closed };
 	struct peers *p = mem_new(sizeof(*p));
 
 	p->dispatch = dispatch;
 	p->turn = turn;
-	p->word = word;
+	p->text = text;
 	p->ctx = ctx;
 	p->connections = conn_set_new(base, wheel, limits, &handlers);
 	return p;

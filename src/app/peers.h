@@ -13,12 +13,12 @@ struct event_base;
 struct peers;
 struct turn;
 
-/* Answers a four-letter word on c if it is one (and closes); else false. */
-typedef bool (*peers_word_fn)(void *ctx, struct conn *c, const char word[4]);
+/* Answers a request in text on c if it is one (conn_handlers.text). */
+typedef enum conn_text (*peers_text_fn)(void *ctx, struct conn *c, struct slice bytes);
 
 struct peers *peers_new(struct event_base *base, struct timer_wheel *wheel,
 			const struct conn_limits *limits, struct dispatch *dispatch,
-			struct turn *turn, peers_word_fn word, void *ctx);
+			struct turn *turn, peers_text_fn text, void *ctx);
 /* Closes all connections. */
 void peers_free(struct peers *p);
 /* The registry serves from now on: what waited goes on. */

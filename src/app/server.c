@@ -16,6 +16,7 @@
 #include "app/peers.h"
 #include "app/setup.h"
 #include "app/turn.h"
+#include "app/view.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -47,6 +48,8 @@ struct server {
 	struct timer_wheel connection_wheel; /* of net */
 	struct timer_wheel session_wheel; /* of the registry; another thread's while that loads */
 	struct turn turn;
+	int64_t trace_mask;
+	int64_t serves_since_ms; /* monotonic */
 	pthread_t loader;
 	int loaded_fd;
 	int load_rc;
@@ -56,24 +59,45 @@ struct server {
 	bool stopping;
 };
 
-/* --- four-letter words --- */
+/* --- requests in text --- */
 
-static bool answer_word(void *ctx, struct conn *c, const char word[4])
+static enum conn_text answer_word(const struct view *v, struct conn *c, struct slice bytes)
 {
-	struct server *s = ctx;
-	struct fourlw_view view = { &s->config, s->serving ? s->registry : NULL, s->store, s->peers,
-				    s->latency };
+	enum conn_text result = CONN_TEXT_NONE;
 	struct buf out;
-	bool known;
 
 	buf_init(&out, MAX_WORD);
-	known = fourlw_answer(&view, word, &out);
-	if (known) {
+	switch (fourlw_answer(v, bytes, &out)) {
+	case FOURLW_UNKNOWN:
+		break;
+	case FOURLW_PARTIAL:
+		result = CONN_TEXT_PARTIAL;
+		break;
+	case FOURLW_ANSWERED:
 		conn_send_raw(c, buf_slice(&out));
 		conn_close(c, "four-letter word answered");
+		result = CONN_TEXT_TAKEN;
+		break;
 	}
 	buf_fini(&out);
-	return known;
+	return result;
+}
+
+static enum conn_text answer_text(void *ctx, struct conn *c, struct slice bytes)
+{
+	struct server *s = ctx;
+	struct view view = {
+		.config = &s->config,
+		.registry = s->serving ? s->registry : NULL,
+		.store = s->store,
+		.peers = s->peers,
+		.latency = s->latency,
+		.gate = s->gate,
+		.serves_since_ms = s->serves_since_ms,
+		.trace_mask = &s->trace_mask,
+	};
+
+	return answer_word(&view, c, bytes);
 }
 
 /* --- events --- */
@@ -129,6 +153,7 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 static void start_serving(struct server *s)
 {
 	s->serving = true;
+	s->serves_since_ms = clock_update();
 	event_add(s->store_event, NULL);
 	peers_set_registry(s->peers, s->registry);
 	log_info("server.serving", LOG_HEX("zxid", registry_last_zxid(s->registry)),
@@ -395,7 +420,7 @@ static void make_loop(struct server *s)
 	s->latency = latency_new();
 	s->dispatch = dispatch_new((size_t)c->max_reply, s->latency, &s->turn);
 	s->peers = peers_new(s->base, &s->connection_wheel, &limits, s->dispatch, &s->turn,
-			     answer_word, s);
+			     answer_text, s);
 	s->gate_event = watch_fd(s, gate_fd(s->gate), on_gate);
 	s->store_event = watch_fd(s, store_wake_fd(s->store), on_store);
 	s->loaded_event = watch_fd(s, s->loaded_fd, on_loaded);
@@ -417,6 +442,7 @@ struct server *server_new(struct config *config, const char *config_path, struct
 	s->config_path = mem_strdup(config_path);
 	s->tls = tls;
 	s->loaded_fd = -1;
+	s->trace_mask = VIEW_TRACE_MASK;
 	timer_wheel_init(&s->connection_wheel, clock_update());
 	timer_wheel_init(&s->session_wheel, clock_now_ms());
 	if (open_registry(s, reason) != 0 || open_listeners(s, reason) != 0) {

@@ -18,6 +18,8 @@ void client_init(struct client *c, struct registry *registry, const struct clien
 		subject = NULL;
 	*c = (struct client){ .link = link, .registry = registry, .serial = ++serial };
 	list_init(&c->watches);
+	list_init(&c->stats.link);
+	client_reset_stats(c);
 	access_ids_init(&c->ids, &registry_options(registry)->access);
 	snprintf(c->address, sizeof(c->address), "%s", address);
 	/* What the gate found out counts towards the limit, but is never refused. */
@@ -32,6 +34,20 @@ void client_fini(struct client *c)
 	watch_drop_client(registry_watches(c->registry), c);
 	if (c->session)
 		session_detach(c->session);
+	list_remove(&c->stats.link);
 	access_ids_fini(&c->ids);
 	mem_free(c->subject);
+}
+
+void client_reset_stats(struct client *c)
+{
+	struct client_stats *s = &c->stats;
+
+	c->received = 0;
+	c->sent = 0;
+	s->last_op = OP_NOTIFICATION;
+	s->last_xid = -1;
+	s->last_zxid = -1;
+	s->last_response_ms = 0;
+	s->count = s->last_us = s->sum_us = s->min_us = s->max_us = 0;
 }

@@ -32,6 +32,27 @@ struct client_link {
 
 enum { CLIENT_ADDRESS_LEN = 64 };
 
+/* Replies that wait for the same rise of F, give or take one. */
+struct client_replies {
+	uint32_t count;
+	int64_t mark;              /* the highest */
+	int64_t first_us, last_us; /* when the oldest and the newest request came */
+	int64_t sum_us;            /* of when each of them came */
+	int32_t op, xid;           /* of the newest */
+	int64_t zxid;
+};
+
+/* What lists of connections tell about one (cons); app/latency keeps it. */
+struct client_stats {
+	struct list link; /* while replies wait */
+	struct client_replies waiting[2];
+	int32_t last_op;  /* OP_NOTIFICATION: none yet */
+	int32_t last_xid; /* of a request that is no ping and the like; -1: none yet */
+	int64_t last_zxid;
+	int64_t last_response_ms;                        /* monotonic; 0: none yet */
+	uint64_t count, last_us, sum_us, min_us, max_us; /* how long requests took */
+};
+
 struct client {
 	const struct client_link *link;
 	struct registry *registry;
@@ -50,6 +71,7 @@ struct client {
 	int64_t last_mark;    /* of a reply: later than what is on disk means one waits */
 	int64_t connect_mark; /* what its connect reply waits for: no ping may overtake that */
 	uint64_t received, sent;
+	struct client_stats stats;
 	bool connected; /* the connect request was taken */
 	bool stopped;   /* nothing that it sends counts any more */
 };
@@ -60,5 +82,7 @@ void client_init(struct client *c, struct registry *registry, const struct clien
 		 const char *address, const char *host, const char *subject);
 /* The connection is gone: drop the watches, leave the session to its timer. */
 void client_fini(struct client *c);
+/* Begin the figures anew that lists of connections tell; what waits goes on waiting. */
+void client_reset_stats(struct client *c);
 
 #endif

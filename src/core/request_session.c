@@ -146,6 +146,9 @@ void request_connect(struct client *c, struct slice frame)
 		return;
 	}
 	c->connected = true;
+	metrics_add(METRIC_connection_request_count, 1);
+	if (rq.session_id != 0)
+		metrics_add(METRIC_connection_revalidate_count, 1);
 	if (!registry_pass_connect(c->registry))
 		stop(c, &rq, "too many connect requests at once");
 	else if (rq.last_zxid_seen > registry_last_zxid(c->registry))

@@ -22,7 +22,7 @@ tests_unit_test_fourlw_LDADD = $(HEADLESS_LDADD)
 check_PROGRAMS += tests/unit/test_latency
 TESTS += tests/unit/test_latency
 tests_unit_test_latency_SOURCES = tests/unit/test_latency.c
-tests_unit_test_latency_LDADD = libapp.a libbase.a $(CMOCKA_LIBS)
+tests_unit_test_latency_LDADD = $(ZOOLITE_LDADD) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/test_turn
 TESTS += tests/unit/test_turn

@@ -6,6 +6,7 @@
 
 #include "app/latency.h"
 #include "app/peers.h"
+#include "base/metrics.h"
 #include "tests/unit/registry_fixture.h"
 
 static struct config config;
@@ -13,16 +14,17 @@ static struct config_report report;
 static struct event_base *base;
 static struct timer_wheel wheel;
 static struct peers *peers;
-static struct fourlw_view view;
+static struct view view;
+static int64_t trace_mask;
 static struct buf out;
 static char text[65536];
 
-static bool no_word(void *ctx, struct conn *conn, const char word[4])
+static enum conn_text no_text(void *ctx, struct conn *conn, struct slice bytes)
 {
 	(void)ctx;
 	(void)conn;
-	(void)word;
-	return false;
+	(void)bytes;
+	return CONN_TEXT_NONE;
 }
 
 static void configure(const char *whitelist)
@@ -47,9 +49,16 @@ static int set_up_words(void **state)
 	conn_limits_init(&limits);
 	timer_wheel_init(&wheel, clock_now_ms());
 	base = event_base_new();
-	peers = peers_new(base, &wheel, &limits, h.dispatch, &h.turn, no_word, NULL);
+	peers = peers_new(base, &wheel, &limits, h.dispatch, &h.turn, no_text, NULL);
 	configure("*");
-	view = (struct fourlw_view){ &config, h.registry, h.store, peers, h.latency };
+	trace_mask = VIEW_TRACE_MASK;
+	view = (struct view){ .config = &config,
+			      .registry = h.registry,
+			      .store = h.store,
+			      .peers = peers,
+			      .latency = h.latency,
+			      .serves_since_ms = clock_now_ms(),
+			      .trace_mask = &trace_mask };
 	buf_init(&out, sizeof(text));
 	return 0;
 }
@@ -68,7 +77,7 @@ static int tear_down_words(void **state)
 static const char *answer(const char *word)
 {
 	buf_clear(&out);
-	assert_true(fourlw_answer(&view, word, &out));
+	assert_int_equal(fourlw_answer(&view, slice_of(word), &out), FOURLW_ANSWERED);
 	memcpy(text, buf_head(&out), buf_len(&out));
 	text[buf_len(&out)] = 0;
 	return text;
@@ -97,7 +106,8 @@ static void test_what_is_a_word(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
-		assert_false(fourlw_answer(&view, others[i], &out));
+		assert_int_equal(fourlw_answer(&view, (struct slice){ others[i], 4 }, &out),
+				 FOURLW_UNKNOWN);
 		assert_int_equal(buf_len(&out), 0);
 	}
 	assert_string_equal(answer("ruok"), "imok");
@@ -124,14 +134,12 @@ static void test_the_whitelist(void **state)
 	assert_string_equal(answer("ruok"), "imok");
 	assert_non_null(strstr(answer("mntr"), "zk_server_state\t"));
 	assert_non_null(strstr(answer("conf"), "not in the whitelist"));
-	/* What we do not answer stays so, whatever the list says. */
-	configure("*");
-	assert_non_null(strstr(answer("dump"), "not in the whitelist"));
 }
 
 static void test_before_it_serves(void **state)
 {
-	static const char *const words[] = { "srvr", "stat", "mntr", "conf" };
+	static const char *const words[] = { "srvr", "stat", "mntr", "conf", "cons", "crst", "dirs",
+					     "dump", "hash", "srst", "wchc", "wchp", "wchs" };
 
 	(void)state;
 	view.registry = NULL;
@@ -141,6 +149,7 @@ static void test_before_it_serves(void **state)
 	assert_string_equal(answer("ruok"), "imok");
 	assert_string_equal(answer("isro"), "null");
 	assert_non_null(strstr(answer("envi"), "zookeeper.version="));
+	assert_string_equal(answer("gtmk"), "306");
 	configure("ruok");
 	assert_non_null(strstr(answer("stat"), "not in the whitelist"));
 }
@@ -197,12 +206,13 @@ static void test_latencies(void **state)
 	latency_reset(h.latency);
 	answer("srvr");
 	assert_string_equal(value("Latency min/avg/max: "), "0/0.0/0");
-	latency_note(h.latency, clock_exact_us() - 2000, 0, 0);
-	latency_note(h.latency, clock_exact_us() - 3000, 0, 0);
-	latency_note(h.latency, clock_exact_us() - 5000, 0, 0);
+	latency_note(h.latency, LATENCY_READ, clock_exact_us() - 2000, 0, 0);
+	latency_note(h.latency, LATENCY_READ, clock_exact_us() - 3000, 0, 0);
+	latency_note(h.latency, LATENCY_READ, clock_exact_us() - 5000, 0, 0);
 	answer("srvr");
 	assert_string_equal(value("Latency min/avg/max: "), "2/3.3333/5");
-	latency_note(h.latency, clock_exact_us(), registry_last_zxid(h.registry) + 1, 0);
+	latency_note(h.latency, LATENCY_READ, clock_exact_us(), registry_last_zxid(h.registry) + 1,
+		     0);
 	answer("srvr");
 	assert_string_equal(value("Outstanding: "), "1");
 }
@@ -262,6 +272,8 @@ static void test_conf(void **state)
 	assert_string_equal(value("dataLogDir="), "/var/lib/data");
 	assert_string_equal(value("tickTime="), "1500");
 	assert_string_equal(value("maxClientCnxns="), "7");
+	assert_true(atoll(value("dataDirSize=")) > 0);
+	assert_true(atoll(value("dataLogSize=")) >= 0);
 	assert_string_equal(value("minSessionTimeout="), "3000");
 	assert_string_equal(value("maxSessionTimeout="), "30000");
 	assert_string_equal(value("serverId="), "0");
@@ -281,6 +293,102 @@ static void test_envi(void **state)
 	assert_null(strstr(text, "do not tell"));
 }
 
+static void test_trace_mask(void **state)
+{
+	static const char set[] = "stmk\0\0\0\0\0\0\2\1";
+
+	(void)state;
+	assert_string_equal(answer("gtmk"), "306");
+	for (size_t len = 4; len < 12; len++) {
+		buf_clear(&out);
+		assert_int_equal(fourlw_answer(&view, (struct slice){ set, len }, &out),
+				 FOURLW_PARTIAL);
+		assert_int_equal(buf_len(&out), 0);
+	}
+	assert_int_equal(fourlw_answer(&view, (struct slice){ set, 12 }, &out), FOURLW_ANSWERED);
+	assert_memory_equal(buf_head(&out), "513", 3);
+	assert_string_equal(answer("gtmk"), "513");
+	/* Who may not say it is told at once. */
+	configure("ruok");
+	assert_non_null(strstr(answer("stmk"), "not in the whitelist"));
+}
+
+static void test_dirs_and_hash(void **state)
+{
+	(void)state;
+	answer("dirs");
+	assert_true(atoll(value("datadir_size: ")) > 0);
+	assert_true(atoll(value("logdir_size: ")) >= 0);
+	assert_string_equal(answer("hash"), "");
+}
+
+static void test_dump(void **state)
+{
+	char wanted[128];
+
+	(void)state;
+	create(c, "/e1", "", CREATE_EPHEMERAL);
+	create(c, "/e2", "", CREATE_EPHEMERAL);
+	headless_new_session(&h, 6000);
+	headless_new_session(&h, 6000);
+	answer("dump");
+	assert_ptr_equal(strstr(text, "SessionTracker dump:\nSession Sets (2)/(3):\n2 expire at "),
+			 text);
+	assert_non_null(strstr(text, "\n1 expire at "));
+	assert_true(strstr(text, "\n2 expire at ") < strstr(text, "\n1 expire at "));
+	snprintf(wanted, sizeof(wanted), ":\n\t0x%llx\nephemeral nodes dump:\n",
+		 (unsigned long long)c->session_id);
+	assert_non_null(strstr(text, wanted));
+	snprintf(wanted, sizeof(wanted), "\nSessions with Ephemerals (1):\n0x%llx:\n\t/e",
+		 (unsigned long long)c->session_id);
+	assert_non_null(strstr(text, wanted));
+	assert_non_null(strstr(text, "\n\t/e1\n"));
+	assert_non_null(strstr(text, "\n\t/e2\n"));
+	assert_non_null(strstr(text, "\nConnections dump:\nConnections Sets (0)/(0):\n"));
+}
+
+static void test_watches(void **state)
+{
+	struct headless_client *other = headless_new_session(&h, TIMEOUT_MS);
+	char wanted[128];
+
+	(void)state;
+	create(c, "/a", "", 0);
+	ask(c, OP_EXISTS, "/a", true);
+	ask(c, OP_GET_DATA, "/a", true);
+	ask(other, OP_EXISTS, "/none", true);
+	ask(c, OP_GET_CHILDREN, "/", true);
+	assert_string_equal(answer("wchs"), "2 connections watching 2 paths\nTotal watches:2\n");
+	answer("wchp");
+	snprintf(wanted, sizeof(wanted), "/a\n\t0x%llx\n", (unsigned long long)c->session_id);
+	assert_non_null(strstr(text, wanted));
+	snprintf(wanted, sizeof(wanted), "/none\n\t0x%llx\n",
+		 (unsigned long long)other->session_id);
+	assert_non_null(strstr(text, wanted));
+	assert_string_equal(text + strlen(text) - 2, "\n\n");
+	answer("mntr");
+	assert_string_equal(value("zk_watch_count\t"), "3");
+}
+
+static void test_resets(void **state)
+{
+	(void)state;
+	create(c, "/a", "", 0);
+	metrics_add(METRIC_packets_received, 5);
+	answer("mntr");
+	assert_true(atoi(value("zk_cnt_updatelatency\t")) > 0);
+	assert_true(atoi(value("zk_max_client_response_size\t")) > 0);
+	assert_true(atoi(value("zk_cnt_fsynctime\t")) > 0);
+	assert_string_equal(answer("srst"), "Server stats reset.\n");
+	answer("mntr");
+	assert_string_equal(value("zk_packets_received\t"), "0");
+	assert_string_equal(value("zk_cnt_updatelatency\t"), "0");
+	assert_string_equal(value("zk_avg_updatelatency\t"), "0.0");
+	assert_string_equal(value("zk_max_client_response_size\t"), "-1");
+	assert_string_equal(value("zk_cnt_fsynctime\t"), "0");
+	assert_string_equal(answer("crst"), "Connection stats reset.\n");
+}
+
 #define WORD_TEST(test) cmocka_unit_test_setup_teardown(test, set_up_words, tear_down_words)
 
 int main(void)
@@ -295,6 +403,11 @@ int main(void)
 		WORD_TEST(test_mntr),
 		WORD_TEST(test_conf),
 		WORD_TEST(test_envi),
+		WORD_TEST(test_trace_mask),
+		WORD_TEST(test_dirs_and_hash),
+		WORD_TEST(test_dump),
+		WORD_TEST(test_watches),
+		WORD_TEST(test_resets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -132,12 +132,12 @@ void gate_take(struct gate *g, struct list *to)
 
 static struct peers *peers;
 
-static bool on_word(void *ctx, struct conn *conn, const char word[4])
+static enum conn_text on_text(void *ctx, struct conn *conn, struct slice bytes)
 {
 	(void)ctx;
 	(void)conn;
-	memcpy(word_seen, word, 4);
-	return word[0] == 'r';
+	memcpy(word_seen, bytes.data, 4);
+	return bytes.data[0] == 'r' ? CONN_TEXT_TAKEN : CONN_TEXT_NONE;
 }
 
 static int set_up_peers(void **state)
@@ -145,7 +145,7 @@ static int set_up_peers(void **state)
 	set_up(state);
 	conn_count = 0;
 	unparks = 0;
-	peers = peers_new(NULL, &h.wheel, NULL, h.dispatch, &h.turn, on_word, NULL);
+	peers = peers_new(NULL, &h.wheel, NULL, h.dispatch, &h.turn, on_text, NULL);
 	memset(arrivals, 0, sizeof(arrivals));
 	for (int i = 0; i < 4; i++) {
 		snprintf(arrivals[i].address, sizeof(arrivals[i].address), "10.0.0.%d:77", i);
@@ -228,9 +228,9 @@ static void test_frames_wait_until_the_registry_serves(void **state)
 	write_header(OP_PING);
 	assert_false(handlers->ping(conn, conn->user, buf_slice(&frame)));
 	/* Words do not wait. */
-	assert_true(handlers->word(conn, conn->user, "ruok"));
+	assert_int_equal(handlers->text(conn, conn->user, slice_of("ruok")), CONN_TEXT_TAKEN);
 	assert_memory_equal(word_seen, "ruok", 4);
-	assert_false(handlers->word(conn, conn->user, "xxxx"));
+	assert_int_equal(handlers->text(conn, conn->user, slice_of("xxxx")), CONN_TEXT_NONE);
 	assert_int_equal(unparks, 0);
 	peers_set_registry(peers, h.registry);
 	assert_int_equal(unparks, 1);
@@ -311,7 +311,7 @@ static void test_a_writer_parks(void **state)
 	h.store_options.replay_delay_ms = 3600 * 1000;
 	headless_start(&h);
 	conn_count = 0;
-	peers = peers_new(NULL, &h.wheel, NULL, h.dispatch, &h.turn, on_word, NULL);
+	peers = peers_new(NULL, &h.wheel, NULL, h.dispatch, &h.turn, on_text, NULL);
 	c = headless_new_session(&h, TIMEOUT_MS);
 	assert_int_equal(create(c, "/a", "", 0), ZERR_OK);
 	conn = established();

@@ -1,0 +1,32 @@
+/* What the four-letter words, the admin server and the metrics speak of; all lent. */
+#ifndef APP_VIEW_H
+#define APP_VIEW_H
+
+#include <stdint.h>
+
+#include "app/config.h"
+
+struct gate;
+struct latency;
+struct peers;
+struct registry;
+struct store;
+
+struct view {
+	const struct config *config;
+	struct registry *registry; /* NULL: not serving yet */
+	struct store *store;
+	struct peers *peers;
+	struct latency *latency;
+	struct gate *gate;       /* NULL: no listener */
+	int64_t serves_since_ms; /* monotonic */
+	int64_t *trace_mask;     /* a number that gtmk tells and stmk sets; it traces nothing */
+};
+
+/* What ZooKeeper says to all of them before it serves; the words put a line end behind it. */
+#define VIEW_NOT_SERVING "This ZooKeeper instance is not currently serving requests"
+
+/* ZooKeeper's trace mask at its start. */
+enum { VIEW_TRACE_MASK = 306 };
+
+#endif
