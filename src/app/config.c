@@ -12,11 +12,13 @@
 #include <unistd.h>
 
 #include "app/properties.h"
+#include "base/buf.h"
 #include "base/mem.h"
 
 enum {
 	FILE_MAX_LEN = 1024 * 1024,
 	SECRET_MAX_LEN = 4096,
+	GIVEN_MAX_LEN = 2 * FILE_MAX_LEN, /* each line may get a '=' and a line end */
 	NO_LINE = CONFIG_NO_LINE,
 	PLACE_LEN = 16,
 	NAME_SHOWN = 300, /* of a file in a reason, which goes on behind it */
@@ -50,6 +52,7 @@ enum option_type {
 	OPTION_PROTOCOLS, /* unsigned: CONFIG_TLS_1_2 and CONFIG_TLS_1_3 */
 	OPTION_WORDS,     /* char *, four-letter words */
 	OPTION_SCHEMES,   /* char *, authentication schemes with commas */
+	OPTION_PROVIDER,  /* bool: is it ZooKeeper's class for Prometheus? */
 };
 
 struct option {
@@ -93,6 +96,15 @@ static const struct option options[] = {
 	{ "enforce.auth.schemes", OPTION_SCHEMES, TO(enforced_schemes), 0, 0, 0 },
 	{ "DigestAuthenticationProvider.superDigest", OPTION_SECRET, TO(super_digest), 0, 0, 0 },
 	{ "X509AuthenticationProvider.superUser", OPTION_TEXT, TO(super_x509), 0, 0, 0 },
+	{ "admin.enableServer", OPTION_BOOL, TO(admin), 0, 0, true },
+	{ "admin.serverAddress", OPTION_TEXT, TO(admin_host), 0, 0, 0 },
+	{ "admin.serverPort", OPTION_INT, TO(admin_port), 0, PORT_MAX, 8080 },
+	{ "admin.commandURL", OPTION_TEXT, TO(admin_url), 0, 0, 0 },
+	{ "admin.idleTimeout", OPTION_TIME, TO(admin_idle_ms), 100, HOUR, 30 * SECOND },
+	{ "metricsProvider.className", OPTION_PROVIDER, TO(metrics), 0, 0, false },
+	{ "metricsProvider.httpHost", OPTION_TEXT, TO(metrics_host), 0, 0, 0 },
+	{ "metricsProvider.httpPort", OPTION_INT, TO(metrics_port), 0, PORT_MAX, 7000 },
+	{ "zoolite.maxHttpHead", OPTION_SIZE, TO(max_http_head), KIB, 64 * KIB, 8 * KIB },
 
 	{ "ssl.keyStore.location", OPTION_TEXT, TO(key_store_file), 0, 0, 0 },
 	{ "ssl.keyStore.type", OPTION_TYPE, TO(key_store_type), 0, 0, 0 },
@@ -147,6 +159,9 @@ static const struct option options[] = {
 	{ "zoolite.replayDelay", OPTION_TIME, TO(replay_delay_ms), 0, MINUTE, 100 },
 	{ "zoolite.maxLag", OPTION_INT, TO(max_lag_rows), 1000, 100000000, 200000 },
 };
+
+#define CLASS_OF_PROMETHEUS "org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider"
+#define LOOPBACK "127.0.0.1"
 
 enum { OPTION_COUNT = sizeof(options) / sizeof(options[0]) };
 
@@ -315,6 +330,8 @@ static const struct refused {
 	const char *name;
 	const char *harmless; /* NULL: no value is */
 } refused[] = {
+	{ "admin.forceHttps", "false" },
+	{ "admin.needClientAuth", "false" },
 	{ "ssl.crl", "false" },
 	{ "ssl.ocsp", "false" },
 	{ "ssl.ciphersuites", NULL },
@@ -337,6 +354,7 @@ struct reading {
 	struct config *config;
 	struct config_report *report;
 	const char *name; /* of the file */
+	struct buf given; /* becomes config.given */
 };
 
 /* ---- errors and notes ---- */
@@ -406,6 +424,7 @@ static void set_number(const struct option *o, struct config *c, int64_t value)
 {
 	switch (o->type) {
 	case OPTION_BOOL:
+	case OPTION_PROVIDER:
 		*(bool *)member(o, c) = value != 0;
 		break;
 	case OPTION_INT:
@@ -497,19 +516,19 @@ static int set_numeric(struct reading *r, const struct option *o, const char *va
 	return 0;
 }
 
+static const char *const auth_names[] = {
+	[TLS_CLIENT_AUTH_NONE] = "none",
+	[TLS_CLIENT_AUTH_WANT] = "want",
+	[TLS_CLIENT_AUTH_NEED] = "need",
+};
+
 static int set_auth(struct reading *r, const struct option *o, const char *value, unsigned line)
 {
-	static const char *const names[] = {
-		[TLS_CLIENT_AUTH_NONE] = "none",
-		[TLS_CLIENT_AUTH_WANT] = "want",
-		[TLS_CLIENT_AUTH_NEED] = "need",
-	};
-
 	/* Not said is need, in ZooKeeper too. */
 	if (*value == '\0')
-		value = names[TLS_CLIENT_AUTH_NEED];
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strcasecmp(value, names[i]) == 0) {
+		value = auth_names[TLS_CLIENT_AUTH_NEED];
+	for (size_t i = 0; i < sizeof(auth_names) / sizeof(auth_names[0]); i++) {
+		if (strcasecmp(value, auth_names[i]) == 0) {
 			set_number(o, r->config, (int64_t)i);
 			return 0;
 		}
@@ -517,17 +536,17 @@ static int set_auth(struct reading *r, const struct option *o, const char *value
 	return fail(r, line, "%s must be need, want or none, not \"%s\"", o->name, value);
 }
 
+static const char *const level_names[] = {
+	[LOG_LEVEL_DEBUG] = "debug",
+	[LOG_LEVEL_INFO] = "info",
+	[LOG_LEVEL_WARN] = "warn",
+	[LOG_LEVEL_ERROR] = "error",
+};
+
 static int set_level(struct reading *r, const struct option *o, const char *value, unsigned line)
 {
-	static const char *const names[] = {
-		[LOG_LEVEL_DEBUG] = "debug",
-		[LOG_LEVEL_INFO] = "info",
-		[LOG_LEVEL_WARN] = "warn",
-		[LOG_LEVEL_ERROR] = "error",
-	};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strcasecmp(value, names[i]) == 0) {
+	for (size_t i = 0; i < sizeof(level_names) / sizeof(level_names[0]); i++) {
+		if (strcasecmp(value, level_names[i]) == 0) {
 			set_number(o, r->config, (int64_t)i);
 			return 0;
 		}
@@ -627,11 +646,30 @@ static int set_bool(struct reading *r, const struct option *o, const char *value
 	return 0;
 }
 
+static int set_provider(struct reading *r, const struct option *o, const char *value, unsigned line)
+{
+	static const char *const classes[] = {
+		"org.apache.zookeeper.metrics.impl.DefaultMetricsProvider",
+		"org.apache.zookeeper.metrics.impl.NullMetricsProvider",
+		CLASS_OF_PROMETHEUS,
+	};
+
+	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+		if (strcmp(value, classes[i]) == 0) {
+			set_number(o, r->config, strcmp(value, CLASS_OF_PROMETHEUS) == 0);
+			return 0;
+		}
+	}
+	return fail(r, line, "%s: \"%s\" is none of ZooKeeper's", o->name, value);
+}
+
 static int set_option(struct reading *r, const struct option *o, const char *value, unsigned line)
 {
 	switch (o->type) {
 	case OPTION_BOOL:
 		return set_bool(r, o, value, line);
+	case OPTION_PROVIDER:
+		return set_provider(r, o, value, line);
 	case OPTION_INT:
 	case OPTION_SIZE:
 	case OPTION_TIME:
@@ -721,11 +759,34 @@ static bool is_harmless(const struct refused *hard, const char *value)
 	       (*value == '\0' && strcmp(harmless, "false") == 0);
 }
 
+/* Those of ZooKeeper's that we pass over, too. */
+static bool is_secret(const char *name)
+{
+	size_t index = find_option(name);
+
+	return (index < OPTION_COUNT && options[index].type == OPTION_SECRET) ||
+	       strstr(name, "assword") != NULL || strstr(name, "superDigest") != NULL ||
+	       strcasestr(name, "secret") != NULL;
+}
+
+static void keep_given(struct reading *r, const struct property *p)
+{
+	const char *value = is_secret(p->key) ? "*" : p->value;
+
+	/* The file has a limit of its own: it fits. */
+	if (buf_append(&r->given, p->key, strlen(p->key)) != 0 ||
+	    buf_append(&r->given, "=", 1) != 0 ||
+	    buf_append(&r->given, value, strlen(value)) != 0 || buf_append(&r->given, "\n", 1) != 0)
+		return;
+}
+
 static int take_property(struct reading *r, const struct property *p)
 {
 	const char *name = strip_prefix(p->key);
 	size_t index = find_option(name);
 	const struct refused *hard;
+
+	keep_given(r, p);
 
 	if (index < OPTION_COUNT) {
 		if (r->report->lines[index] != NO_LINE)
@@ -902,6 +963,26 @@ static void fold_handshakes(struct reading *r)
 		c->max_handshakes = c->netty_handshakes;
 }
 
+/* ZooKeeper serves HTTP on all addresses where nothing else is said; we on loopback. */
+static int settle_http(struct reading *r)
+{
+	struct config *c = r->config;
+	size_t len;
+
+	if (c->admin_host == NULL)
+		set_text(&c->admin_host, LOOPBACK);
+	if (c->metrics_host == NULL)
+		set_text(&c->metrics_host, LOOPBACK);
+	if (c->admin_url == NULL)
+		set_text(&c->admin_url, "/commands");
+	len = strlen(c->admin_url);
+	if (c->admin_url[0] != '/' || len < 2 || c->admin_url[len - 1] == '/' ||
+	    strpbrk(c->admin_url, " ?#%<>\"&") != NULL)
+		return fail(r, line_of(r, "admin.commandURL"),
+			    "admin.commandURL must be a path like /commands");
+	return 0;
+}
+
 static int settle(struct reading *r)
 {
 	if (r->config->data_dir == NULL)
@@ -911,7 +992,8 @@ static int settle(struct reading *r)
 			    "enforce.auth.enabled needs enforce.auth.schemes");
 	fold_protocols(r->config);
 	fold_handshakes(r);
-	if (check_ports(r) != 0 || settle_sessions(r) != 0 || fold_stores(r) != 0)
+	if (check_ports(r) != 0 || settle_sessions(r) != 0 || settle_http(r) != 0 ||
+	    fold_stores(r) != 0)
 		return -1;
 	return check_tls(r);
 }
@@ -935,10 +1017,15 @@ static int read_properties(struct reading *r, struct slice text)
 
 static int parse(struct reading *r, struct slice text)
 {
+	int rc;
+
 	set_presets(r->config);
-	if (read_properties(r, text) != 0)
-		return -1;
-	return settle(r);
+	buf_init(&r->given, (size_t)GIVEN_MAX_LEN);
+	rc = read_properties(r, text);
+	r->config->given = buf_len(&r->given) > 0 ? mem_dup(buf_head(&r->given), buf_len(&r->given))
+						  : mem_strdup("");
+	buf_fini(&r->given);
+	return rc == 0 ? settle(r) : -1;
 }
 
 static void report_init(struct config_report *report)
@@ -1044,6 +1131,60 @@ void config_fini(struct config *c)
 		mem_free(*text);
 		*text = NULL;
 	}
+	mem_free(c->given);
+	c->given = NULL;
+}
+
+/* A value as the file may say it; NULL where there is none. */
+static const char *value_text(const struct option *o, const struct config *c, char room[32])
+{
+	const void *at = (const char *)c + o->offset;
+	long long number = 0;
+
+	switch (o->type) {
+	case OPTION_TEXT:
+	case OPTION_TYPE:
+	case OPTION_WORDS:
+	case OPTION_SCHEMES:
+		return *(char *const *)at;
+	case OPTION_SECRET:
+	case OPTION_PROTOCOLS:
+		return NULL;
+	case OPTION_BOOL:
+		return *(const bool *)at ? "true" : "false";
+	case OPTION_PROVIDER:
+		return *(const bool *)at ? CLASS_OF_PROMETHEUS : NULL;
+	case OPTION_LEVEL:
+		return level_names[*(const enum log_level *)at];
+	case OPTION_AUTH:
+		return auth_names[*(const enum tls_client_auth *)at];
+	case OPTION_INT:
+		number = *(const int32_t *)at;
+		break;
+	case OPTION_SIZE:
+		number = (long long)*(const uint64_t *)at;
+		break;
+	case OPTION_TIME:
+		number = *(const int64_t *)at;
+		break;
+	}
+	snprintf(room, 32, "%lld", number);
+	return room;
+}
+
+void config_foreach(const struct config *c,
+		    void (*each)(void *ctx, const char *name, const char *value), void *ctx)
+{
+	char room[32];
+
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		const char *value = value_text(&options[i], c, room);
+
+		if (value != NULL)
+			each(ctx, options[i].name, value);
+	}
+	each(ctx, "ssl.enabledProtocols",
+	     !c->tls_1_2 ? "TLSv1.3" : (c->tls_1_3 ? "TLSv1.2,TLSv1.3" : "TLSv1.2"));
 }
 
 void config_report_fini(struct config_report *report)
@@ -1076,6 +1217,7 @@ static size_t size_of(enum option_type type)
 {
 	switch (type) {
 	case OPTION_BOOL:
+	case OPTION_PROVIDER:
 		return sizeof(bool);
 	case OPTION_INT:
 		return sizeof(int32_t);

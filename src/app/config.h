@@ -73,6 +73,16 @@ struct config {
 	uint64_t max_reply;         /* bytes of one reply */
 	uint64_t max_pending_bytes; /* memory of what is not yet replayed; above it writers wait */
 	enum log_level log_level;   /* the least that is logged */
+	/* the admin server (HTTP) and the endpoint for Prometheus; hosts never NULL after reading */
+	bool admin; /* admin.enableServer */
+	char *admin_host;
+	int32_t admin_port;
+	char *admin_url;       /* "/commands" */
+	int64_t admin_idle_ms; /* time until a request has come */
+	bool metrics;          /* metricsProvider.className is that of Prometheus */
+	char *metrics_host;
+	int32_t metrics_port;
+	uint64_t max_http_head; /* bytes of a request's head */
 	char *words; /* four-letter words allowed, "ruok,srvr"; "*": all. config_allows_word reads
 			it */
 	/* who must prove what, and who may do all */
@@ -113,6 +123,7 @@ struct config {
 	char *trust_store_type;
 	char *trust_store_password; /* a PEM file has none: not used, but no error */
 	char *trust_store_password_file;
+	char *given; /* what the file says, line by line, without comments and secrets */
 };
 
 enum config_note_kind {
@@ -161,6 +172,10 @@ void config_report_fini(struct config_report *report);
 enum { CONFIG_NAMES_LEN = 4096 };
 bool config_waits(const struct config *running, const struct config *fresh,
 		  char names[CONFIG_NAMES_LEN]);
+
+/* Every option that has a value, as a text; no secrets. */
+void config_foreach(const struct config *c,
+		    void (*each)(void *ctx, const char *name, const char *value), void *ctx);
 
 /* Whether 4lw.commands.whitelist allows a word of four letters. srvr always is, as in ZooKeeper. */
 bool config_allows_word(const struct config *c, const char word[4]);

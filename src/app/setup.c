@@ -102,6 +102,10 @@ enum setup_rc setup_check(const struct config *c, struct tls_context **tls,
 	if (rc == SETUP_GOOD)
 		rc = check_host("secureClientPortAddress", c->secure_host, fault);
 	if (rc == SETUP_GOOD)
+		rc = check_host("admin.serverAddress", c->admin_host, fault);
+	if (rc == SETUP_GOOD)
+		rc = check_host("metricsProvider.httpHost", c->metrics_host, fault);
+	if (rc == SETUP_GOOD)
 		rc = check_tls(c, tls, fault);
 	if (*tls && c->secure_port == CONFIG_NO_PORT) {
 		tls_context_unref(*tls);
