@@ -1,6 +1,9 @@
 # The program: what ties the layers together, and what is installed beside it.
 noinst_LIBRARIES += libapp.a
 libapp_a_SOURCES = \
+	src/app/admin.c src/app/admin.h src/app/admin_commands.h \
+	src/app/admin_clients.c \
+	src/app/admin_server.c \
 	src/app/config.c src/app/config.h \
 	src/app/dispatch.c src/app/dispatch.h \
 	src/app/connections.c src/app/connections.h \
@@ -11,8 +14,12 @@ libapp_a_SOURCES = \
 	src/app/fourlw_watches.c \
 	src/app/machine.c src/app/machine.h \
 	src/app/print.c src/app/print.h \
+	src/app/prometheus.c src/app/prometheus.h \
 	src/app/stats.c src/app/stats.h \
 	src/app/view.h \
+	src/app/http.c src/app/http.h \
+	src/app/http_head.c src/app/http_head.h \
+	src/app/json.c src/app/json.h \
 	src/app/latency.c src/app/latency.h \
 	src/app/notify.c src/app/notify.h \
 	src/app/peers.c src/app/peers.h \

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "app/fourlw.h"
+#include "app/http.h"
 #include "app/latency.h"
 #include "app/notify.h"
 #include "app/peers.h"
@@ -23,7 +24,7 @@
 #include "core/registry.h"
 
 enum {
-	MAX_WORD = 64 * 1024 * 1024, /* stat of very many clients */
+	MAX_HTTP_HEAD = 4096, /* of an answer */
 	LONGEST_SLEEP_MS = 1000,
 	OWN_FILES = 64, /* databases, listeners, event loops, and some to spare */
 	FILES_OF_THREAD = 4,
@@ -66,7 +67,7 @@ static enum conn_text answer_word(const struct view *v, struct conn *c, struct s
 	enum conn_text result = CONN_TEXT_NONE;
 	struct buf out;
 
-	buf_init(&out, MAX_WORD);
+	buf_init(&out, v->config->max_reply);
 	switch (fourlw_answer(v, bytes, &out)) {
 	case FOURLW_UNKNOWN:
 		break;
@@ -83,6 +84,25 @@ static enum conn_text answer_word(const struct view *v, struct conn *c, struct s
 	return result;
 }
 
+static enum conn_text answer_http(const struct view *v, struct conn *c, struct slice bytes)
+{
+	enum http_place place = conn_peer(c)->kind == GATE_ADMIN ? HTTP_ADMIN : HTTP_METRICS;
+	struct buf head, body;
+	bool is_answered;
+
+	buf_init(&head, MAX_HTTP_HEAD);
+	buf_init(&body, v->config->max_reply);
+	is_answered = http_answer(v, place, bytes, &head, &body);
+	if (is_answered) {
+		conn_send_raw(c, buf_slice(&head));
+		conn_send_raw(c, buf_slice(&body));
+		conn_close(c, "HTTP request answered");
+	}
+	buf_fini(&head);
+	buf_fini(&body);
+	return is_answered ? CONN_TEXT_TAKEN : CONN_TEXT_PARTIAL;
+}
+
 static enum conn_text answer_text(void *ctx, struct conn *c, struct slice bytes)
 {
 	struct server *s = ctx;
@@ -97,7 +117,8 @@ static enum conn_text answer_text(void *ctx, struct conn *c, struct slice bytes)
 		.trace_mask = &s->trace_mask,
 	};
 
-	return answer_word(&view, c, bytes);
+	return gate_kind_is_http(conn_peer(c)->kind) ? answer_http(&view, c, bytes)
+						     : answer_word(&view, c, bytes);
 }
 
 /* --- events --- */
@@ -290,6 +311,21 @@ static unsigned max_connections(const struct config *c)
 	return (unsigned)c->max_connections;
 }
 
+/* An admin server without its port is no reason not to serve clients, as in ZooKeeper; the metrics
+ * were asked for by name. */
+static int open_http_listeners(struct server *s, char reason[SERVER_REASON_LEN])
+{
+	const struct config *c = &s->config;
+
+	if (c->admin &&
+	    listen_on(s, GATE_ADMIN, c->admin_host, c->admin_port, "admin.serverPort", reason) != 0)
+		log_warn("admin.unavailable", LOG_TEXT("reason", reason));
+	if (c->metrics && listen_on(s, GATE_METRICS, c->metrics_host, c->metrics_port,
+				    "metricsProvider.httpPort", reason) != 0)
+		return -1;
+	return 0;
+}
+
 static int open_listeners(struct server *s, char reason[SERVER_REASON_LEN])
 {
 	const struct config *c = &s->config;
@@ -309,7 +345,7 @@ static int open_listeners(struct server *s, char reason[SERVER_REASON_LEN])
 	    listen_on(s, GATE_MONITOR, "127.0.0.1", c->monitor_port, "zoolite.monitorPort",
 		      reason) != 0)
 		return -1;
-	return 0;
+	return open_http_listeners(s, reason);
 }
 
 static void read_strangers(void *ctx)
@@ -417,6 +453,7 @@ static void make_loop(struct server *s)
 	limits.max_parked_input = (size_t)c->max_read_ahead;
 	limits.max_buffered = (size_t)c->max_buffered;
 	limits.first_frame_timeout_ms = c->first_request_ms;
+	limits.http_timeout_ms = c->admin_idle_ms;
 	s->latency = latency_new();
 	s->dispatch = dispatch_new((size_t)c->max_reply, s->latency, &s->turn);
 	s->peers = peers_new(s->base, &s->connection_wheel, &limits, s->dispatch, &s->turn,

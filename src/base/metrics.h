@@ -46,6 +46,7 @@
 	X(changes_logged, "changes appended to the log")                                 \
 	X(log_commits, "transactions committed on the log")                              \
 	X(log_flushes, "syncs of the log")                                               \
+	X(fsync_threshold_exceed_count, "syncs of the log that took longer than 1 s")    \
 	X(log_segments, "segments begun")                                                \
 	X(log_segments_pruned, "segments removed")                                       \
 	X(replay_batches, "batches replayed into the tree")                              \

@@ -11,6 +11,8 @@
 #include "store/thread.h"
 #include "store/vfs.h"
 
+enum { LONG_SYNC_US = 1000 * 1000 }; /* ZooKeeper's fsync.warningthresholdms */
+
 struct flush {
 	pthread_t thread;
 	bool running;
@@ -71,6 +73,8 @@ static void *flush_run(void *arg)
 		began_us = clock_exact_us();
 		sync_wal(wal_fd);
 		took_us = clock_exact_us() - began_us;
+		if (took_us > LONG_SYNC_US)
+			metrics_add(METRIC_fsync_threshold_exceed_count, 1);
 		pthread_mutex_lock(&f->mutex);
 		summary_add(&f->times, took_us > 0 ? (uint64_t)took_us : 0, 1);
 		atomic_store(&f->reached, upto);

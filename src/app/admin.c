@@ -1,0 +1,120 @@
+#include "app/admin.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "app/admin_commands.h"
+#include "app/json.h"
+#include "app/print.h"
+#include "app/view.h"
+
+enum { MOST_NAMES = 3 };
+
+struct command {
+	const char *names[MOST_NAMES]; /* the first is the one it goes by */
+	bool needs_registry;
+	/* NULL: it acts, which nothing does that comes over HTTP. Returns an error or NULL. */
+	const char *(*run)(const struct view *v, struct json *j);
+};
+
+/* By name. */
+static const struct command commands[] = {
+	{ { "configuration", "conf", "config" }, true, admin_configuration },
+	{ { "connection_stat_reset", "crst" }, true, NULL },
+	{ { "connections", "cons" }, true, admin_connections },
+	{ { "dirs" }, true, admin_dirs },
+	{ { "dump" }, true, admin_dump },
+	{ { "environment", "env", "envi" }, false, admin_environment },
+	{ { "get_trace_mask", "gtmk" }, false, admin_get_trace_mask },
+	{ { "hash" }, true, admin_hash },
+	{ { "initial_configuration", "icfg" }, true, admin_initial_configuration },
+	{ { "is_read_only", "isro" }, true, admin_is_read_only },
+	{ { "last_snapshot", "lsnp" }, true, admin_last_snapshot },
+	{ { "leader", "lead" }, true, admin_leader },
+	{ { "monitor", "mntr" }, true, admin_monitor },
+	{ { "observer_connection_stat_reset", "orst" }, true, NULL },
+	{ { "observers", "obsr" }, true, admin_observers },
+	{ { "restore", "rest" }, true, NULL },
+	{ { "ruok" }, true, admin_ruok },
+	{ { "server_stats", "srvr" }, true, admin_server_stats },
+	{ { "set_trace_mask", "stmk" }, false, NULL },
+	{ { "snapshot", "snap" }, true, NULL },
+	{ { "stat_reset", "srst" }, true, NULL },
+	{ { "stats", "stat" }, true, admin_stats },
+	{ { "system_properties", "sysp" }, false, admin_system_properties },
+	{ { "voting_view" }, true, admin_voting_view },
+	{ { "watch_summary", "wchs" }, true, admin_watch_summary },
+	{ { "watches", "wchc" }, true, admin_watches },
+	{ { "watches_by_path", "wchp" }, true, admin_watches_by_path },
+	{ { "zabstate" }, false, admin_zabstate },
+};
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		for (size_t n = 0; n < MOST_NAMES && commands[i].names[n]; n++)
+			if (strcmp(commands[i].names[n], name) == 0)
+				return &commands[i];
+	return NULL;
+}
+
+static const char *run_command(const struct view *v, const struct command *command, struct json *j)
+{
+	if (!command->run)
+		return "This command is not executed over HTTP";
+	if (command->needs_registry && !v->registry)
+		return VIEW_NOT_SERVING;
+	return command->run(v, j);
+}
+
+static void fill(const struct view *v, const struct command *command, const char *name,
+		 struct json *j)
+{
+	char unknown[HTTP_PATH_LEN + 32];
+	const char *error;
+
+	json_open_object(j);
+	if (command) {
+		error = run_command(v, command, j);
+	} else {
+		snprintf(unknown, sizeof(unknown), "Unknown command: %s", name);
+		error = unknown;
+	}
+	json_put_text(j, "command", command ? command->names[0] : name);
+	if (error) {
+		json_put_text(j, "error", error);
+	} else {
+		json_key(j, slice_of("error"));
+		json_null(j);
+	}
+	json_close_object(j);
+}
+
+enum http_status admin_run(const struct view *v, const char *name, struct buf *body)
+{
+	const struct command *command = find_command(name);
+	struct json j;
+
+	json_init(&j, body);
+	fill(v, command, name, &j);
+	/* Half of it would be no JSON. */
+	if (j.is_full) {
+		buf_clear(body);
+		json_init(&j, body);
+		json_open_object(&j);
+		json_put_text(&j, "command", name);
+		json_put_text(&j, "error", "The answer is larger than zoolite.maxReply");
+		json_close_object(&j);
+	}
+	return command && !command->run ? HTTP_FORBIDDEN : HTTP_OK;
+}
+
+void admin_print_links(const struct view *v, struct buf *body)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+		if (!commands[i].run)
+			continue;
+		print(body, "<a href=\"%s/%s\">%s</a>\n<br/>\n", v->config->admin_url,
+		      commands[i].names[0], commands[i].names[0]);
+	}
+}
