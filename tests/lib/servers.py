@@ -315,6 +315,10 @@ class Zoolite(Server):
         self.binary = binary or find_zoolited()
         super().__init__(*args, **kwargs)
 
+    def base_config(self):
+        # Its port would be the same for all.
+        return dict(super().base_config(), **{"admin.enableServer": "false"})
+
     def command(self):
         return [self.binary, self.config_path]
 
