@@ -26,6 +26,19 @@ tests_fuzz_fuzz_config_LDADD = libapp.a libbase.a
 tests_fuzz_fuzz_config_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 endif
 
+check_PROGRAMS += tests/fuzz/replay_http_head
+TESTS += tests/fuzz/replay_http_head
+tests_fuzz_replay_http_head_SOURCES = tests/fuzz/fuzz_http_head.c tests/fuzz/replay.c
+tests_fuzz_replay_http_head_CPPFLAGS = $(AM_CPPFLAGS) -DSEEDS='"tests/fuzz/seeds/http_head"'
+tests_fuzz_replay_http_head_LDADD = libapp.a libbase.a
+
+if ENABLE_FUZZ
+noinst_PROGRAMS += tests/fuzz/fuzz_http_head
+tests_fuzz_fuzz_http_head_SOURCES = tests/fuzz/fuzz_http_head.c
+tests_fuzz_fuzz_http_head_LDADD = libapp.a libbase.a
+tests_fuzz_fuzz_http_head_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+endif
+
 # The seeds are checked in; tests/fuzz/make-seeds tests/fuzz/seeds writes them anew.
 EXTRA_DIST += \
 	tests/fuzz/local.mk \

@@ -34,3 +34,13 @@ check_PROGRAMS += tests/unit/test_peers
 TESTS += tests/unit/test_peers
 tests_unit_test_peers_SOURCES = tests/unit/test_peers.c $(HEADLESS)
 tests_unit_test_peers_LDADD = $(HEADLESS_LDADD)
+
+# HTTP: the parser alone, JSON alone, and answers over a registry without a network.
+check_PROGRAMS += tests/unit/test_http_head tests/unit/test_json tests/unit/test_http
+TESTS += tests/unit/test_http_head tests/unit/test_json tests/unit/test_http
+tests_unit_test_http_head_SOURCES = tests/unit/test_http_head.c
+tests_unit_test_http_head_LDADD = libapp.a libbase.a $(CMOCKA_LIBS)
+tests_unit_test_json_SOURCES = tests/unit/test_json.c
+tests_unit_test_json_LDADD = libapp.a libbase.a $(CMOCKA_LIBS)
+tests_unit_test_http_SOURCES = tests/unit/test_http.c $(HEADLESS)
+tests_unit_test_http_LDADD = $(HEADLESS_LDADD)

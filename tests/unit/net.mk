@@ -50,3 +50,8 @@ tests_unit_test_conn_LDADD = $(net_test_ldadd)
 check_PROGRAMS += tests/interop/subject_names
 tests_interop_subject_names_SOURCES = tests/interop/subject_names.c
 tests_interop_subject_names_LDADD = $(net_test_ldadd)
+
+check_PROGRAMS += tests/unit/test_address
+TESTS += tests/unit/test_address
+tests_unit_test_address_SOURCES = tests/unit/test_address.c
+tests_unit_test_address_LDADD = libnet.a $(CMOCKA_LIBS)

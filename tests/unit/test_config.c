@@ -357,10 +357,9 @@ static void test_ignored(void **state)
 		"autopurge.snapRetainCount",
 		"autopurge.purgeInterval",
 		"snapCount",
-		"admin.enableServer",
-		"admin.serverPort",
-		"metricsProvider.className",
-		"metricsProvider.httpPort",
+		"admin.httpVersion",
+		"metricsProvider.exportJvmInfo",
+		"metricsProvider.httpsPort",
 		"quorum.auth.enableSasl",
 		"quorumListenOnAllIPs",
 		"sslQuorum",
@@ -385,6 +384,103 @@ static void test_ignored(void **state)
 		assert_string_equal(report.notes[0].name, names[i]);
 		assert_int_equal(report.notes[0].line, 3);
 	}
+}
+
+#define PROMETHEUS "org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider"
+
+static void test_http(void **state)
+{
+	static const char *const bad_urls[] = { "/",    "commands", "/commands/",
+						"/a b", "/a?b",     "/<a>" };
+	char text[256], error[256];
+
+	(void)state;
+	expect_good(PLAIN);
+	assert_true(config.admin);
+	assert_string_equal(config.admin_host, "127.0.0.1");
+	assert_int_equal(config.admin_port, 8080);
+	assert_string_equal(config.admin_url, "/commands");
+	assert_int_equal(config.admin_idle_ms, 30000);
+	assert_false(config.metrics);
+	assert_string_equal(config.metrics_host, "127.0.0.1");
+	assert_int_equal(config.metrics_port, 7000);
+	assert_int_equal(config.max_http_head, 8192);
+	expect_good(PLAIN "zookeeper.admin.enableServer=false\nadmin.serverAddress=0.0.0.0\n"
+			  "admin.serverPort=1\nadmin.commandURL=/x/y\nadmin.idleTimeout=500\n"
+			  "metricsProvider.className=" PROMETHEUS "\n"
+			  "metricsProvider.httpHost=::\nmetricsProvider.httpPort=2\n"
+			  "zoolite.maxHttpHead=1k\n");
+	assert_false(config.admin);
+	assert_string_equal(config.admin_host, "0.0.0.0");
+	assert_int_equal(config.admin_port, 1);
+	assert_string_equal(config.admin_url, "/x/y");
+	assert_int_equal(config.admin_idle_ms, 500);
+	assert_true(config.metrics);
+	assert_string_equal(config.metrics_host, "::");
+	assert_int_equal(config.metrics_port, 2);
+	assert_int_equal(config.max_http_head, 1024);
+	expect_good(PLAIN "metricsProvider.className="
+			  "org.apache.zookeeper.metrics.impl.DefaultMetricsProvider\n");
+	assert_false(config.metrics);
+	expect_error(PLAIN "metricsProvider.className=my.Own\n",
+		     "zoo.cfg:3: metricsProvider.className: \"my.Own\" is none of ZooKeeper's");
+	for (size_t i = 0; i < sizeof(bad_urls) / sizeof(*bad_urls); i++) {
+		snprintf(text, sizeof(text), PLAIN "admin.commandURL=%s\n", bad_urls[i]);
+		snprintf(error, sizeof(error),
+			 "zoo.cfg:3: admin.commandURL must be a path like /commands");
+		expect_error(text, error);
+	}
+	expect_error(
+		PLAIN "admin.needClientAuth=true\n",
+		"zoo.cfg:3: admin.needClientAuth is not supported by this version, but as false");
+}
+
+static void test_what_was_given(void **state)
+{
+	(void)state;
+	expect_good(
+		"# a comment\ndataDir : /d\nclientPort=2181\nzookeeper.ssl.keyStore.password=x\n"
+		"ssl.quorum.trustStore.password=y\ninitLimit=5\n");
+	assert_string_equal(config.given,
+			    "dataDir=/d\nclientPort=2181\nzookeeper.ssl.keyStore.password=*\n"
+			    "ssl.quorum.trustStore.password=*\ninitLimit=5\n");
+	assert_int_equal(parse(""), -1);
+	assert_string_equal(config.given, "");
+}
+
+static unsigned found;
+
+static void find_value(void *ctx, const char *name, const char *value)
+{
+	(void)ctx;
+	assert_null(strstr(value, "do-not-tell"));
+	if (strcmp(name, "clientPort") == 0)
+		found += strcmp(value, "2181") == 0;
+	if (strcmp(name, "extendedTypesEnabled") == 0)
+		found += strcmp(value, "false") == 0;
+	if (strcmp(name, "metricsProvider.className") == 0)
+		found += strcmp(value, PROMETHEUS) == 0;
+	if (strcmp(name, "zoolite.cacheSize") == 0)
+		found += strcmp(value, "1048576") == 0;
+	if (strcmp(name, "zoolite.unsentTimeout") == 0)
+		found += strcmp(value, "10000") == 0;
+	if (strcmp(name, "ssl.clientAuth") == 0)
+		found += strcmp(value, "want") == 0;
+	if (strcmp(name, "ssl.enabledProtocols") == 0)
+		found += strcmp(value, "TLSv1.3") == 0;
+	if (strcmp(name, "ssl.keyStore.password") == 0 || strcmp(name, "dataLogDir") == 0)
+		fail_msg("%s has no value to tell", name);
+}
+
+static void test_every_value(void **state)
+{
+	(void)state;
+	expect_good(PLAIN "zoolite.cacheSize=1m\nssl.clientAuth=want\nssl.protocol=TLSv1.3\n"
+			  "ssl.keyStore.password=do-not-tell\n"
+			  "metricsProvider.className=" PROMETHEUS "\n");
+	found = 0;
+	config_foreach(&config, find_value, NULL);
+	assert_int_equal(found, 7);
 }
 
 static void test_unknown(void **state)
@@ -689,6 +785,9 @@ int main(void)
 		TEST(test_tls_errors),
 		TEST(test_ports),
 		TEST(test_ignored),
+		TEST(test_http),
+		TEST(test_what_was_given),
+		TEST(test_every_value),
 		TEST(test_unknown),
 		TEST(test_what_would_be_stricter),
 		TEST(test_enforced_schemes),
