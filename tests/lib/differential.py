@@ -233,7 +233,7 @@ class Run:
         try:
             reply = zk.decode_connect_reply(client.link.receive())
         except (zk.Closed, TimeoutError, zk.Malformed) as error:
-            fields["reply"] = _reason(error)
+            fields["reply"] = reason_of(error)
         else:
             self._admit(session, reply, options, fields)
         step.records.append(Record("connect", what, fields))
@@ -304,12 +304,12 @@ class Run:
             except (zk.Closed, TimeoutError, zk.Malformed) as error:
                 self._events(session, step, "before", unordered)
                 step.records.append(Record(zk.OP_NAMES.get(request.op, str(request.op)), what,
-                                           {"reply": _reason(error)}))
+                                           {"reply": reason_of(error)}))
                 session.live = isinstance(error, TimeoutError)
                 break
             self._events(session, step, "before", unordered)
             replies.append(reply)
-            step.records.append(_Pending(session, request, what, reply, unordered))
+            step.records.append(Pending(session, request, what, reply, unordered))
         return replies
 
     def _events(self, session, step, when, unordered=False):
@@ -317,7 +317,7 @@ class Run:
         if unordered:
             events.sort(key=lambda e: (str(e.path), e.type))
         for event in events:
-            step.records.append(_Pending(session, None, when, event, False))
+            step.records.append(Pending(session, None, when, event, False))
 
     def _barriers(self, step, unordered=False):
         """Ask something small on every live connection, so that all events of the step are here."""
@@ -330,7 +330,7 @@ class Run:
             except (zk.Closed, TimeoutError, zk.Malformed) as error:
                 session.live = False
                 self._events(session, step, "after", unordered)
-                step.records.append(Record("connection", session.name, {"is": _reason(error)}))
+                step.records.append(Record("connection", session.name, {"is": reason_of(error)}))
                 continue
             self._events(session, step, "after", unordered)
             if reply.zxid < session.floor:
@@ -353,7 +353,7 @@ class Run:
         except zk.Closed:
             pass
         except (TimeoutError, zk.Malformed) as error:
-            state = _reason(error)
+            state = reason_of(error)
         link.close()
         session.live = False
         return state
@@ -369,7 +369,7 @@ class Run:
                 session.live = False
                 session.client.link.close()
         except zk.Malformed as error:
-            state = _reason(error)
+            state = reason_of(error)
         step.records.append(Record("connection", session.name, {"is": state}))
 
     # -- normalising --------------------------------------------------------------------------------
@@ -377,9 +377,9 @@ class Run:
     def _label(self, step):
         """Give the zxids that this step's writes showed their names, then write the records out."""
         for index, record in enumerate(step.records):
-            if isinstance(record, _Pending) and record.is_write():
+            if isinstance(record, Pending) and record.is_write():
                 self.side.labels.setdefault(record.got.zxid, "%s.%d" % (step.number, index))
-        step.records = [record.finish(self) if isinstance(record, _Pending) else record
+        step.records = [record.finish(self) if isinstance(record, Pending) else record
                         for record in step.records]
 
     def zxid(self, value):
@@ -409,8 +409,8 @@ class Run:
         return self.steps
 
 
-class _Pending:
-    """A reply or event as received; becomes a Record when the zxids of its step are known."""
+class Pending:
+    """A reply or event (request None) as received; becomes a Record when the zxids of its step are known."""
 
     def __init__(self, session, request, what, got, unordered):
         self.session = session
@@ -418,6 +418,7 @@ class _Pending:
         self.what = what
         self.got = got
         self.unordered = unordered
+        self.header = None  # the header's zxid in words, once it is known
         self.order = self._check_order() if request is not None else None
 
     def _check_order(self):
@@ -440,7 +441,7 @@ class _Pending:
         self._add_value(run, fields, "", self.request.op, self.got.value)
         if self.got.value is None and len(self.got.body) > 16:
             fields["body"] = self.got.body[16:].hex()
-        fields["zxid"] = self._header_zxid(run)
+        fields["zxid"] = self.header_zxid(run)
         name = zk.OP_NAMES.get(self.request.op, "opcode %d" % self.request.op)
         return Record(name, "%s %s" % (self.session.name, self.what), fields)
 
@@ -451,7 +452,13 @@ class _Pending:
             "path": show(event.path), "zxid": run.zxid(event.zxid), "err": _err(event.err),
             "when": self.what})
 
-    def _header_zxid(self, run):
+    def header_zxid(self, run):
+        """The header's zxid in words. The first call counts a write, so calls come in order."""
+        if self.header is None:
+            self.header = self._tell_header(run)
+        return self.header
+
+    def _tell_header(self, run):
         zxid = self.got.zxid
         if zxid <= 0:
             return str(zxid)
@@ -465,7 +472,7 @@ class _Pending:
     def _add_value(self, run, fields, prefix, op, value):
         if value is None:
             return
-        if op == zk.MULTI:
+        if op in (zk.MULTI, zk.MULTI_READ):
             fields["results"] = str(len(value))
             for index, result in enumerate(value):
                 part = "%d." % index
@@ -485,8 +492,11 @@ class _Pending:
                     fields[prefix + name] = str(sorted(acls) if self.unordered and acls else acls)
                 elif part is not None or name == "data":
                     fields[prefix + name] = show(part)
+        elif isinstance(value, list):
+            # Ephemerals and identities: no server promises an order.
+            fields[prefix + "value"] = str(sorted(map(str, value)))
         else:
-            fields[prefix + "value"] = show(value)
+            fields[prefix + "value"] = str(value) if isinstance(value, int) else show(value)
 
 
 class _Marks:
@@ -505,7 +515,7 @@ def _err(code):
     return zk.ERR_NAMES.get(code, str(code))
 
 
-def _reason(error):
+def reason_of(error):
     if isinstance(error, zk.Closed):
         return "closed"
     return "silent" if isinstance(error, TimeoutError) else "malformed: %s" % error
@@ -589,7 +599,7 @@ class Comparison:
 
     def compare(self, reference_steps, our_steps):
         for reference, ours in zip(reference_steps, our_steps):
-            self._compare_step(reference, ours)
+            self.compare_step(reference, ours)
             for mark in reference.marks:
                 if self.check_marks and mark not in self.step_used:
                     self.problems.append("%s\n    is marked %s, but shows no such difference, or the "
@@ -601,7 +611,8 @@ class Comparison:
             self.problems.append("one side's script stopped; the other went on with: %s"
                                  % longer[min(len(reference_steps), len(our_steps))].label)
 
-    def _compare_step(self, reference, ours):
+    def compare_step(self, reference, ours):
+        """One step alone; its marks are not asked whether they occurred."""
         self.step_used = set()
         left, right = list(reference.records), list(ours.records)
         left = self._drop_unsent(reference, left, lambda d: d.ours, lambda d: d.reference)

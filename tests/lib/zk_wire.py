@@ -57,6 +57,8 @@ XID_EVENT, XID_PING, XID_AUTH, XID_SET_WATCHES = -1, -2, -4, -8
 
 PERM_READ, PERM_WRITE, PERM_CREATE, PERM_DELETE, PERM_ADMIN, PERM_ALL = 1, 2, 4, 8, 16, 31
 EPHEMERAL, SEQUENTIAL = 1, 2
+PERSISTENT, PERSISTENT_RECURSIVE = 0, 1  # modes of addWatch
+WATCHES_CHILDREN, WATCHES_DATA, WATCHES_ANY = 1, 2, 3
 
 Acl = collections.namedtuple("Acl", "perms scheme id")
 Stat = collections.namedtuple("Stat", "czxid mzxid ctime mtime version cversion aversion "
@@ -71,6 +73,7 @@ Result = collections.namedtuple("Result", "type err value")
 Data = collections.namedtuple("Data", "data stat")
 Children = collections.namedtuple("Children", "names stat")
 Acls = collections.namedtuple("Acls", "acls stat")
+Identity = collections.namedtuple("Identity", "scheme user")
 Created = collections.namedtuple("Created", "path stat")
 
 OPEN_ACL = (Acl(PERM_ALL, "world", "anyone"),)
@@ -155,6 +158,18 @@ def create2(path, data=b"", acl=OPEN_ACL, flags=0):
     return create(path, data, acl, flags, CREATE2)
 
 
+def create_container(path, data=b"", acl=OPEN_ACL, flags=4):
+    return create(path, data, acl, flags, CREATE_CONTAINER)
+
+
+def create_ttl(path, data=b"", acl=OPEN_ACL, flags=5, ttl=3600000):
+    return Request(CREATE_TTL, create(path, data, acl, flags).body + p_long(ttl))
+
+
+def delete_container(path):
+    return Request(DELETE_CONTAINER, p_string(path))
+
+
 def delete(path, version=-1):
     return Request(DELETE, p_string(path) + p_int(version))
 
@@ -205,9 +220,42 @@ def multi(requests):
     return Request(MULTI, body + multi_header(-1, True, -1))
 
 
+def multi_read(requests):
+    return Request(MULTI_READ, multi(requests).body)
+
+
+def get_ephemerals(prefix=None):
+    return Request(GET_EPHEMERALS, p_string(prefix))
+
+
+def get_all_children_number(path):
+    return Request(GET_ALL_CHILDREN_NUMBER, p_string(path))
+
+
+def who_am_i():
+    return Request(WHO_AM_I, b"")
+
+
+def add_watch(path, mode=PERSISTENT):
+    return Request(ADD_WATCH, p_string(path) + p_int(mode))
+
+
+def check_watches(path, kind=WATCHES_ANY):
+    return Request(CHECK_WATCHES, p_string(path) + p_int(kind))
+
+
+def remove_watches(path, kind=WATCHES_ANY):
+    return Request(REMOVE_WATCHES, p_string(path) + p_int(kind))
+
+
 def set_watches(relative_zxid, data=(), exist=(), child=()):
     return Request(SET_WATCHES, p_long(relative_zxid) + p_vector(data, p_string) +
                    p_vector(exist, p_string) + p_vector(child, p_string))
+
+
+def set_watches2(relative_zxid, data=(), exist=(), child=(), persistent=(), recursive=()):
+    return Request(SET_WATCHES2, set_watches(relative_zxid, data, exist, child).body +
+                   p_vector(persistent, p_string) + p_vector(recursive, p_string))
 
 
 def auth(scheme, data, kind=0):
@@ -274,6 +322,9 @@ class Reader:
     def acl(self):
         return Acl(self.int(), self.string(), self.string())
 
+    def identity(self):
+        return Identity(self.string(), self.string())
+
     def header(self):
         return self._unpack(_REPLY)
 
@@ -319,7 +370,17 @@ RESULTS = {
     AUTH: lambda r: None,
     SET_WATCHES: lambda r: None,
     CLOSE: lambda r: None,
-    # What further operations answer goes here, with their requests above.
+    CREATE_CONTAINER: lambda r: Created(r.string(), r.stat()),
+    CREATE_TTL: lambda r: Created(r.string(), r.stat()),
+    DELETE_CONTAINER: lambda r: None,
+    MULTI_READ: _read_results,
+    GET_EPHEMERALS: lambda r: r.vector(r.string),
+    GET_ALL_CHILDREN_NUMBER: lambda r: r.int(),
+    WHO_AM_I: lambda r: r.vector(r.identity),
+    ADD_WATCH: lambda r: r.int(),
+    CHECK_WATCHES: lambda r: None,
+    REMOVE_WATCHES: lambda r: None,
+    SET_WATCHES2: lambda r: None,
 }
 
 
