@@ -119,7 +119,7 @@ class Lockstep:
         self.name = name
         self.peers = []
         self.operations = 0
-        self.events = 0
+        self.told = collections.Counter()  # how often what was answered, and which events came
         self.number = 0  # of the step, barriers and closes too
         self.trace = collections.deque(maxlen=4000)
         self.writes = collections.deque(maxlen=400)  # the zxids of both sides of the last writes
@@ -257,7 +257,7 @@ class Lockstep:
         sides = (left, right)
         # Headers first: a write's zxid is counted from the write before it, equal or not.
         told = [[_headed(half, item) for item in items] for half, items in zip(self.halves, sides)]
-        self.events += len(left) - 1
+        self.told.update(_name_of(item) for item in left)
         replied = all(items and isinstance(items[-1], differential.Pending) for items in sides)
         if replied and told[0] == told[1]:
             self._keep_zxids(left[-1], right[-1])
@@ -301,6 +301,14 @@ class Lockstep:
         if not isinstance(last, differential.Pending):
             return str(last)
         return zk.ERR_NAMES.get(last.got.err, str(last.got.err))
+
+
+def _name_of(item):
+    if not isinstance(item, differential.Pending):
+        return item.op
+    if item.request is None:
+        return zk.EVENT_NAMES.get(item.got.type, str(item.got.type))
+    return "%s %s" % (zk.OP_NAMES.get(item.request.op), zk.ERR_NAMES.get(item.got.err))
 
 
 def _related(a, b):

@@ -28,6 +28,17 @@ PEOPLE = (("nobody", None, None), ("one", None, "u1:p1"), ("two", None, "u2:p2")
 HOUR_MS = 3600000
 MOST_LOOSE = 40  # sequential znodes that a walk lets stand
 
+# What all walks together must have met, many times.
+EXPECTED = ["%s %s" % (kind, answer) for kinds, answers in (
+    ("create create2", "OK NodeExists NoNode NoAuth InvalidACL BadArguments NoChildrenForEphemerals"),
+    ("createContainer createTTL", "OK NodeExists NoNode NoAuth"),
+    ("delete", "OK NoNode NoAuth BadVersion NotEmpty"), ("setData setACL", "OK NoNode NoAuth BadVersion"),
+    ("exists", "OK NoNode"), ("getData getChildren getChildren2 getACL getAllChildrenNumber", "OK NoNode NoAuth"),
+    ("removeWatches checkWatches", "OK NoWatcher"), ("auth", "OK AuthFailed"),
+    ("sync multi multiRead addWatch setWatches setWatches2 getEphemerals whoAmI ping closeSession", "OK"),
+) for kind in kinds.split() for answer in answers.split()] + [
+    "NodeCreated", "NodeDeleted", "NodeDataChanged", "NodeChildrenChanged"]
+
 
 def digest_id(text):
     return "%s:%s" % (text.split(":")[0], base64.b64encode(hashlib.sha1(text.encode()).digest()).decode())
@@ -61,10 +72,9 @@ class Walker(lockstep.Peer):
 class Walk:
     """One walk: run() makes about so many requests."""
 
-    def __init__(self, steps, seed, number, ttl):
+    def __init__(self, steps, seed, number):
         self.steps = steps
         self.rng = random.Random("%s/%d" % (seed, number))
-        self.ttl = ttl  # whether both servers have TTL znodes
         self.root = "/walk-%d" % number
         self.secret = self.root + "/secret"
         self.known = set()   # paths of the tree that are there as far as the replies told
@@ -307,12 +317,12 @@ class Walk:
                                    self.set_data, self.check), (24, 10, 5, 4, 20, 25, 12),
                                   k=self.rng.choice((0, 1, 2, 2, 3, 3, 4, 6)))
         ops = [make(peer) for make in makers]
-        # What 3.8.0 answers to a null path in a multi stands in the scripts.
-        if any(op.paths[0] is None for op in ops):
+        # What 3.8.0 answers to a null path or to no mode in a multi stands in the scripts.
+        if any(op.paths[0] is None or op.what.endswith(("flags 9", "flags -1", "flags 6")) for op in ops):
             return None
         marks = ("multi-create2",) if any(op.request.op == zk.CREATE2 for op in ops) else ()
-        return self.op(zk.multi([op.request for op in ops]), *[op.paths[0] for op in ops], marks=marks,
-                       what=", ".join("%s %s" % (zk.OP_NAMES[op.request.op], op.what) for op in ops))
+        what = ", ".join("%s %s" % (zk.OP_NAMES[op.request.op], op.what) for op in ops)
+        return lockstep.make_op(zk.multi([op.request for op in ops]), what, [op.paths[0] for op in ops], marks)
 
     def check(self, _):
         path, version = self.path(0.8), self.version()
@@ -384,7 +394,9 @@ class Walk:
         return zk.WATCHES_ANY
 
     def watched_path(self, peer):
-        return self.rng.choice(list(peer.kinds)) if peer.kinds and self.rng.random() < 0.7 else self.path()
+        """A path of the tree, mostly one that the peer has watched: 3.8.0 stumbles over some others."""
+        path = self.rng.choice(list(peer.kinds)) if peer.kinds and self.rng.random() < 0.7 else self.path()
+        return path if path is not None and path.startswith(self.root) else self.some_path()
 
     def remove_watches(self, peer):
         path = self.watched_path(peer)
@@ -405,13 +417,14 @@ class Walk:
     def watches_set(self, peer, maker, count):
         lists = [[] for _ in range(count)]
         for path in {self.path(): None for _ in range(self.rng.randrange(8))}:
+            # 3.8.0 tells what the peer may not read, and arms no watch then; the scripts have that.
+            if path is None or (self.is_secret(path) and self.kind_of(peer, path) == "once"):
+                continue
             place = {"once": self.rng.randrange(3), "persistent": 3, "recursive": 4}[self.kind_of(peer, path)]
-            if place < count and path is not None:
+            if place < count:
                 lists[place].append(path)
         zxids = self.rng.choice(self.steps.writes) if self.steps.writes else (0, 0)
         if self.rng.random() < 0.1:
             zxids = (self.rng.choice((0, -1, 1 << 62)),) * 2
         requests = [maker(zxid, *lists) for zxid in zxids]
-        paths = sum(lists, [])
-        marks = ("set-watches-read",) if any(map(self.is_secret, paths)) else ()
-        return self.op(requests[0], *paths, marks=marks, what=str(lists), bodies=[r.body for r in requests])
+        return self.op(requests[0], *sum(lists, []), what=str(lists), bodies=[r.body for r in requests])

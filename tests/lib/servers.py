@@ -346,7 +346,9 @@ class ZooKeeper(Server):
 
     def command(self):
         jars = ":".join("/usr/share/java/%s.jar" % name for name in self.LIBRARIES)
-        return [JAVA, *self.OPTIONS, "-cp", jars,
+        # What it reads as system properties alone.
+        properties = ["-D%s=%s" % item for item in self.config.items() if item[0].startswith("znode.container.")]
+        return [JAVA, *self.OPTIONS, *properties, "-cp", jars,
                 "org.apache.zookeeper.server.ZooKeeperServerMain", self.config_path]
 
 
