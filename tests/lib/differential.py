@@ -102,6 +102,16 @@ class Session:
     def create2(self, path, data=b"", acl=zk.OPEN_ACL, flags=0, **step):
         return self.call(zk.create2(path, data, acl, flags), "%s flags %d" % (show(path), flags), **step)
 
+    def create_container(self, path, data=b"", acl=zk.OPEN_ACL, flags=4, **step):
+        return self.call(zk.create_container(path, data, acl, flags), "%s flags %d" % (show(path), flags), **step)
+
+    def create_ttl(self, path, data=b"", acl=zk.OPEN_ACL, flags=5, ttl=3600000, **step):
+        return self.call(zk.create_ttl(path, data, acl, flags, ttl),
+                         "%s flags %d ttl %d" % (show(path), flags, ttl), **step)
+
+    def delete_container(self, path, **step):
+        return self.call(zk.delete_container(path), show(path), **step)
+
     def delete(self, path, version=-1, **step):
         return self.call(zk.delete(path, version), "%s version %d" % (show(path), version), **step)
 
@@ -134,9 +144,37 @@ class Session:
         what = ", ".join(zk.OP_NAMES.get(r.op, str(r.op)) for r in requests)
         return self.call(zk.multi(requests), what, **step)
 
+    def multi_read(self, *requests, **step):
+        what = ", ".join(zk.OP_NAMES.get(r.op, str(r.op)) for r in requests)
+        return self.call(zk.multi_read(requests), what, **step)
+
+    def get_ephemerals(self, prefix, **step):
+        return self.call(zk.get_ephemerals(prefix), show(prefix), **step)
+
+    def get_all_children_number(self, path, **step):
+        return self.call(zk.get_all_children_number(path), show(path), **step)
+
+    def who_am_i(self, **step):
+        return self.call(zk.who_am_i(), "", **step)
+
+    def add_watch(self, path, mode=zk.PERSISTENT, **step):
+        return self.call(zk.add_watch(path, mode), "%s mode %d" % (show(path), mode), **step)
+
+    def check_watches(self, path, kind=zk.WATCHES_ANY, **step):
+        return self.call(zk.check_watches(path, kind), "%s type %d" % (show(path), kind), **step)
+
+    def remove_watches(self, path, kind=zk.WATCHES_ANY, **step):
+        return self.call(zk.remove_watches(path, kind), "%s type %d" % (show(path), kind), **step)
+
     def set_watches(self, relative_zxid, data=(), exist=(), child=(), **step):
         return self.call(zk.set_watches(relative_zxid, data, exist, child),
                          "data %s exist %s child %s" % (data, exist, child),
+                         **dict({"xid": zk.XID_SET_WATCHES}, **step))
+
+    def set_watches2(self, relative_zxid, data=(), exist=(), child=(), persistent=(), recursive=(), **step):
+        return self.call(zk.set_watches2(relative_zxid, data, exist, child, persistent, recursive),
+                         "data %s exist %s child %s persistent %s recursive %s" % (
+                             data, exist, child, persistent, recursive),
                          **dict({"xid": zk.XID_SET_WATCHES}, **step))
 
     def auth(self, scheme, data, **step):

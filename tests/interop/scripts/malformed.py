@@ -8,7 +8,9 @@ def requests(t):
     p = t.path("n")
     return (zk.create(p, b"data"), zk.create2(p, b"data"), zk.delete(p), zk.exists(p), zk.get_data(p),
             zk.set_data(p, b"data"), zk.get_acl(p), zk.set_acl(p, zk.OPEN_ACL), zk.get_children(p),
-            zk.get_children2(p), zk.sync(p))
+            zk.get_children2(p), zk.sync(p), zk.create_container(p, b"data"), zk.create_ttl(p, b"data"),
+            zk.multi_read([zk.get_data(p), zk.get_children(p)]), zk.get_ephemerals(p),
+            zk.get_all_children_number(p), zk.check_watches(p), zk.remove_watches(p), zk.add_watch(p))
 
 
 @case

@@ -185,3 +185,103 @@ def multi_malformed(t):
     z.raw(zk.MULTI, header(zk.MULTI, False, -1) + zk.multi([good]).body + done, "multi inside")
     z.raw(zk.MULTI, part + header(99, False, -1) + done, "type 99 behind a good one")
     z.get_children2(t.root)
+
+
+@case
+def multi_of_all_kinds(t):
+    """Containers too, and what stands in no multi."""
+    z, p = t.boss, t.path("n")
+    z.multi(zk.create_container(p), zk.create_container(p + "/a", b"x"), zk.delete(p + "/a"))
+    z.exists(p)
+    z.multi(zk.create(t.path("m")), zk.create_container(p))
+    for op in (zk.SET_ACL, zk.EXISTS, zk.GET_ACL, zk.SYNC, zk.MULTI, zk.GET_CHILDREN2, zk.CLOSE, zk.PING, zk.ADD_WATCH,
+               99, 0, -1):
+        z.multi(zk.create(t.path("m")), zk.Request(op, zk.p_string(p) + zk.p_int(-1)))
+        z.exists(t.path("m"))
+    z.multi(zk.create(t.path("m")), zk.get_data(p))
+    z.multi(zk.get_data(p), zk.create(t.path("m")))
+    z.multi(zk.get_data(p))
+    z.multi(zk.get_data(p), zk.get_children(p))
+    z.exists(t.path("m"))
+    z.set_data(p, b"on")
+
+
+@case
+def multi_delete_container(t):
+    z, p = t.boss, t.path("n")
+    z.create_container(p)
+    z.multi(zk.delete_container(p))
+    z.multi(zk.set_data(p, b"x"), zk.Request(zk.DELETE_CONTAINER, zk.delete(p).body))
+    z.exists(p)
+
+
+@case
+def multi_modes(t):
+    """In a multi the flags decide what is made."""
+    z = t.boss
+    for flags in (0, 1, 2, 3, 4, 5, 6):
+        z.multi(zk.create(t.path("c%d" % flags), flags=flags), zk.check(t.root))
+        with t.differs(*["multi-create2"] * (flags < 4)):
+            z.multi(zk.create2(t.path("d%d" % flags), flags=flags), zk.check(t.root))
+        z.multi(zk.create_container(t.path("e%d" % flags), flags=flags), zk.check(t.root))
+        z.multi(zk.create_ttl(t.path("f%d" % flags), flags=flags), zk.check(t.root))
+    z.get_children2(t.root)
+    z.get_ephemerals("/")
+    z.set_data(t.root, b"on")
+
+
+@case
+def multi_read(t):
+    """Each part for itself."""
+    z, b, p = t.boss, t.session("b", certificate="second"), t.path("n")
+    z.create(p, b"data")
+    z.create(p + "/a", None)
+    z.create(p + "/hidden", b"x", acl=[Acl(31, "x509", "CN=alice,OU=clients,O=Zoolite Test")])
+    for session in (z, b):
+        session.multi_read()
+        session.multi_read(zk.get_data(p))
+        session.multi_read(zk.get_children(p))
+        session.multi_read(zk.get_data(p), zk.get_children(p), zk.get_data(p + "/a"), zk.get_children(p + "/a"))
+        session.multi_read(zk.get_data(t.path("none")), zk.get_data(p), zk.get_children(t.path("none")))
+        session.multi_read(zk.get_data(p + "/hidden"), zk.get_children(p + "/hidden"), zk.get_data(p))
+        session.multi_read(*[zk.get_data(path) for path in ("", "relative", "//", p + "/", "/", "/zookeeper/config")])
+
+
+@case
+def multi_read_sets_no_watch(t):
+    """Or does it? The watch flag is in the request of each part."""
+    w, z, p = t.session("w"), t.boss, t.path("n")
+    z.create(p)
+    w.multi_read(zk.get_data(p, True), zk.get_children(p, True), zk.get_data(t.path("later"), True))
+    w.check_watches(p)
+    z.set_data(p, b"x")
+    z.create(p + "/a")
+    z.create(t.path("later"))
+
+
+@case
+def multi_read_wrong(t):
+    """What is no getData or getChildren, and bodies that end early."""
+    z, p = t.boss, t.path("n")
+    z.create(p)
+    for request in (zk.create(t.path("m")), zk.set_data(p, b"x"), zk.check(p), zk.delete(p), zk.exists(p),
+                    zk.get_children2(p), zk.get_acl(p), zk.sync(p), zk.multi_read([zk.get_data(p)]),
+                    zk.Request(99, b""), zk.Request(-1, b"")):
+        z.multi_read(request)
+        z.multi_read(zk.get_data(p), request)
+    z.get_children2(t.root)
+    body = zk.multi_read([zk.get_data(p), zk.get_children(p)]).body
+    for cut in (0, 4, 8, 9, 12, len(body) // 2, len(body) - 9, len(body) - 1):
+        z.raw(zk.MULTI_READ, body[:cut], "cut at %d" % cut)
+    z.raw(zk.MULTI_READ, body + b"more", "extra bytes")
+    z.set_data(p, b"on")
+
+
+@case
+def multi_read_null_path(t):
+    z, p = t.boss, t.path("n")
+    z.create(p)
+    for path_first in (False, True):
+        parts = (zk.get_children(None), zk.get_children(p)) if path_first else (zk.get_children(p), zk.get_data(None))
+        with t.differs("multi-read-null-path"):
+            z.multi_read(*parts)
