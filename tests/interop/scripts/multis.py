@@ -85,7 +85,7 @@ def multi_null_path(t):
     z, ok = t.boss, zk.create(t.path("ok"))
     for request in (zk.create(None), zk.create2(None), zk.delete(None), zk.set_data(None), zk.check(None)):
         for requests in ((request,), (ok, request)):
-            with t.differs("multi-null-path"):
+            with t.differs("multi-error-body"):
                 z.multi(*requests)
             t.lose_count()
             z.set_data(t.root)
@@ -223,7 +223,8 @@ def multi_modes(t):
         z.multi(zk.create(t.path("c%d" % flags), flags=flags), zk.check(t.root))
         with t.differs(*["multi-create2"] * (flags < 4)):
             z.multi(zk.create2(t.path("d%d" % flags), flags=flags), zk.check(t.root))
-        z.multi(zk.create_container(t.path("e%d" % flags), flags=flags), zk.check(t.root))
+        with t.differs(*["multi-create2"] * (flags < 4)):
+            z.multi(zk.create_container(t.path("e%d" % flags), flags=flags), zk.check(t.root))
         z.multi(zk.create_ttl(t.path("f%d" % flags), flags=flags), zk.check(t.root))
     z.get_children2(t.root)
     z.get_ephemerals("/")
@@ -267,7 +268,9 @@ def multi_read_wrong(t):
     for request in (zk.create(t.path("m")), zk.set_data(p, b"x"), zk.check(p), zk.delete(p), zk.exists(p),
                     zk.get_children2(p), zk.get_acl(p), zk.sync(p), zk.multi_read([zk.get_data(p)]),
                     zk.Request(99, b""), zk.Request(-1, b"")):
-        z.multi_read(request)
+        # 3.8.0 reads what could stand in a multi, and stumbles only then.
+        with t.differs(*["multi-error-body"] * (request.op in (zk.CREATE, zk.SET_DATA, zk.CHECK, zk.DELETE))):
+            z.multi_read(request)
         z.multi_read(zk.get_data(p), request)
     z.get_children2(t.root)
     body = zk.multi_read([zk.get_data(p), zk.get_children(p)]).body
@@ -283,5 +286,5 @@ def multi_read_null_path(t):
     z.create(p)
     for path_first in (False, True):
         parts = (zk.get_children(None), zk.get_children(p)) if path_first else (zk.get_children(p), zk.get_data(None))
-        with t.differs("multi-read-null-path"):
+        with t.differs("multi-error-body"):
             z.multi_read(*parts)

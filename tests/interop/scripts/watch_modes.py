@@ -318,22 +318,23 @@ def set_watches2(t):
     w.set_watches2(mark)
     w.set_watches2(mark, None, None, None, None, None)
     w.set_watches2(0, persistent=["", "relative", "//"], recursive=[t.path("x/")])
-    w.set_watches2(0x7fffffffffffffff, data=[t.path("data")] * 3, persistent=[p] * 2, recursive=[t.path("rec")] * 2)
+    w.set_watches2(0x7fffffffffffffff, data=[t.path("data")] * 3, persistent=[t.path("pers")] * 2, recursive=[p] * 2)
     stir(z, p)
+    z.set_data(t.path("pers"), b"1")
     z.set_data(t.path("data"), b"z")
 
 
 @case
 def set_watches2_malformed(t):
-    z = t.boss
-    body = zk.set_watches2(1, [t.root], [t.root], [t.root], [t.root], [t.root]).body
+    z, p = t.boss, t.path("a")
+    body = zk.set_watches2(1, [t.root], [t.root], [t.root], [p], [p + "/b"]).body
     for cut in (0, 7, 8, 12, 16, len(body) // 2, len(body) - 4, len(body) - 1):
         z.raw(zk.SET_WATCHES2, body[:cut], "cut at %d" % cut)
     z.raw(zk.SET_WATCHES2, body + b"more", "extra bytes")
     z.raw(zk.SET_WATCHES2, zk.p_long(0) + zk.p_int(0) * 4 + zk.p_int(1 << 30) + b"\0" * 40, "2^30 paths")
     z.raw(zk.SET_WATCHES2, zk.p_long(0) + zk.p_int(-7) * 5, "-7 paths")
     z.set_data(t.root, b"x")
-    z.create(t.path("a"))
+    stir(z, p)
     z.remove_watches(t.root)
 
 
@@ -344,7 +345,7 @@ def set_watches2_needs_read(t):
     z.create(t.path("secret"), acl=[Acl(31, "x509", ALICE)])
     with t.differs("set-watches-read"):
         w.set_watches2(since, data=[t.path("secret")])
-    w.set_watches2(since, persistent=[t.path("secret")], recursive=[t.path("secret")])
+    w.set_watches2(since, persistent=[t.path("secret")], recursive=[t.path("secret", "a")])
     z.set_data(t.path("secret"), b"x")
     z.set_acl(t.path("secret"), zk.OPEN_ACL)
     z.create(t.path("secret", "a"))
