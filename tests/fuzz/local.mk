@@ -39,6 +39,20 @@ tests_fuzz_fuzz_http_head_LDADD = libapp.a libbase.a
 tests_fuzz_fuzz_http_head_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 endif
 
+# HEADLESS and FAKE_STORE: tests/unit/core.mk.
+check_PROGRAMS += tests/fuzz/replay_dispatch
+TESTS += tests/fuzz/replay_dispatch
+tests_fuzz_replay_dispatch_SOURCES = tests/fuzz/fuzz_dispatch.c tests/fuzz/replay.c $(HEADLESS) $(FAKE_STORE)
+tests_fuzz_replay_dispatch_CPPFLAGS = $(AM_CPPFLAGS) -DSEEDS='"tests/fuzz/seeds/dispatch"'
+tests_fuzz_replay_dispatch_LDADD = $(HEADLESS_LDADD)
+
+if ENABLE_FUZZ
+noinst_PROGRAMS += tests/fuzz/fuzz_dispatch
+tests_fuzz_fuzz_dispatch_SOURCES = tests/fuzz/fuzz_dispatch.c $(HEADLESS) $(FAKE_STORE)
+tests_fuzz_fuzz_dispatch_LDADD = $(ZOOLITE_LDADD)
+tests_fuzz_fuzz_dispatch_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+endif
+
 # The seeds are checked in; tests/fuzz/make-seeds tests/fuzz/seeds writes them anew.
 EXTRA_DIST += \
 	tests/fuzz/local.mk \
