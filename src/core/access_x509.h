@@ -6,8 +6,11 @@
 
 #include "base/slice.h"
 
-/* Whether this reads as a distinguished name (RFC 2253: type=value parts, separated by ',' or ';',
- * multi-valued by '+', quoted or escaped values), as Java's X500Principal would take it. */
+/* Whether Java's X500Principal takes this for a distinguished name, which is how ZooKeeper judges:
+ * attributes of a type that it knows by name or that is an OID, with plain, quoted or hexadecimal
+ * values, separated by ',' or ';', or by '+' in one part. Judged byte by byte, so letters of other
+ * alphabets that have an ASCII capital, and digits of other scripts, are none in a type; an OID may
+ * be longer than Java's 4,096 bytes. */
 bool access_x509_is_valid(struct slice name);
 
 #endif

@@ -12,8 +12,13 @@ tests_unit_test_access_ip_LDADD = libcore.a $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/test_access_x509
 TESTS += tests/unit/test_access_x509
-tests_unit_test_access_x509_SOURCES = tests/unit/test_access_x509.c
+tests_unit_test_access_x509_SOURCES = tests/unit/test_access_x509.c tests/lib/x509_ids.h
 tests_unit_test_access_x509_LDADD = libcore.a $(CMOCKA_LIBS)
+
+# For tests/interop/test_x509_ids.sh.
+check_PROGRAMS += tests/interop/x509_ids
+tests_interop_x509_ids_SOURCES = tests/interop/x509_ids.c tests/lib/random.h tests/lib/x509_ids.h
+tests_interop_x509_ids_LDADD = libcore.a
 
 check_PROGRAMS += tests/unit/test_acl
 TESTS += tests/unit/test_acl
