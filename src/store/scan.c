@@ -140,17 +140,13 @@ int scan_log(struct scan *s, const char *log_dir, const struct rows_meta *tree,
 
 void scan_sync(struct scan *s)
 {
+#ifndef ZOOLITE_MUTANT_NO_START_SYNC
 	/* All of them: the newest with rows may be followed by ones without. */
-	for (size_t i = s->first; i < s->count; i++) {
-		struct segment *g = s->items[i].segment;
-		int fd;
-
-		if (!vfs_wal_is_open(db_path(g->db)))
-			continue;
-		fd = vfs_wal_open(db_path(g->db));
-		vfs_wal_sync(fd);
-		vfs_wal_close(fd);
-	}
+	for (size_t i = s->first; i < s->count; i++)
+		vfs_wal_sync_open(db_path(s->items[i].segment->db));
+#else
+	(void)s;
+#endif
 }
 
 /* ---- use ---- */

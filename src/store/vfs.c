@@ -167,6 +167,17 @@ void vfs_wal_close(int fd)
 		(void)current_os->close_file(fd);
 }
 
+void vfs_wal_sync_open(const char *db_path)
+{
+	int fd;
+
+	if (!vfs_wal_is_open(db_path))
+		return;
+	fd = vfs_wal_open(db_path);
+	vfs_wal_sync(fd);
+	vfs_wal_close(fd);
+}
+
 /* ---- files ---- */
 
 static struct vfs_file *file_of(sqlite3_file *f)

@@ -42,5 +42,7 @@ void vfs_wal_sync(int fd);
 void vfs_wal_close(int fd);
 /* Whether some connection of this process has the -wal of db_path open. */
 bool vfs_wal_is_open(const char *db_path);
+/* The same as open, sync and close; nothing where no connection has it open. */
+void vfs_wal_sync_open(const char *db_path);
 
 #endif

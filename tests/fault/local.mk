@@ -1,5 +1,5 @@
-# Power cuts: the store under the trace VFS of tests/lib, and three stores with a fault built in, in which the same test
-# must find a loss.
+# Power cuts: the store under the trace VFS of tests/lib, and stores with a fault built in, in which the same test must
+# find a loss.
 POWERCUT_SOURCES = \
 	tests/fault/powercut.c \
 	tests/fault/powercut.h \
@@ -19,21 +19,26 @@ TESTS += tests/fault/test_powercut
 tests_fault_test_powercut_SOURCES = $(POWERCUT_STORE_SOURCES)
 tests_fault_test_powercut_LDADD = libstore.a $(POWERCUT_LIBS)
 
-check_LIBRARIES += libstore_no_flush.a libstore_replay_unflushed.a libstore_early_unlink.a
+check_LIBRARIES += libstore_no_flush.a libstore_replay_unflushed.a libstore_early_unlink.a libstore_no_start_sync.a
 libstore_no_flush_a_SOURCES = $(libstore_a_SOURCES)
 libstore_no_flush_a_CPPFLAGS = $(AM_CPPFLAGS) -DZOOLITE_MUTANT_NO_FLUSH
 libstore_replay_unflushed_a_SOURCES = $(libstore_a_SOURCES)
 libstore_replay_unflushed_a_CPPFLAGS = $(AM_CPPFLAGS) -DZOOLITE_MUTANT_REPLAY_UNFLUSHED
 libstore_early_unlink_a_SOURCES = $(libstore_a_SOURCES)
 libstore_early_unlink_a_CPPFLAGS = $(AM_CPPFLAGS) -DZOOLITE_MUTANT_EARLY_UNLINK
+libstore_no_start_sync_a_SOURCES = $(libstore_a_SOURCES)
+libstore_no_start_sync_a_CPPFLAGS = $(AM_CPPFLAGS) -DZOOLITE_MUTANT_NO_START_SYNC
 
 check_PROGRAMS += \
 	tests/fault/mutant_no_flush \
-	tests/fault/mutant_early_unlink
+	tests/fault/mutant_early_unlink \
+	tests/fault/mutant_no_start_sync
 tests_fault_mutant_no_flush_SOURCES = $(POWERCUT_STORE_SOURCES)
 tests_fault_mutant_no_flush_LDADD = libstore_no_flush.a $(POWERCUT_LIBS)
 tests_fault_mutant_early_unlink_SOURCES = $(POWERCUT_STORE_SOURCES)
 tests_fault_mutant_early_unlink_LDADD = libstore_early_unlink.a $(POWERCUT_LIBS)
+tests_fault_mutant_no_start_sync_SOURCES = $(POWERCUT_STORE_SOURCES)
+tests_fault_mutant_no_start_sync_LDADD = libstore_no_start_sync.a $(POWERCUT_LIBS)
 
 # The same under the whole core without a network, and a fault in what holds replies back.
 POWERCUT_CORE_SOURCES = \

@@ -6,7 +6,7 @@ dir=${ZOOLITE_BUILDDIR:-.}/tests/fault
 status=0
 
 # Replay of unflushed rows: the bare store meets it only now and then, the whole core at once.
-store="no_flush early_unlink"
+store="no_flush early_unlink no_start_sync"
 core="marks_ignored core_no_flush core_replay_unflushed core_early_unlink"
 
 for mutant in ${MUTANTS:-$store $core}; do

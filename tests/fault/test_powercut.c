@@ -1,5 +1,5 @@
 /* Power cuts under the bare store: random changes through small segments, with little retention and
- * busy replay. After each cut the store must open, hold every change that it said was on disk or in
+ * busy replay, by processes of which some are killed. After each cut the store must open, hold every change that it said was on disk or in
  * the tree, and none but in whole and in order; and its next epoch must be above all that were
  * seen. */
 #include <poll.h>
@@ -14,7 +14,9 @@
 #include "tests/fault/powercut.h"
 #include "tests/fault/store_model.h"
 
-enum { RUNS = 2, TURNS = 120, TURN_MOST = 6, TURN_US = 1000, WAIT_MS = 20000 };
+enum { RUNS = 3, TURNS = 120, TURN_MOST = 6, TURN_US = 1000, WAIT_MS = 20000 };
+/* What a start and a run come to, roughly, in events of the trace. */
+enum { START_EVENTS = 60, RUN_EVENTS = 3000 };
 
 struct subject {
 	struct model model;
@@ -124,6 +126,20 @@ static void note_progress(struct run *r)
 	}
 }
 
+/* A kill alone loses nothing that was shown. */
+static void check_kept(struct run *r)
+{
+	const size_t all = trace_length(r->trace);
+	int64_t shown = trace_highest_note(r->trace, all, "ack", r->subject->shown);
+
+	shown = trace_highest_note(r->trace, all, "read", shown);
+	if (r->last >= shown)
+		return;
+	fprintf(stderr, "the log ends at 0x%llx, 0x%llx was shown\n", (unsigned long long)r->last,
+		(unsigned long long)shown);
+	abort();
+}
+
 static void start(struct run *r, const char *dir)
 {
 	const struct store_loader loader = { NULL, ignore_session, ignore_znode, ignore_change };
@@ -136,6 +152,7 @@ static void start(struct run *r, const char *dir)
 		abort();
 	}
 	r->last = store_last_zxid(r->store);
+	check_kept(r);
 	model_truncate(&r->subject->model, r->last);
 	r->flushed = r->replayed = 0;
 	note_progress(r);
@@ -158,6 +175,31 @@ static void append_change(struct run *r)
 	r->last = head.zxid;
 }
 
+/* The process is killed in some runs: in its start, or anywhere. */
+static void plan_kill(struct run *r)
+{
+	uint32_t kind = random_below(&r->random, 100);
+	size_t now = trace_length(r->trace);
+
+	if (kind < 15)
+		trace_kill_at(r->trace, now + random_below(&r->random, START_EVENTS));
+	else if (kind < 50)
+		trace_kill_at(r->trace, now + random_below(&r->random, RUN_EVENTS));
+}
+
+static void work_a_turn(struct run *r)
+{
+	uint32_t changes = random_below(&r->random, TURN_MOST);
+
+	for (uint32_t i = 0; i < changes; i++)
+		append_change(r);
+	store_end_turn(r->store);
+	/* Turns take their time, so that commits fall into syncs and between them. */
+	if (random_percent(&r->random, 80))
+		usleep(random_below(&r->random, TURN_US));
+	note_progress(r);
+}
+
 static void work(void *ctx, const char *top, struct trace *t, uint64_t seed)
 {
 	struct run r = { .subject = ctx, .trace = t, .random = { seed } };
@@ -165,25 +207,18 @@ static void work(void *ctx, const char *top, struct trace *t, uint64_t seed)
 
 	buf_init(&r.body, 1 << 20);
 	for (int run = 0; run < RUNS; run++) {
+		plan_kill(&r);
 		start(&r, dir);
-		for (int turn = 0; turn < TURNS; turn++) {
-			uint32_t changes = random_below(&r.random, TURN_MOST);
-
-			for (uint32_t i = 0; i < changes; i++)
-				append_change(&r);
-			store_end_turn(r.store);
-			/* Turns take their time, so that commits fall into syncs and between
-			 * them. */
-			if (random_percent(&r.random, 80))
-				usleep(random_below(&r.random, TURN_US));
-			note_progress(&r);
-		}
+		for (int turn = 0; turn < TURNS && !trace_is_killed(t); turn++)
+			work_a_turn(&r);
 		if (random_percent(&r.random, 50)) {
 			store_end_turn(r.store);
 			wait_for(r.store, store_flushed, r.last);
 			note_progress(&r);
 		}
 		store_close(r.store);
+		if (trace_is_killed(t))
+			trace_revive(t);
 	}
 	buf_fini(&r.body);
 	mem_free(dir);

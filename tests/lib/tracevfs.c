@@ -17,6 +17,7 @@
 
 #include "store/vfs.h"
 #include "tests/lib/random.h"
+#include "tests/lib/tmpdir.h"
 
 #define TRACE_VFS "trace"
 enum { SECTOR = 512, FD_MOST = 1024, NOTHING = -1 };
@@ -68,6 +69,8 @@ struct trace {
 	struct event *events;
 	size_t count;
 	size_t room;
+	size_t kill_at;
+	bool killed;           /* nothing is recorded */
 	struct bytes *initial; /* by inode: content at the start */
 	int inodes;
 	struct names start; /* names at the start */
@@ -163,7 +166,7 @@ static bool is_in_dir(const char *path, const char *dir)
 	return strlen(dir) == len && strncmp(path, dir, len) == 0;
 }
 
-/* ---- events; the mutex is held ---- */
+/* ---- events; the mutex is held, and the process lives ---- */
 
 static struct event *add_event(struct trace *t, enum event_kind kind, int inode)
 {
@@ -177,6 +180,7 @@ static struct event *add_event(struct trace *t, enum event_kind kind, int inode)
 	}
 	e = &t->events[t->count++];
 	*e = (struct event){ .kind = kind, .inode = inode };
+	t->killed = t->count >= t->kill_at;
 	return e;
 }
 
@@ -218,6 +222,10 @@ static void record_sync(struct trace *t, int inode, const char *dir, unsigned mo
 	unsigned us;
 
 	pthread_mutex_lock(&t->mutex);
+	if (t->killed) {
+		pthread_mutex_unlock(&t->mutex);
+		return;
+	}
 	begin = (int64_t)t->count;
 	if (dir != NULL)
 		add_event(t, EVENT_DIR_SYNC_BEGIN, NOTHING)->path = duplicate(dir);
@@ -228,7 +236,8 @@ static void record_sync(struct trace *t, int inode, const char *dir, unsigned mo
 	if (us > 0)
 		usleep(us);
 	pthread_mutex_lock(&t->mutex);
-	add_event(t, EVENT_SYNC_END, inode)->offset = begin;
+	if (!t->killed)
+		add_event(t, EVENT_SYNC_END, inode)->offset = begin;
 	pthread_mutex_unlock(&t->mutex);
 }
 
@@ -245,7 +254,7 @@ static int os_open_file(const char *path)
 	if (fd >= FD_MOST)
 		fail("too many open files");
 	pthread_mutex_lock(&t->mutex);
-	t->fd_inode[fd] = below != NULL ? inode_at(t, below) : NOTHING;
+	t->fd_inode[fd] = below != NULL && !t->killed ? inode_at(t, below) : NOTHING;
 	pthread_mutex_unlock(&t->mutex);
 	return fd;
 }
@@ -291,7 +300,7 @@ static int os_unlink(const char *path)
 
 	pthread_mutex_lock(&t->mutex);
 	rc = unlink(path);
-	if (rc == 0 && below != NULL)
+	if (rc == 0 && below != NULL && !t->killed)
 		note_unlink(t, below);
 	pthread_mutex_unlock(&t->mutex);
 	return rc;
@@ -305,7 +314,7 @@ static int os_mkdir(const char *path, mode_t mode)
 
 	pthread_mutex_lock(&t->mutex);
 	rc = mkdir(path, mode);
-	if (rc == 0 && below != NULL) {
+	if (rc == 0 && below != NULL && !t->killed) {
 		names_put(&t->now, below, NOTHING);
 		add_event(t, EVENT_MKDIR, NOTHING)->path = duplicate(below);
 	}
@@ -362,11 +371,13 @@ static int file_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at
 	if (rc != SQLITE_OK || file_of(f)->inode == NOTHING)
 		return rc;
 	pthread_mutex_lock(&t->mutex);
-	e = add_event(t, EVENT_WRITE, file_of(f)->inode);
-	e->offset = at;
-	e->len = (size_t)n;
-	e->bytes = allocate((size_t)n);
-	memcpy(e->bytes, from, (size_t)n);
+	if (!t->killed) {
+		e = add_event(t, EVENT_WRITE, file_of(f)->inode);
+		e->offset = at;
+		e->len = (size_t)n;
+		e->bytes = allocate((size_t)n);
+		memcpy(e->bytes, from, (size_t)n);
+	}
 	pthread_mutex_unlock(&t->mutex);
 	return rc;
 }
@@ -379,7 +390,8 @@ static int file_truncate(sqlite3_file *f, sqlite3_int64 size)
 	if (rc != SQLITE_OK || file_of(f)->inode == NOTHING)
 		return rc;
 	pthread_mutex_lock(&t->mutex);
-	add_event(t, EVENT_TRUNCATE, file_of(f)->inode)->offset = size;
+	if (!t->killed)
+		add_event(t, EVENT_TRUNCATE, file_of(f)->inode)->offset = size;
 	pthread_mutex_unlock(&t->mutex);
 	return rc;
 }
@@ -505,7 +517,7 @@ static int vfs_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *f, in
 	rc = base_vfs(vfs)->xOpen(base_vfs(vfs), name, file->base, flags, out_flags);
 	if (rc == SQLITE_OK) {
 		file->head.pMethods = &file_methods;
-		if (below != NULL)
+		if (below != NULL && !t->killed)
 			file->inode = inode_at(t, below);
 		if (below != NULL && (flags & SQLITE_OPEN_CREATE) && (flags & journals))
 			file->sync_dir = dir_of(below);
@@ -523,7 +535,7 @@ static int vfs_delete(sqlite3_vfs *vfs, const char *name, int sync_dir)
 	pthread_mutex_lock(&t->mutex);
 	/* The sync of the directory is ours to record. */
 	rc = base_vfs(vfs)->xDelete(base_vfs(vfs), name, 0);
-	if (rc == SQLITE_OK && below != NULL)
+	if (rc == SQLITE_OK && below != NULL && !t->killed)
 		note_unlink(t, below);
 	pthread_mutex_unlock(&t->mutex);
 	if (rc == SQLITE_OK && below != NULL && sync_dir) {
@@ -651,6 +663,7 @@ struct trace *trace_start(const char *dir, uint64_t seed, unsigned sync_us)
 		fail(dir);
 	t->random.state = seed;
 	t->sync_us = sync_us;
+	t->kill_at = SIZE_MAX;
 	pthread_mutex_init(&t->mutex, NULL);
 	for (int fd = 0; fd < FD_MOST; fd++)
 		t->fd_inode[fd] = NOTHING;
@@ -709,9 +722,11 @@ void trace_note(struct trace *t, const char *what, int64_t value)
 	struct event *e;
 
 	pthread_mutex_lock(&t->mutex);
-	e = add_event(t, EVENT_NOTE, NOTHING);
-	e->what = what;
-	e->offset = value;
+	if (!t->killed) {
+		e = add_event(t, EVENT_NOTE, NOTHING);
+		e->what = what;
+		e->offset = value;
+	}
 	pthread_mutex_unlock(&t->mutex);
 }
 
@@ -957,4 +972,41 @@ void trace_materialise(const struct trace *t, size_t cut, uint64_t seed, const c
 		make_name(&c, &names, &names.items[i], target);
 	names_fini(&names);
 	free(c.synced);
+}
+
+/* ---- kills ---- */
+
+void trace_kill_at(struct trace *t, size_t position)
+{
+	pthread_mutex_lock(&t->mutex);
+	t->kill_at = position;
+	pthread_mutex_unlock(&t->mutex);
+}
+
+bool trace_is_killed(struct trace *t)
+{
+	bool killed;
+
+	pthread_mutex_lock(&t->mutex);
+	killed = t->killed;
+	pthread_mutex_unlock(&t->mutex);
+	return killed;
+}
+
+void trace_revive(struct trace *t)
+{
+	struct cut all = { .t = t, .at = t->count };
+
+	/* A kernel that goes on loses nothing: the same as if all were synced. */
+	all.synced = allocate((size_t)t->inodes * sizeof(*all.synced));
+	for (int i = 0; i < t->inodes; i++)
+		all.synced[i] = t->count;
+	tmpdir_remove_tree(t->dir);
+	if (mkdir(t->dir, 0700) != 0)
+		fail(t->dir);
+	for (size_t i = 0; i < t->now.count; i++)
+		make_name(&all, &t->now, &t->now.items[i], t->dir);
+	free(all.synced);
+	t->kill_at = SIZE_MAX;
+	t->killed = false;
 }

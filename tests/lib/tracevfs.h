@@ -9,11 +9,15 @@
  *   - a name made, removed or changed: as the last sync of its directory says, later ones by luck;
  *   - -shm files and the lock: never.
  *
+ * A process can be killed as well, at any event, and the trace go on with the next one: what it did
+ * until then is in the kernel's cache, synced or not.
+ *
  * The files themselves are written too, for the store reads them, but never synced. Any thread; one
  * trace at a time. */
 #ifndef TESTS_LIB_TRACEVFS_H
 #define TESTS_LIB_TRACEVFS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +36,15 @@ size_t trace_length(struct trace *t);
 void trace_note(struct trace *t, const char *what, int64_t value);
 /* The highest value noted under what before the cut, or least. */
 int64_t trace_highest_note(const struct trace *t, size_t cut, const char *what, int64_t least);
+
+/* Kill the process that works on the directory when the trace has position events; where it has
+ * them already, with the next one. Nothing is recorded from there on, notes neither: what still
+ * runs does not know that it is dead, and may be closed in any way. */
+void trace_kill_at(struct trace *t, size_t position);
+bool trace_is_killed(struct trace *t);
+/* After a kill, when no connection is open any more: the directory becomes what the kill left, and
+ * is recorded again. */
+void trace_revive(struct trace *t);
 
 /* The place just behind the first note at or after from; from itself where there is none. */
 size_t trace_after_note(const struct trace *t, size_t from);
