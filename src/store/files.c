@@ -46,29 +46,38 @@ static char *parent_of(const char *path)
 	return len > 0 ? mem_dup(path, len) : mem_strdup(".");
 }
 
+/* Have the name of a directory in parent on disk. One that was found may have been made by a start
+ * that was killed before it came to this. If it was, that start could read the parent; where we
+ * cannot, or the file system syncs no directories, somebody else made it. */
+static int sync_name(const char *parent, bool found, char reason[STORE_REASON_LEN])
+{
+	if (vfs_os()->sync_dir(parent) == 0)
+		return 0;
+	if (found && (errno == EACCES || errno == EROFS || errno == EINVAL))
+		return 0;
+	return fail(parent, "cannot sync the directory", reason);
+}
+
 int files_make_dir(const char *path, char reason[STORE_REASON_LEN])
 {
 	struct stat st;
+	bool found = stat(path, &st) == 0;
 	char *parent;
 	int rc = -1;
 
-	if (stat(path, &st) == 0) {
-		if (S_ISDIR(st.st_mode))
-			return 0;
+	if (found && !S_ISDIR(st.st_mode)) {
 		errno = ENOTDIR;
 		return fail(path, "cannot be used", reason);
 	}
-	if (errno != ENOENT)
+	if (!found && errno != ENOENT)
 		return fail(path, "cannot be used", reason);
 	parent = parent_of(path);
-	if (files_make_dir(parent, reason) != 0)
+	if (!found && files_make_dir(parent, reason) != 0)
 		goto out;
-	if (vfs_os()->mkdir(path, 0700) != 0 && errno != EEXIST)
+	if (!found && vfs_os()->mkdir(path, 0700) != 0 && errno != EEXIST)
 		rc = fail(path, "cannot make the directory", reason);
-	else if (vfs_os()->sync_dir(parent) != 0)
-		rc = fail(parent, "cannot sync the directory", reason);
 	else
-		rc = 0;
+		rc = sync_name(parent, found, reason);
 out:
 	mem_free(parent);
 	return rc;

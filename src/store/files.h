@@ -9,7 +9,8 @@
 #include "base/cdefs.h"
 #include "store/store.h"
 
-/* Make the directory and those above it where they are missing (mode 0700), names on disk. */
+/* Make the directory and those above it where they are missing (mode 0700). Its name is on disk
+ * when this returns, also where it was there. */
 must_check int files_make_dir(const char *path, char reason[STORE_REASON_LEN]);
 /* Hold <dir>/lock for this process; it is free again when *fd is closed, however the process
  * ends. */

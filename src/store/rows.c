@@ -112,14 +112,9 @@ static void put_meta(struct rows *r, const char *key, int64_t value)
 	db_must_run(r->db, r->put_meta);
 }
 
-/* Make the tables, and have them and the file's name on disk: a log that begins must find its
- * tree. */
 static int create(struct rows *r, char reason[STORE_REASON_LEN])
 {
 	sqlite3_stmt *stmt;
-	const char *slash = strrchr(db_path(r->db), '/');
-	char *dir;
-	int fd;
 
 	crypto_random(r->meta.database, DATABASE_ID_LEN);
 	db_must_exec(r->db, "BEGIN IMMEDIATE");
@@ -132,14 +127,20 @@ static int create(struct rows *r, char reason[STORE_REASON_LEN])
 	put_meta(r, "zxid", 0);
 	put_meta(r, "znodes", 0);
 	db_must_exec(r->db, "COMMIT");
-	fd = vfs_wal_open(db_path(r->db));
-	vfs_wal_sync(fd);
-	vfs_wal_close(fd);
-	dir = mem_dup(db_path(r->db), (size_t)(slash - db_path(r->db)));
+	return 0;
+}
+
+/* Have the tables and the file's name on disk: a log that begins must find its tree. Also where
+ * they were found: whoever made them may have been killed before this. */
+static void sync_tables(struct rows *r)
+{
+	const char *slash = strrchr(db_path(r->db), '/');
+	char *dir = mem_dup(db_path(r->db), (size_t)(slash - db_path(r->db)));
+
+	vfs_wal_sync_open(db_path(r->db));
 	if (vfs_os()->sync_dir(dir[0] != '\0' ? dir : "/") != 0)
 		die("store.sync_failed", dir);
 	mem_free(dir);
-	return 0;
 }
 
 /* Whether the file holds nothing at all, so that a version of 0 means new and not foreign. */
@@ -187,6 +188,8 @@ int rows_open(struct rows **out, const char *path, enum db_role role, uint32_t c
 		goto fail;
 	if (prepare_tables(r, may_create && role == DB_WRITE, reason) != 0)
 		goto fail;
+	if (role == DB_WRITE)
+		sync_tables(r);
 	*out = r;
 	return 0;
 fail:

@@ -23,7 +23,8 @@ struct rows_meta {
 };
 
 /* Open path; a writer makes the tables (zxid 0, a new database id) where there are none and
- * may_create allows it, on disk before this returns. -1 with a reason. */
+ * may_create allows it, and has what it made or found on disk before this returns. -1 with a
+ * reason. */
 must_check int rows_open(struct rows **out, const char *path, enum db_role role, uint32_t cache_kib,
 			 bool may_create, char reason[STORE_REASON_LEN]);
 /* NULL is allowed. */

@@ -19,6 +19,16 @@ TESTS += tests/fault/test_powercut
 tests_fault_test_powercut_SOURCES = $(POWERCUT_STORE_SOURCES)
 tests_fault_test_powercut_LDADD = libstore.a $(POWERCUT_LIBS)
 
+check_PROGRAMS += tests/fault/test_killed_start
+TESTS += tests/fault/test_killed_start
+tests_fault_test_killed_start_SOURCES = \
+	tests/fault/test_killed_start.c \
+	tests/lib/random.h \
+	tests/lib/tmpdir.h \
+	tests/lib/tracevfs.c \
+	tests/lib/tracevfs.h
+tests_fault_test_killed_start_LDADD = libstore.a $(POWERCUT_LIBS)
+
 check_LIBRARIES += libstore_no_flush.a libstore_replay_unflushed.a libstore_early_unlink.a libstore_no_start_sync.a
 libstore_no_flush_a_SOURCES = $(libstore_a_SOURCES)
 libstore_no_flush_a_CPPFLAGS = $(AM_CPPFLAGS) -DZOOLITE_MUTANT_NO_FLUSH
