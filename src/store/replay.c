@@ -40,7 +40,9 @@ struct shelf_item {
 	bool finished;           /* checkpointed and closed */
 	int64_t last;            /* of an old one: no row is newer */
 	uint64_t bytes;          /* of an old one, roughly */
-	int64_t newest_ms;       /* time of its newest row; -1: not looked up yet */
+	bool seen;               /* it is of this database, and the two below are known */
+	bool empty;              /* without a row: a start left it behind */
+	int64_t newest_ms;       /* time of its newest row */
 };
 
 struct replay {
@@ -126,7 +128,6 @@ static struct shelf_item *shelve(struct replay *r, uint32_t number)
 
 	item->number = number;
 	item->path = files_segment_path(r->log_dir, number);
-	item->newest_ms = -1;
 	list_append(&r->shelf, &item->link);
 	return item;
 }
@@ -291,6 +292,7 @@ static void accept_given_back(struct replay *r, struct list *given)
 			item->last = g->segment->last;
 			item->bytes = g->segment->row_bytes;
 			item->newest_ms = g->segment->last_ms;
+			item->seen = true;
 			item->old = true;
 		}
 		mem_free(g);
@@ -321,22 +323,67 @@ static void prepare_segment(struct replay *r)
 	r->o.moved(r->o.ctx);
 }
 
+/* Time of the newest row of a segment that has one. */
+static int64_t read_newest_ms(struct segment *g)
+{
+	struct record_head head;
+	struct segment_reader reader;
+	struct slice body;
+	int64_t ms = INT64_MAX; /* unreadable: kept until its bytes are too many */
+
+	segment_reader_init(&reader, g);
+	segment_reader_seek(&reader, g->last - 1, g->last);
+	if (segment_reader_next(&reader, &head, &body) == 1)
+		ms = head.time_ms;
+	segment_reader_close(&reader);
+	return ms;
+}
+
+/* Open an old segment that the start passed over, since it lies below the tree, and see what it is,
+ * before anything is done to it. False: it is another database's, left alone and no longer on the
+ * shelf. */
+static bool look_into(struct replay *r, struct shelf_item *item)
+{
+	char reason[STORE_REASON_LEN];
+	struct segment *g;
+
+	item->seen = true;
+	item->newest_ms = INT64_MAX;
+	if (segment_open(&item->segment, r->log_dir, item->number, reason) != 0) {
+		log_error("store.segment_unreadable", LOG_TEXT("reason", reason));
+		item->segment = NULL;
+		return true;
+	}
+	g = item->segment;
+	if (g->state != SEGMENT_UNFINISHED &&
+	    memcmp(g->database, rows_meta(r->rows)->database, DATABASE_ID_LEN) != 0) {
+		log_error("store.segment_foreign", LOG_TEXT("file", item->path),
+			  LOG_TEXT("reason", "belongs to another database than tree.db"));
+		unshelve(item);
+		return false;
+	}
+	item->empty = g->state != SEGMENT_USED || g->last == g->prev;
+	if (!item->empty)
+		item->newest_ms = read_newest_ms(g);
+	if (item->finished) {
+		segment_close(g, false);
+		item->segment = NULL;
+	}
+	return true;
+}
+
 /* Copy an old segment's -wal into the file and close it. What a visitor holds up is done at the
  * next start. */
 static void finish_segment(struct replay *r, struct shelf_item *item)
 {
-	char reason[STORE_REASON_LEN];
-
 	if (r->reading == item) {
 		segment_reader_close(&r->reader);
 		r->reading = NULL;
 	}
 	item->finished = true;
-	if (item->segment == NULL &&
-	    segment_open(&item->segment, r->log_dir, item->number, reason) != 0) {
-		log_error("store.segment_unreadable", LOG_TEXT("reason", reason));
+	/* Unreadable. */
+	if (item->segment == NULL)
 		return;
-	}
 	if (segment_checkpoint(item->segment)) {
 		segment_close(item->segment, false);
 	} else {
@@ -356,30 +403,6 @@ static void sync_tree(struct replay *r)
 	r->tree_on_disk = atomic_load(&r->reached);
 }
 
-static int64_t newest_ms(struct replay *r, struct shelf_item *item)
-{
-	struct record_head head;
-	struct segment_reader reader;
-	struct segment *g;
-	struct slice body;
-	char reason[STORE_REASON_LEN];
-
-	if (item->newest_ms >= 0)
-		return item->newest_ms;
-	item->newest_ms = INT64_MAX; /* unreadable: kept until its bytes are too many */
-	if (segment_open(&g, r->log_dir, item->number, reason) != 0) {
-		log_error("store.segment_unreadable", LOG_TEXT("reason", reason));
-		return item->newest_ms;
-	}
-	segment_reader_init(&reader, g);
-	segment_reader_seek(&reader, g->last - 1, g->last);
-	if (segment_reader_next(&reader, &head, &body) == 1)
-		item->newest_ms = head.time_ms;
-	segment_reader_close(&reader);
-	segment_close(g, false);
-	return item->newest_ms;
-}
-
 static uint64_t old_bytes(const struct replay *r)
 {
 	uint64_t sum = 0;
@@ -393,41 +416,49 @@ static uint64_t old_bytes(const struct replay *r)
 	return sum;
 }
 
-/* Whether the oldest segment is one to remove: the tree has it, the log on disk goes on behind it
- * (the newest row of the log stays, whatever it costs), and it is too much or too old. */
-static bool is_to_remove(struct replay *r, struct shelf_item *item, uint64_t bytes)
+/* Whether the oldest segment may go: the tree has it, and the log on disk goes on behind it (the
+ * newest row of the log stays, whatever it costs). */
+static bool may_go(const struct replay *r, const struct shelf_item *item)
 {
-	if (!item->old || item->last > atomic_load(&r->reached) ||
-	    item->last >= flush_reached(r->flush))
-		return false;
-	if (bytes > r->o.retention_bytes)
-		return true;
-	return r->o.retention_ms > 0 && item->finished &&
-	       newest_ms(r, item) < clock_wall_ms() - r->o.retention_ms;
+	return item->old && item->last <= atomic_load(&r->reached) &&
+	       item->last < flush_reached(r->flush);
+}
+
+/* Whether it is one to remove then: it says nothing, or is too much or too old. */
+static bool is_to_remove(const struct replay *r, const struct shelf_item *item)
+{
+	return item->empty || old_bytes(r) > r->o.retention_bytes ||
+	       (r->o.retention_ms > 0 && item->newest_ms < clock_wall_ms() - r->o.retention_ms);
+}
+
+static void remove_segment(struct replay *r, struct shelf_item *item)
+{
+	if (r->tree_on_disk < item->last)
+		sync_tree(r);
+	if (r->reading == item) {
+		segment_reader_close(&r->reader);
+		r->reading = NULL;
+	}
+	/* No checkpoint of what goes anyway. */
+	segment_close(item->segment, true);
+	item->segment = NULL;
+	files_remove_database(item->path);
+	unshelve(item);
+	metrics_add(METRIC_log_segments_pruned, 1);
 }
 
 static void remove_segments(struct replay *r)
 {
-	uint64_t bytes = old_bytes(r);
-
 	while (!list_is_empty(&r->shelf)) {
 		struct shelf_item *item = container_of(r->shelf.next, struct shelf_item, link);
 
-		if (!is_to_remove(r, item, bytes))
+		if (!may_go(r, item))
 			return;
-		if (r->tree_on_disk < item->last)
-			sync_tree(r);
-		if (r->reading == item) {
-			segment_reader_close(&r->reader);
-			r->reading = NULL;
-		}
-		/* No checkpoint of what goes anyway. */
-		segment_close(item->segment, true);
-		item->segment = NULL;
-		files_remove_database(item->path);
-		bytes -= item->bytes;
-		unshelve(item);
-		metrics_add(METRIC_log_segments_pruned, 1);
+		if (!item->seen && !look_into(r, item))
+			continue;
+		if (!is_to_remove(r, item))
+			return;
+		remove_segment(r, item);
 	}
 }
 
@@ -447,10 +478,12 @@ static void measure_log(struct replay *r)
 static void tidy_segments(struct replay *r)
 {
 	remove_segments(r);
-	list_foreach(at, &r->shelf) {
+	list_foreach_safe(at, &r->shelf) {
 		struct shelf_item *item = container_of(at, struct shelf_item, link);
 
-		if (item->old && !item->finished && item->last <= atomic_load(&r->reached))
+		if (!item->old || item->finished || item->last > atomic_load(&r->reached))
+			continue;
+		if (item->seen || look_into(r, item))
 			finish_segment(r, item);
 	}
 	remove_segments(r);

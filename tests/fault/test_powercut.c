@@ -47,6 +47,9 @@ static void vary_options(struct store_options *o, struct random *r)
 {
 	if (random_percent(r, 40))
 		o->retention_bytes = 0;
+	/* Rows are of 1970. */
+	if (random_percent(r, 30))
+		o->retention_ms = 1;
 	if (random_percent(r, 30))
 		o->segment_bytes = 1 + random_below(r, 4000);
 	if (random_percent(r, 30))
@@ -424,6 +427,8 @@ static int check(void *ctx, const char *top, const struct trace *t, size_t cut,
 
 	c->subject = ctx;
 	c->reason = reason;
+	if (cut % 2 == 0)
+		o.retention_ms = 1;
 	if (store_open(&s, &o, why) != 0) {
 		lost(c, "refused: %s", why);
 	} else {

@@ -15,8 +15,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/files.h"
+#include "store/segment.h"
 #include "store/vfs.h"
 #include "tests/lib/tmpdir.h"
+#include "tests/unit/capture.h"
 
 static const char acl_bytes[] = "\0\0\0\1\0\0\0\37\0\0\0\5world\0\0\0\6anyone";
 
@@ -680,6 +682,13 @@ static void test_a_stop_waits_for_the_segment_before(void **state)
 	assert_true(store_last_zxid(f->store) == f->last);
 }
 
+static void wait_until_removed(const char *path)
+{
+	for (int i = 0; access(path, F_OK) == 0 && i < 20000; i++)
+		(void)poll(NULL, 0, 1);
+	assert_int_not_equal(access(path, F_OK), 0);
+}
+
 /* The same disk, which holds up the second segment alone. */
 static int held_second_segment(int fd)
 {
@@ -718,9 +727,7 @@ static void test_retention_keeps_the_newest_row_on_disk(void **state)
 	assert_int_equal(access(first, F_OK), 0);
 	hold_disk(false);
 	replay(f);
-	for (int i = 0; access(first, F_OK) == 0 && i < 20000; i++)
-		(void)poll(NULL, 0, 1);
-	assert_int_not_equal(access(first, F_OK), 0);
+	wait_until_removed(first);
 	mem_free(first);
 }
 
@@ -808,6 +815,102 @@ static void test_retention_by_age(void **state)
 	add_many(f, 500, 1000);
 	stop(f);
 	assert_in_range(count_segments(f), 1, 4);
+}
+
+/* While the store is closed: a segment of its database without a row. */
+static void leave_segment(struct fixture *f, uint32_t number, enum segment_state segment_state)
+{
+	char *log = files_join(f->dir, "log"), *tree = files_join(f->dir, "tree.db");
+	struct segment like = { .number = number, .state = segment_state, .prev = f->last };
+	char reason[STORE_REASON_LEN];
+	struct segment *g;
+	struct rows *rows;
+
+	like.epoch = (uint32_t)(f->zxid >> 32) + 1;
+	assert_int_equal(rows_open(&rows, tree, DB_WRITE, 256, false, reason), 0);
+	memcpy(like.database, rows_meta(rows)->database, DATABASE_ID_LEN);
+	rows_close(rows, false);
+	assert_int_equal(segment_create(&g, log, &like, reason), 0);
+	segment_close(g, true);
+	mem_free(log);
+	mem_free(tree);
+}
+
+/* What a start leaves that was killed before it had removed the segments that it does not need, or
+ * a loss of power in the midst of removals: files without a row below those that a start looks
+ * into. They go, and hold no retention up. */
+static void test_leftovers_below_the_tree(void **state)
+{
+	struct fixture *f = *state;
+	char *paths[4];
+	FILE *file;
+
+	f->o.segment_bytes = 4096;
+	for (unsigned i = 0; i < 4; i++)
+		paths[i] = segment_path(f, i);
+	start(f);
+	add_znode(f, "/a", 0);
+	replay(f);
+	stop(f);
+	file = fopen(paths[0], "w");
+	fclose(file);
+	leave_segment(f, 2, SEGMENT_PREPARED);
+	leave_segment(f, 3, SEGMENT_USED);
+	leave_segment(f, 4, SEGMENT_USED);
+	f->o.retention_ms = 1;
+	for (int i = 0; i < 2; i++) {
+		start(f);
+		add_many(f, 200, 1000);
+		for (unsigned n = 0; n < 4; n++)
+			wait_until_removed(paths[n]);
+		stop(f);
+		assert_in_range(count_segments(f), 1, 4);
+	}
+	for (unsigned i = 0; i < 4; i++)
+		mem_free(paths[i]);
+}
+
+/* Another database's segment is nothing to copy into, and nothing to remove. */
+static void test_foreign_segment_below_the_tree(void **state)
+{
+	struct fixture *f = *state;
+	char *first = segment_path(f, 1), *second = segment_path(f, 2);
+	char *wal = files_join(f->dir, "log/0000000001.db-wal");
+	struct capture c;
+	char text[1024];
+	FILE *file;
+
+	for (int i = 0; i < 2; i++) {
+		start(f);
+		add_znode(f, i == 0 ? "/a" : "/b", 0);
+		replay(f);
+		stop(f);
+	}
+	spoil_segment(f, 1, "UPDATE segment SET database = randomblob(16)");
+	file = fopen(wal, "w");
+	fputs("not ours", file);
+	fclose(file);
+	f->o.retention_bytes = 0;
+	f->o.segment_bytes = 1;
+	capture_begin(&c);
+	start(f);
+	add_many(f, 50, 1000);
+	wait_until_removed(second);
+	stop(f);
+	(void)capture_end(&c, text, sizeof(text));
+	assert_non_null(strstr(text, "store.segment_foreign"));
+	assert_non_null(strstr(text, first));
+	assert_int_equal(access(first, F_OK), 0);
+	assert_int_equal(access(wal, F_OK), 0);
+	/* What has such a neighbour starts again. */
+	capture_begin(&c);
+	start(f);
+	assert_found(f, "/b");
+	stop(f);
+	(void)capture_end(&c, text, sizeof(text));
+	mem_free(first);
+	mem_free(second);
+	mem_free(wal);
 }
 
 /* What a kill leaves: -wal files of segments that the replay thread had not closed. It does so
@@ -1036,6 +1139,8 @@ int main(void)
 		TEST(test_retention_by_bytes),
 		TEST(test_retention_of_nothing),
 		TEST(test_retention_by_age),
+		TEST(test_leftovers_below_the_tree),
+		TEST(test_foreign_segment_below_the_tree),
 		TEST(test_segments_of_a_killed_run_are_closed),
 		TEST(test_second_server),
 		TEST(test_gap_in_the_log),
