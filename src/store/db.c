@@ -188,6 +188,12 @@ void db_must_exec(sqlite3 *db, const char *sql)
 		db_die(db, "store.write_failed");
 }
 
+void db_must_commit(sqlite3 *db)
+{
+	if (db_exec(db, "COMMIT") != SQLITE_OK)
+		db_die(db, "store.commit_failed");
+}
+
 sqlite3_stmt *db_prepare(sqlite3 *db, const char *sql)
 {
 	sqlite3_stmt *stmt = NULL;

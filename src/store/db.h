@@ -47,6 +47,8 @@ must_check int db_create_schema(sqlite3 *db, enum db_schema schema);
 must_check int db_exec(sqlite3 *db, const char *sql);
 /* The same, and a failure ends the process. */
 void db_must_exec(sqlite3 *db, const char *sql);
+/* COMMIT; where it fails nobody knows what is on disk, and the process ends. */
+void db_must_commit(sqlite3 *db);
 /* A statement for the life of the connection. Dies on failure: the schema was checked, so it is our
  * bug. */
 sqlite3_stmt *db_prepare(sqlite3 *db, const char *sql);

@@ -126,7 +126,7 @@ static int create(struct rows *r, char reason[STORE_REASON_LEN])
 	sqlite3_finalize(stmt);
 	put_meta(r, "zxid", 0);
 	put_meta(r, "znodes", 0);
-	db_must_exec(r->db, "COMMIT");
+	db_must_commit(r->db);
 	return 0;
 }
 
@@ -409,7 +409,7 @@ void rows_commit(struct rows *r, int64_t zxid)
 	r->meta.zxid = zxid;
 	put_meta(r, "zxid", zxid);
 	put_meta(r, "znodes", (int64_t)r->meta.znodes);
-	db_must_exec(r->db, "COMMIT");
+	db_must_commit(r->db);
 }
 
 /* Store an ACL where it is new; its key is in r->last_key afterwards. */

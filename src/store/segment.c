@@ -230,8 +230,7 @@ void segment_append(struct segment *g, const struct record_head *head, struct sl
 
 void segment_commit(struct segment *g)
 {
-	if (db_exec(g->db, "COMMIT") != SQLITE_OK)
-		db_die(g->db, "store.commit_failed");
+	db_must_commit(g->db);
 }
 
 /* ---- read ---- */

@@ -1,14 +1,18 @@
-/* Preloaded into a server (LD_PRELOAD) by tests/lib/slowdisk.py: a disk that hangs when a test says
- * so. The test speaks through files in the directory $SLOWDISK_DIR:
+/* Preloaded into a server (LD_PRELOAD) by tests/lib/slowdisk.py: a disk that hangs or fails when a
+ * test says so. The test speaks through files in the directory $SLOWDISK_DIR:
  *
  *   hang-sync   fdatasync and fsync do not return while it is there
  *   hang-core   likewise reads and writes of the main thread, which runs the core's loop
+ *   fail-sync   they fail (EIO)
+ *   fail-write  writes of the main thread, which commits to the log, fail (EIO)
+ *   full        likewise (ENOSPC)
  *   drag        each read and write of the main thread takes DRAG_US
  *   slow-write  the main thread's next write takes SLOW_US; the file is gone then
  *   slow-read   likewise its next read
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -38,6 +42,14 @@ static void wait_while(const char *word)
 		usleep(LOOK_US);
 }
 
+static bool fails(const char *word, int error)
+{
+	if (!is_said(word))
+		return false;
+	errno = error;
+	return true;
+}
+
 static void be_slow(const char *once)
 {
 	if (gettid() != getpid())
@@ -54,7 +66,7 @@ int fdatasync(int fd)
 	int (*real)(int) = dlsym(RTLD_NEXT, "fdatasync");
 
 	wait_while("hang-sync");
-	return real(fd);
+	return fails("fail-sync", EIO) ? -1 : real(fd);
 }
 
 int fsync(int fd)
@@ -62,7 +74,7 @@ int fsync(int fd)
 	int (*real)(int) = dlsym(RTLD_NEXT, "fsync");
 
 	wait_while("hang-sync");
-	return real(fd);
+	return fails("fail-sync", EIO) ? -1 : real(fd);
 }
 
 ssize_t pread64(int fd, void *data, size_t len, off64_t at)
@@ -78,6 +90,8 @@ ssize_t pwrite64(int fd, const void *data, size_t len, off64_t at)
 	ssize_t (*real)(int, const void *, size_t, off64_t) = dlsym(RTLD_NEXT, "pwrite64");
 
 	be_slow("slow-write");
+	if (gettid() == getpid() && (fails("fail-write", EIO) || fails("full", ENOSPC)))
+		return -1;
 	return real(fd, data, len, at);
 }
 

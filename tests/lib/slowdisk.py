@@ -1,4 +1,4 @@
-"""A disk that hangs or is slow when a test says so: slowdisk.c, preloaded into the server.
+"""A disk that hangs, fails or is slow when a test says so: slowdisk.c, preloaded into the server.
 
     disk = SlowDisk(tmp_path)
     server = make_server.new(...); server.extra_environment = disk.environment(); server.start()

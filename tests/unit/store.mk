@@ -8,17 +8,17 @@ tests_unit_test_record_LDADD = $(STORE_TEST_LIBS)
 
 check_PROGRAMS += tests/unit/test_vfs
 TESTS += tests/unit/test_vfs
-tests_unit_test_vfs_SOURCES = tests/unit/test_vfs.c tests/lib/tmpdir.h tests/unit/capture.h
+tests_unit_test_vfs_SOURCES = tests/unit/test_vfs.c tests/lib/baddisk.h tests/lib/tmpdir.h tests/unit/capture.h
 tests_unit_test_vfs_LDADD = $(STORE_TEST_LIBS)
 
 check_PROGRAMS += tests/unit/test_rows
 TESTS += tests/unit/test_rows
-tests_unit_test_rows_SOURCES = tests/unit/test_rows.c tests/lib/tmpdir.h tests/unit/capture.h
+tests_unit_test_rows_SOURCES = tests/unit/test_rows.c tests/lib/baddisk.h tests/lib/tmpdir.h tests/unit/capture.h
 tests_unit_test_rows_LDADD = $(STORE_TEST_LIBS)
 
 check_PROGRAMS += tests/unit/test_segment
 TESTS += tests/unit/test_segment
-tests_unit_test_segment_SOURCES = tests/unit/test_segment.c tests/lib/tmpdir.h
+tests_unit_test_segment_SOURCES = tests/unit/test_segment.c tests/lib/baddisk.h tests/lib/tmpdir.h tests/unit/capture.h
 tests_unit_test_segment_LDADD = $(STORE_TEST_LIBS)
 
 check_PROGRAMS += tests/unit/test_store

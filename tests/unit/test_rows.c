@@ -13,6 +13,7 @@
 #include "store/acl_row.h"
 #include "store/files.h"
 #include "store/merge.h"
+#include "tests/lib/baddisk.h"
 #include "tests/lib/tmpdir.h"
 #include "tests/unit/capture.h"
 
@@ -386,6 +387,57 @@ static void change_what_is_not_there(void)
 	commit(foreign, 1);
 }
 
+/* How a batch ends on a disk that goes bad; data fills SQLite's cache, so that it is written before
+ * COMMIT, or does not. */
+static void write_batch_to_bad_disk(int error, size_t len)
+{
+	struct record_znode a = born("/a", 1, 0);
+	char reason[STORE_REASON_LEN];
+
+	bad_disk_use();
+	if (rows_open(&foreign->rows, foreign->path, DB_WRITE, 256, false, reason) != 0)
+		return;
+	a.data = (struct slice){ mem_new(len), len };
+	put(foreign, &a);
+	bad_disk.write_error = error;
+	commit(foreign, 1);
+}
+
+static void commit_to_full_disk(void)
+{
+	write_batch_to_bad_disk(SQLITE_FULL, 10);
+}
+
+static void commit_to_broken_disk(void)
+{
+	write_batch_to_bad_disk(SQLITE_IOERR_WRITE, 10);
+}
+
+static void write_to_full_disk(void)
+{
+	write_batch_to_bad_disk(SQLITE_FULL, 1000000);
+}
+
+/* The tree must not be said to have what it does not have. */
+static void test_a_batch_that_fails_ends_the_process(void **state)
+{
+	char text[1024];
+
+	foreign = *state;
+	buf_fini(&foreign->body);
+	buf_init(&foreign->body, 8 << 20);
+	rows_close(foreign->rows, false);
+	foreign->rows = NULL;
+	capture_abort(commit_to_full_disk, text, sizeof(text));
+	assert_non_null(strstr(text, "store.commit_failed"));
+	assert_non_null(strstr(text, "disk is full"));
+	capture_abort(commit_to_broken_disk, text, sizeof(text));
+	assert_non_null(strstr(text, "store.commit_failed"));
+	assert_non_null(strstr(text, "I/O error"));
+	capture_abort(write_to_full_disk, text, sizeof(text));
+	assert_non_null(strstr(text, "store.write_failed"));
+}
+
 static void test_change_of_a_missing_znode_ends_the_process(void **state)
 {
 	char text[1024];
@@ -651,6 +703,7 @@ int main(void)
 		TEST(test_persistent_becomes_ephemeral),
 		TEST(test_damaged_record),
 		TEST(test_change_of_a_missing_znode_ends_the_process),
+		TEST(test_a_batch_that_fails_ends_the_process),
 		TEST(test_load),
 		TEST(test_reopen),
 		TEST(test_queries_of_the_documentation),

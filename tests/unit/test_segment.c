@@ -4,12 +4,15 @@
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/stat.h>
 #include <cmocka.h>
 #include <sqlite3.h>
 
 #include "base/mem.h"
 #include "store/files.h"
+#include "tests/lib/baddisk.h"
 #include "tests/lib/tmpdir.h"
+#include "tests/unit/capture.h"
 
 struct fixture {
 	char *dir;
@@ -225,6 +228,58 @@ static void test_checkpoint_that_a_visitor_holds_up(void **state)
 	assert_true(segment_checkpoint(f->segment));
 }
 
+static struct fixture *in_child;
+
+/* len: a row fills SQLite's cache, so that it is written before COMMIT, or does not. */
+static void log_to_bad_disk(int error, size_t len)
+{
+	char *body = mem_new(len + 1);
+
+	memset(body, 'x', len);
+	bad_disk_use();
+	make(in_child, SEGMENT_USED, 7);
+	segment_begin(in_child->segment);
+	bad_disk.write_error = error;
+	append(in_child, 10, 7, body);
+	segment_commit(in_child->segment);
+}
+
+static void commit_to_full_disk(void)
+{
+	log_to_bad_disk(SQLITE_FULL, 10);
+}
+
+static void commit_to_broken_disk(void)
+{
+	log_to_bad_disk(SQLITE_IOERR_WRITE, 10);
+}
+
+static void append_to_full_disk(void)
+{
+	log_to_bad_disk(SQLITE_FULL, 8000000);
+}
+
+/* Whether such a commit is on disk, nobody knows (SQLite may find it again later): it is never
+ * acknowledged, and nothing after it. */
+static void test_a_commit_that_fails_ends_the_process(void **state)
+{
+	char text[1024];
+
+	in_child = *state;
+	capture_abort(commit_to_full_disk, text, sizeof(text));
+	assert_non_null(strstr(text, "store.commit_failed"));
+	assert_non_null(strstr(text, "disk is full"));
+	tmpdir_remove_tree(in_child->dir);
+	assert_int_equal(mkdir(in_child->dir, 0700), 0);
+	capture_abort(commit_to_broken_disk, text, sizeof(text));
+	assert_non_null(strstr(text, "store.commit_failed"));
+	assert_non_null(strstr(text, "I/O error"));
+	tmpdir_remove_tree(in_child->dir);
+	assert_int_equal(mkdir(in_child->dir, 0700), 0);
+	capture_abort(append_to_full_disk, text, sizeof(text));
+	assert_non_null(strstr(text, "store.write_failed"));
+}
+
 static int64_t busy_ms(sqlite3 *db)
 {
 	sqlite3_stmt *stmt = db_prepare(db, "PRAGMA busy_timeout");
@@ -294,6 +349,7 @@ int main(void)
 		TEST(test_reading_beside_the_writer),
 		TEST(test_checkpoint_and_close),
 		TEST(test_checkpoint_that_a_visitor_holds_up),
+		TEST(test_a_commit_that_fails_ends_the_process),
 		TEST(test_writers_and_readers_wait_for_a_lock),
 		TEST(test_view_for_people),
 	};

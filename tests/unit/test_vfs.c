@@ -15,6 +15,7 @@
 #include "store/db.h"
 #include "store/files.h"
 #include "store/flush.h"
+#include "tests/lib/baddisk.h"
 #include "tests/lib/tmpdir.h"
 #include "tests/unit/capture.h"
 
@@ -151,40 +152,10 @@ static void sync_wal_that_fails(void)
 	vfs_wal_sync(fd);
 }
 
-/* The default VFS with a disk that refuses SQLite's own syncs. */
-static sqlite3_io_methods failing_methods;
-
-static int fail_file_sync(sqlite3_file *file, int flags)
-{
-	(void)file;
-	(void)flags;
-	return SQLITE_IOERR_FSYNC;
-}
-
-static int open_failing(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file, int flags,
-			int *out_flags)
-{
-	sqlite3_vfs *real = sqlite3_vfs_find(NULL);
-	int rc = real->xOpen(real, name, file, flags, out_flags);
-
-	(void)vfs;
-	if (rc == SQLITE_OK) {
-		failing_methods = *file->pMethods;
-		failing_methods.xSync = fail_file_sync;
-		file->pMethods = &failing_methods;
-	}
-	return rc;
-}
-
 static void write_where_syncs_fail(void)
 {
-	sqlite3_vfs failing = *sqlite3_vfs_find(NULL);
-
-	failing.zName = "failing";
-	failing.xOpen = open_failing;
-	if (sqlite3_vfs_register(&failing, 0) != SQLITE_OK)
-		return;
-	vfs_replace(NULL, "failing");
+	bad_disk_use();
+	bad_disk.sync_error = SQLITE_IOERR_FSYNC;
 	(void)open_db(in_child->path);
 }
 
