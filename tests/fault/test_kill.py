@@ -216,7 +216,7 @@ class Worker:
             return
         assert reply.zxid > self.highest or verb == "nothing", "zxid 0x%x twice" % reply.zxid
         self.highest = reply.zxid
-        self.acknowledged += 1
+        self.acknowledged += verb != "nothing"
         if verb == "shared":
             assert reply.value.path not in self.shared
             self.shared[reply.value.path] = reply.zxid
@@ -294,12 +294,22 @@ class Run:
         self.workers = [Worker(number) for number in range(WORKERS)]
         self.shared = Shared()
         self.start_s = 0.2
+        # What the kills met.
+        self.starts = 0
         self.kills_in_start = 0
+        self.kills_before_replay = 0
+        self.kills_in_segment_change = 0
+
+    def begin_start(self, **how):
+        self.starts += 1
+        self.server.start(**how)
 
     def start(self):
-        began = time.monotonic()
-        self.server.start()
+        began, since = time.monotonic(), self.server.log_size() if self.starts else 0
+        self.begin_start()
         self.start_s = time.monotonic() - began
+        ready = self.server.wait_log(r"event=store\.ready .*rows=(\d+)", since)
+        self.kills_before_replay += int(ready.group(1)) > 0
 
     def kill(self):
         """The server must still have been there to be killed."""
@@ -307,27 +317,46 @@ class Run:
         assert status == -9, "it had ended with status %d; its log:\n%s" % (
             status, self.server.log()[-4000:])
 
+    def log_files(self, end):
+        return [name for name in os.listdir(os.path.join(self.server.data_dir, "log")) if name.endswith(end)]
+
+    def segments(self):
+        """How many segments of log there have been."""
+        return max(int(name.split(".")[0]) for name in self.log_files(".db"))
+
+    def wait_for_moment(self):
+        """A little random time, or the next segment to be begun or prepared."""
+        if self.rng.random() < 0.5:
+            time.sleep(self.rng.random() * 0.02)
+            return
+        before, end = self.segments(), time.monotonic() + 1
+        while self.segments() == before and time.monotonic() < end:
+            time.sleep(0.0005)
+
     def load_and_kill(self):
-        """Kill after a random number of acknowledged changes, and a little random time."""
+        """Kill after a random number of acknowledged changes, in the midst of the next ones."""
         before = self.acknowledged()
-        enough = before + self.rng.randrange(500, 1900)
+        enough = before + self.rng.randrange(300, 1300)
         threads = [threading.Thread(target=worker.run) for worker in self.workers]
         for thread in threads:
             thread.start()
         servers.wait_until(lambda: self.acknowledged() >= enough or self.problems(), 120, "some changes")
-        time.sleep(self.rng.random() * 0.02)
+        self.wait_for_moment()
         self.kill()
         for thread in threads:
             thread.join()
         assert not self.problems(), "\n".join(self.problems())
+        # Those of the live segment, of the one that is prepared, and of a full one that was not closed yet.
+        self.kills_in_segment_change += len(self.log_files(".db-wal")) > 2
 
     def kill_starts(self):
         """Now and then the start is killed too, at any moment of it."""
         while self.rng.random() < 0.4:
-            self.server.start(wait=False)
+            since = self.server.log_size()
+            self.begin_start(wait=False)
             time.sleep(self.rng.random() * 1.2 * self.start_s)
             self.kill()
-            self.kills_in_start += 1
+            self.kills_in_start += "event=server.serving" not in self.server.log()[since:]
 
     def check(self):
         highest = max(worker.highest for worker in self.workers)
@@ -348,11 +377,6 @@ class Run:
 
     def problems(self):
         return [problem for worker in self.workers for problem in worker.problems]
-
-    def segments(self):
-        """How many segments of log there have been: the kills met their changes too."""
-        return max(int(name.split(".")[0]) for name in os.listdir(os.path.join(self.server.data_dir, "log"))
-                   if name.endswith(".db"))
 
     def play(self):
         self.start()
@@ -382,10 +406,15 @@ def test_nothing_acknowledged_is_lost(tmp_path):
     try:
         rounds = run.play()
         server.finish()
-        print("%d segments of log" % run.segments())
-        assert run.segments() > 2 * rounds
     finally:
         server.close()
-        print("seed %d: %d changes acknowledged, %d kills during a start, %.0f s" % (
-            SEED, run.acknowledged(), run.kills_in_start, time.monotonic() - began), flush=True)
+        print("seed %d: %d changes acknowledged, %d segments in %d starts, kills: %d during a start, %d before the "
+              "tree had all, %d during a change of segment, %.0f s" % (
+                  SEED, run.acknowledged(), run.segments(), run.starts, run.kills_in_start, run.kills_before_replay,
+                  run.kills_in_segment_change, time.monotonic() - began), flush=True)
     assert rounds >= ROUNDS and run.acknowledged() >= CHANGES
+    # A start takes two: the one that it begins, and the one that it prepares.
+    assert run.segments() > 2 * run.starts + rounds // 2
+    assert run.kills_in_start >= rounds // 10
+    assert run.kills_before_replay >= rounds // 5
+    assert run.kills_in_segment_change >= rounds // 5
