@@ -83,6 +83,13 @@ out:
 	return rc;
 }
 
+bool files_same_dir(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 int files_lock(const char *dir, int *fd, char reason[STORE_REASON_LEN])
 {
 	char *path = files_join(dir, "lock");

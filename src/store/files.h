@@ -12,6 +12,8 @@
 /* Make the directory and those above it where they are missing (mode 0700). Its name is on disk
  * when this returns, also where it was there. */
 must_check int files_make_dir(const char *path, char reason[STORE_REASON_LEN]);
+/* Whether both are one directory, however they are spelt. */
+bool files_same_dir(const char *a, const char *b);
 /* Hold <dir>/lock for this process; it is free again when *fd is closed, however the process
  * ends. */
 must_check int files_lock(const char *dir, int *fd, char reason[STORE_REASON_LEN]);

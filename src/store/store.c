@@ -72,11 +72,11 @@ void store_options_init(struct store_options *o)
 
 static int open_dirs(struct store *s, char reason[STORE_REASON_LEN])
 {
-	if (files_make_dir(s->dir, reason) != 0 || files_lock(s->dir, &s->lock_fd, reason) != 0)
+	if (files_make_dir(s->dir, reason) != 0 || files_lock(s->dir, &s->lock_fd, reason) != 0 ||
+	    files_make_dir(s->log_parent, reason) != 0)
 		return -1;
-	if (strcmp(s->log_parent, s->dir) != 0 &&
-	    (files_make_dir(s->log_parent, reason) != 0 ||
-	     files_lock(s->log_parent, &s->log_lock_fd, reason) != 0))
+	if (!files_same_dir(s->log_parent, s->dir) &&
+	    files_lock(s->log_parent, &s->log_lock_fd, reason) != 0)
 		return -1;
 	return files_make_dir(s->log_dir, reason);
 }

@@ -1085,6 +1085,33 @@ static void test_log_elsewhere(void **state)
 	mem_free(other_dir);
 }
 
+/* The same directory, by other names, is no second one whose lock another server holds. */
+static void test_log_in_the_data_directory(void **state)
+{
+	struct fixture *f = *state;
+	char *slash = files_join(f->dir, ""), *link = files_join(f->top, "link");
+
+	f->o.log_dir = slash;
+	start(f);
+	add_znode(f, "/a", 0);
+	replay(f);
+	stop(f);
+	assert_int_equal(symlink(f->dir, link), 0);
+	f->o.log_dir = link;
+	start(f);
+	assert_found(f, "/a");
+	stop(f);
+	f->o.log_dir = f->dir;
+	start(f);
+	assert_found(f, "/a");
+	stop(f);
+	f->o.log_dir = NULL;
+	start(f);
+	assert_found(f, "/a");
+	mem_free(slash);
+	mem_free(link);
+}
+
 /* Segments that a start or the making of one left behind are passed over and removed. */
 static void test_leftovers(void **state)
 {
@@ -1153,6 +1180,7 @@ int main(void)
 		TEST(test_lost_tree),
 		TEST(test_directory_that_cannot_be),
 		TEST(test_log_elsewhere),
+		TEST(test_log_in_the_data_directory),
 		TEST(test_leftovers),
 	};
 
