@@ -41,11 +41,12 @@ CREATE INDEX znode_ephemeral ON znode (parent, name) WHERE owner > 0;
 -- Containers and znodes with a TTL alone: what is looked through for those to remove.
 CREATE INDEX znode_marked ON znode (parent, name) WHERE owner < 0;
 
--- Access control lists, each stored once.
+-- The access control lists that znodes have, each stored once.
 CREATE TABLE acl (
 	key BLOB NOT NULL PRIMARY KEY,  -- first 16 bytes of the SHA-256 of acl
 	acl BLOB NOT NULL,              -- as the protocol encodes it
-	text TEXT NOT NULL              -- for readers: 'world:anyone:cdrwa', several with a comma between
+	text TEXT NOT NULL,             -- for readers: 'world:anyone:cdrwa', several with a comma between
+	znodes INTEGER NOT NULL         -- how many have it
 ) STRICT, WITHOUT ROWID;
 
 -- Open sessions.

@@ -4,6 +4,8 @@ noinst_LIBRARIES += libstore.a
 libstore_a_SOURCES = \
 	src/store/acl_row.c \
 	src/store/acl_row.h \
+	src/store/acl_store.c \
+	src/store/acl_store.h \
 	src/store/db.c \
 	src/store/db.h \
 	src/store/files.c \

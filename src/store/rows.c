@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
-#include "store/acl_row.h"
+#include "store/acl_store.h"
 #include "store/vfs.h"
 
 struct rows {
@@ -25,13 +25,11 @@ struct rows {
 	sqlite3_stmt *insert;
 	sqlite3_stmt *remove;
 	sqlite3_stmt *update[RECORD_ALL]; /* by columns */
-	sqlite3_stmt *put_acl;
+	sqlite3_stmt *read_acl;
 	sqlite3_stmt *put_session;
 	sqlite3_stmt *remove_session;
 	sqlite3_stmt *put_meta;
-	struct buf text;     /* readable form of an ACL */
-	struct buf last_acl; /* the ACL stored last: mostly the next one is the same */
-	uint8_t last_key[ACL_ROW_KEY_LEN];
+	struct acl_store *acls;
 };
 
 /* Numbers of the parameters, in every statement that writes a znode. */
@@ -182,14 +180,14 @@ int rows_open(struct rows **out, const char *path, enum db_role role, uint32_t c
 	struct rows *r = mem_new(sizeof(*r));
 
 	buf_init(&r->scratch, SIZE_MAX);
-	buf_init(&r->text, SIZE_MAX);
-	buf_init(&r->last_acl, SIZE_MAX);
 	if (db_open(&r->db, path, role, cache_kib, reason) != 0)
 		goto fail;
 	if (prepare_tables(r, may_create && role == DB_WRITE, reason) != 0)
 		goto fail;
-	if (role == DB_WRITE)
+	if (role == DB_WRITE) {
 		sync_tables(r);
+		r->acls = acl_store_new(r->db);
+	}
 	*out = r;
 	return 0;
 fail:
@@ -207,14 +205,13 @@ void rows_close(struct rows *r, bool keep_wal)
 	sqlite3_finalize(r->remove);
 	for (size_t i = 0; i < RECORD_ALL; i++)
 		sqlite3_finalize(r->update[i]);
-	sqlite3_finalize(r->put_acl);
+	sqlite3_finalize(r->read_acl);
+	acl_store_free(r->acls);
 	sqlite3_finalize(r->put_session);
 	sqlite3_finalize(r->remove_session);
 	sqlite3_finalize(r->put_meta);
 	db_close(r->db, keep_wal);
 	buf_fini(&r->scratch);
-	buf_fini(&r->text);
-	buf_fini(&r->last_acl);
 	mem_free(r);
 }
 
@@ -409,26 +406,8 @@ void rows_commit(struct rows *r, int64_t zxid)
 	r->meta.zxid = zxid;
 	put_meta(r, "zxid", zxid);
 	put_meta(r, "znodes", (int64_t)r->meta.znodes);
+	acl_store_write(r->acls);
 	db_must_commit(r->db);
-}
-
-/* Store an ACL where it is new; its key is in r->last_key afterwards. */
-static void store_acl(struct rows *r, struct slice acl)
-{
-	if (buf_len(&r->last_acl) > 0 && slice_equal(buf_slice(&r->last_acl), acl))
-		return;
-	if (r->put_acl == NULL)
-		r->put_acl = db_prepare(
-			r->db, "INSERT INTO acl VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING");
-	acl_row_key(acl, r->last_key);
-	acl_row_text(acl, &r->text);
-	db_bind_blob(r->put_acl, 1, (struct slice){ (const char *)r->last_key, ACL_ROW_KEY_LEN });
-	db_bind_blob(r->put_acl, 2, acl);
-	db_bind_text(r->put_acl, 3, buf_len(&r->text) > 0 ? buf_slice(&r->text) : slice_of(""));
-	db_must_run(r->db, r->put_acl);
-	buf_clear(&r->last_acl);
-	if (buf_append(&r->last_acl, acl.data, acl.len) != 0)
-		buf_clear(&r->last_acl);
 }
 
 /* SQLite binds to names that a statement lacks as an error, so each group is bound where it
@@ -490,29 +469,49 @@ static void remove_znode(struct rows *r, struct slice parent, struct slice name)
 
 	if (r->remove == NULL)
 		r->remove = db_prepare(
-			r->db, "DELETE FROM znode WHERE parent = ?1 AND name = ?2 RETURNING owner");
+			r->db,
+			"DELETE FROM znode WHERE parent = ?1 AND name = ?2 RETURNING owner, acl");
 	db_bind_text(r->remove, P_PARENT, parent);
 	db_bind_text(r->remove, P_NAME, name);
-	while ((rc = sqlite3_step(r->remove)) == SQLITE_ROW)
+	while ((rc = sqlite3_step(r->remove)) == SQLITE_ROW) {
 		if (sqlite3_column_int64(r->remove, 0) <= 0)
 			r->meta.znodes--;
+		acl_store_drop(r->acls, db_column(r->remove, 1));
+	}
 	if (rc != SQLITE_DONE)
 		db_die(r->db, "store.write_failed");
 	db_reset(r->remove);
 }
 
+/* The znode is about to get another ACL. */
+static void drop_acl(struct rows *r, struct slice parent, struct slice name)
+{
+	int rc;
+
+	if (r->read_acl == NULL)
+		r->read_acl =
+			db_prepare(r->db, "SELECT acl FROM znode WHERE parent = ?1 AND name = ?2");
+	db_bind_text(r->read_acl, P_PARENT, parent);
+	db_bind_text(r->read_acl, P_NAME, name);
+	while ((rc = sqlite3_step(r->read_acl)) == SQLITE_ROW)
+		acl_store_drop(r->acls, db_column(r->read_acl, 0));
+	if (rc != SQLITE_DONE)
+		db_die(r->db, "store.read_failed");
+	db_reset(r->read_acl);
+}
+
 static bool try_insert(struct rows *r, struct slice parent, struct slice name,
-		       const struct record_znode *z)
+		       const struct record_znode *z, const uint8_t *acl_id)
 {
 	db_bind_text(r->insert, P_PARENT, parent);
 	db_bind_text(r->insert, P_NAME, name);
-	bind_znode(r->insert, z, r->last_key);
+	bind_znode(r->insert, z, acl_id);
 	db_must_run(r->db, r->insert);
 	return sqlite3_changes(r->db) == 1;
 }
 
 static void insert_znode(struct rows *r, struct slice parent, struct slice name,
-			 const struct record_znode *z)
+			 const struct record_znode *z, const uint8_t *acl_id)
 {
 	if (r->insert == NULL)
 		r->insert = db_prepare(r->db,
@@ -520,9 +519,9 @@ static void insert_znode(struct rows *r, struct slice parent, struct slice name,
 				       "version, acl, aversion, pzxid, creates, num_children, "
 				       "czxid, ctime, owner) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, "
 				       "?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT DO NOTHING");
-	if (!try_insert(r, parent, name, z)) {
+	if (!try_insert(r, parent, name, z, acl_id)) {
 		remove_znode(r, parent, name);
-		if (!try_insert(r, parent, name, z))
+		if (!try_insert(r, parent, name, z, acl_id))
 			db_die(r->db, "store.write_failed");
 	}
 	if (z->owner <= 0)
@@ -531,6 +530,7 @@ static void insert_znode(struct rows *r, struct slice parent, struct slice name,
 
 void rows_put_znode(struct rows *r, const struct record_znode *z, bool wipe)
 {
+	uint8_t acl_id[ACL_ROW_KEY_LEN];
 	struct slice parent, name;
 	sqlite3_stmt *stmt;
 
@@ -540,15 +540,17 @@ void rows_put_znode(struct rows *r, const struct record_znode *z, bool wipe)
 	if (z->columns == 0)
 		return;
 	if (z->columns & RECORD_ACL)
-		store_acl(r, z->acl);
+		acl_store_add(r->acls, z->acl, acl_id);
 	if (z->columns & RECORD_BIRTH) {
-		insert_znode(r, parent, name, z);
+		insert_znode(r, parent, name, z, acl_id);
 		return;
 	}
+	if (z->columns & RECORD_ACL)
+		drop_acl(r, parent, name);
 	stmt = update_statement(r, z->columns);
 	db_bind_text(stmt, P_PARENT, parent);
 	db_bind_text(stmt, P_NAME, name);
-	bind_znode(stmt, z, r->last_key);
+	bind_znode(stmt, z, acl_id);
 	db_must_run(r->db, stmt);
 	/* The log changes a znode that the tree does not have: they no longer belong together. */
 	if (sqlite3_changes(r->db) != 1)

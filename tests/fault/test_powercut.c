@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <sqlite3.h>
+
 #include "base/mem.h"
 #include "store/store.h"
 #include "tests/fault/powercut.h"
@@ -415,6 +417,30 @@ static void check_store(struct check *c, struct store *s, const struct trace *t,
 		check_goes_on(c, s, t, cut);
 }
 
+/* The table acl against the znodes that name its rows; the store is closed. */
+static void check_acls(struct check *c, const char *dir)
+{
+	static const char sql[] =
+		"SELECT (SELECT count(*) FROM znode WHERE acl NOT IN "
+		"(SELECT key FROM acl)) + (SELECT count(*) FROM acl WHERE "
+		"znodes <> (SELECT count(*) FROM znode WHERE znode.acl = acl.key))";
+	size_t size = strlen(dir) + sizeof("/tree.db");
+	char *path = mem_new(size);
+	sqlite3_stmt *stmt = NULL;
+	sqlite3 *db;
+
+	(void)snprintf(path, size, "%s/tree.db", dir);
+	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK ||
+	    sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK ||
+	    sqlite3_step(stmt) != SQLITE_ROW)
+		lost(c, "the ACLs of the tree: %s", sqlite3_errmsg(db));
+	else if (sqlite3_column_int64(stmt, 0) != 0)
+		lost(c, "the tree counts its ACLs wrong");
+	sqlite3_finalize(stmt);
+	sqlite3_close(db);
+	mem_free(path);
+}
+
 static int check(void *ctx, const char *top, const struct trace *t, size_t cut,
 		 char reason[POWERCUT_REASON_LEN])
 {
@@ -434,6 +460,7 @@ static int check(void *ctx, const char *top, const struct trace *t, size_t cut,
 	} else {
 		check_store(c, s, t, cut);
 		store_close(s);
+		check_acls(c, dir);
 	}
 	rc = c->failed ? -1 : 0;
 	mem_free(dir);

@@ -577,6 +577,74 @@ static void test_queries_of_the_documentation(void **state)
 	assert_query(f, "SELECT value FROM meta WHERE key = 'znodes'", "3");
 }
 
+/* The table acl has what znodes have, and counts them. */
+static void assert_acls(struct fixture *f, const char *count)
+{
+	assert_query(f, "SELECT count(*) FROM acl", count);
+	assert_query(f,
+		     "SELECT count(*) FROM acl WHERE "
+		     "znodes <> (SELECT count(*) FROM znode WHERE znode.acl = acl.key)",
+		     "0");
+	assert_query(f, "SELECT count(*) FROM znode WHERE znode.acl NOT IN (SELECT key FROM acl)",
+		     "0");
+}
+
+/* Clients that give znodes ever new ACLs leave none behind. */
+static void test_acls_go_with_their_last_znode(void **state)
+{
+	struct fixture *f = *state;
+	struct record_znode a = born("/a", 1, 0), b = born("/b", 2, 77), c = born("/c", 3, 0);
+	struct record_znode set = { .path = slice_of("/a"), .columns = RECORD_ACL };
+	const struct record_znode gone_a = { .path = slice_of("/a") },
+				  gone_b = { .path = slice_of("/b") };
+	char bytes[sizeof(acl_two)];
+	int64_t zxid = 3;
+
+	put(f, &a);
+	put(f, &b);
+	put(f, &c);
+	commit(f, zxid);
+	assert_acls(f, "1");
+	memcpy(bytes, acl_two, sizeof(acl_two));
+	set.acl = (struct slice){ bytes, sizeof(bytes) - 1 };
+	for (int i = 0; i < 40; i++) {
+		bytes[sizeof(bytes) - 2] = (char)('0' + i);
+		put(f, &set);
+		/* Some are another's before they are written at all. */
+		if (i % 3 == 0)
+			continue;
+		commit(f, ++zxid);
+		assert_acls(f, "2");
+	}
+	/* The last ACL again, and back to the one of the others. */
+	put(f, &set);
+	commit(f, ++zxid);
+	set.acl = ACL(acl_world);
+	put(f, &set);
+	commit(f, ++zxid);
+	assert_acls(f, "1");
+	put(f, &gone_a);
+	put(f, &gone_b);
+	commit(f, ++zxid);
+	assert_acls(f, "1");
+	/* A birth over a row that is there, with another ACL. */
+	c.acl = ACL(acl_two);
+	put(f, &c);
+	commit(f, ++zxid);
+	assert_acls(f, "1");
+	put(f, &c);
+	commit(f, ++zxid);
+	assert_acls(f, "1");
+	put(f, &(struct record_znode){ .path = slice_of("/c") });
+	commit(f, ++zxid);
+	assert_acls(f, "0");
+	/* One that was gone comes back. */
+	put(f, &a);
+	commit(f, ++zxid);
+	assert_acls(f, "1");
+	assert_znode(f, &a);
+}
+
 static void test_acl_text(void **state)
 {
 	struct buf text;
@@ -704,6 +772,7 @@ int main(void)
 		TEST(test_damaged_record),
 		TEST(test_change_of_a_missing_znode_ends_the_process),
 		TEST(test_a_batch_that_fails_ends_the_process),
+		TEST(test_acls_go_with_their_last_znode),
 		TEST(test_load),
 		TEST(test_reopen),
 		TEST(test_queries_of_the_documentation),
