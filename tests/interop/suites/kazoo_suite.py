@@ -1,0 +1,90 @@
+"""Runs kazoo's own tests, as Debian's python3-kazoo carries them, against one server of ours at a time.
+
+Each of its modules runs in a process of its own, with a server of its own (kazoo_plugin.py), several at a time:
+most of the tests sleep.
+"""
+import concurrent.futures
+import json
+import os
+import subprocess
+import sys
+
+import servers
+from results import FAILED, Result, Suite
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PYTHON = "/usr/bin/python3"
+WORKERS = 4
+# A module takes 40 s at most when all is well; each test that hangs adds kazoo_plugin.TEST_LIMIT_S.
+MODULE_DEADLINE_S = 400
+# Those that take longest go first.
+LONG = ("test_sasl", "test_partitioner", "test_watchers", "test_eventlet_handler", "test_client", "test_lock",
+        "test_gevent_handler")
+
+
+def find_modules():
+    import kazoo.tests  # not needed to read the lists
+    folder = os.path.dirname(kazoo.tests.__file__)
+    names = sorted(name[:-3] for name in os.listdir(folder) if name.startswith("test_") and name.endswith(".py"))
+    return sorted(names, key=lambda name: LONG.index(name) if name in LONG else len(LONG))
+
+
+def run(kind, directory, names):
+    """{test: Result}; a test that said nothing has failed."""
+    modules = find_modules()
+    if names is not None:
+        modules = [module for module in modules if any(name.startswith(module + ".py::") for name in names)]
+    results, endings = {}, []
+    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+        for found, ending in pool.map(lambda module: run_module(kind, directory, module, names), modules):
+            results.update(found)
+            endings.append(ending)
+    for name in names or ():
+        if name not in results:
+            results[name] = Result(FAILED, "no result of it:\n" + "\n".join(endings))
+    return results
+
+
+def run_module(kind, directory, module, names):
+    """What its tests gave, and how it ended."""
+    place = os.path.join(directory, module)
+    os.makedirs(place)
+    results_path = os.path.join(place, "results")
+    environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": place, "PYTHONDONTWRITEBYTECODE": "1",
+                   "PYTHONPATH": os.pathsep.join((HERE, os.path.dirname(servers.__file__))),
+                   "SUITE_KIND": kind.__name__.lower(), "SUITE_DIRECTORY": place, "SUITE_RESULTS": results_path}
+    for name, value in os.environ.items():
+        if name == "ZOOLITED" or name.endswith("SAN_OPTIONS"):
+            environment[name] = value
+    if names is not None:
+        environment["SUITE_TESTS"] = os.path.join(place, "tests")
+        with open(environment["SUITE_TESTS"], "w", encoding="utf-8") as file:
+            file.write("\n".join(names))
+    command = ["setpriv", "--pdeathsig", "KILL", PYTHON, "-m", "pytest", "-q", "-c", os.devnull, "--rootdir", place,
+               "-p", "no:cacheprovider", "-p", "kazoo_plugin", "--pyargs", "kazoo.tests." + module]
+    with open(os.path.join(place, "output"), "w", encoding="utf-8") as output:
+        process = subprocess.Popen(command, cwd=place, env=environment, stdin=subprocess.DEVNULL, stdout=output,
+                                   stderr=output)
+        try:
+            ending = "%s ended with %d" % (module, process.wait(MODULE_DEADLINE_S))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            ending = "%s was ended after %d s" % (module, MODULE_DEADLINE_S)
+    return read_results(results_path, module), ending
+
+
+def read_results(path, module):
+    results = {}
+    if not os.path.exists(path):
+        return results
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            said = json.loads(line)
+            # Whatever is no test went wrong with the module as a whole.
+            assert "::" in said["test"], "%s: %s: %s" % (module, said["test"], said["why"])
+            results[said["test"]] = Result(said["result"], said["why"])
+    return results
+
+
+SUITE = Suite("kazoo's own suite", os.path.join(HERE, "kazoo"), run)
