@@ -195,11 +195,19 @@ static void run(struct dispatch *d, struct client *c, const struct route *route,
 	}
 }
 
-static void count_request(struct client *c, int32_t xid)
+/* Who only proves again who it is has not been heard, as with ZooKeeper: a client caught in an
+ * endless SASL dialogue learns by the end of its session that it leads nowhere. */
+static bool is_sign_of_life(int32_t type)
+{
+	return type != OP_AUTH && type != OP_SASL;
+}
+
+static void count_request(struct client *c, const struct proto_request_header *header)
 {
 	c->received++;
-	c->last_xid = xid;
-	session_touch(c->session, clock_now_ms());
+	c->last_xid = header->xid;
+	if (is_sign_of_life(header->type))
+		session_touch(c->session, clock_now_ms());
 }
 
 /* Whether a request has to wait: for replay, or because too much waits for the disk already and
@@ -267,7 +275,7 @@ static enum dispatch_result execute(struct dispatch *d, struct client *c, struct
 		session_touch(c->session, clock_now_ms());
 		return DISPATCH_PARK;
 	}
-	count_request(c, header.xid);
+	count_request(c, &header);
 	rq.xid = header.xid;
 	rq.type = header.type;
 	if (!is_authenticated(c, header.type)) {
@@ -308,7 +316,7 @@ bool dispatch_ping(struct dispatch *d, struct client *c, struct slice frame)
 	if (in.bad || header.type != OP_PING || !c->session || c->stopped ||
 	    !is_authenticated(c, header.type))
 		return false;
-	count_request(c, header.xid);
+	count_request(c, &header);
 	answer_ping(d, c);
 	return true;
 }

@@ -178,6 +178,20 @@ def test_session_without_a_connection_expires_too(quick):
         watcher.close_session()
 
 
+@pytest.mark.parametrize("request_", [zk.auth("digest", "anna:secret"), zk.Request(zk.SASL, zk.p_buffer(b""))],
+                         ids=["auth", "sasl"])
+def test_authentication_is_no_sign_of_life(quick, request_):
+    """As with ZooKeeper: who sends nothing else for its timeout loses its session, and its connection."""
+    with quick.client(tls=False, timeout=600) as client:
+        before = time.monotonic()
+        with pytest.raises(zk.Closed):
+            while time.monotonic() < before + 0.6 + SLACK_S:
+                assert client.call(request_).err == 0
+                time.sleep(0.05)
+        assert time.monotonic() - before >= 0.5
+        quick.wait_log("event=session.expired session=0x%x" % client.session_id)
+
+
 def test_the_timeout_is_that_of_the_last_connect(quick):
     client = quick.client(tls=False, timeout=400)
     longer, reply = resume(quick, client, tls=False, timeout=4000)
