@@ -43,12 +43,14 @@ def build(directory):
     return program
 
 
+def find_tests(directory):
+    listed = subprocess.run([build(directory), "-test.list", "^Test"], capture_output=True, text=True, check=True)
+    return re.findall(r"^Test\w+$", listed.stdout, re.MULTILINE)
+
+
 def run(kind, directory, names):
     """{test: Result}"""
     program = build(os.path.join(directory, "go"))
-    if names is None:
-        listed = subprocess.run([program, "-test.list", "^Test"], capture_output=True, text=True, check=True)
-        names = re.findall(r"^Test\w+$", listed.stdout, re.MULTILINE)
     names = sorted(names, key=lambda name: name not in LONG)
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
         results = pool.map(lambda name: run_test(kind, directory, program, name), names)
@@ -93,4 +95,4 @@ def judge(kind, name, said):
     return result
 
 
-SUITE = Suite("go-zookeeper's own suite", os.path.join(HERE, "go"), run)
+SUITE = Suite("go-zookeeper's own suite", os.path.join(HERE, "go"), find_tests, run)

@@ -6,14 +6,15 @@ most of the tests sleep.
 import concurrent.futures
 import json
 import os
+import re
 import subprocess
-import sys
 
 import servers
 from results import FAILED, Result, Suite
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PYTHON = "/usr/bin/python3"
+DEBIAN = "/usr/lib/python3/dist-packages"
 WORKERS = 4
 # A module takes 40 s at most when all is well; each test that hangs adds kazoo_plugin.TEST_LIMIT_S.
 MODULE_DEADLINE_S = 400
@@ -22,24 +23,30 @@ LONG = ("test_sasl", "test_partitioner", "test_watchers", "test_eventlet_handler
         "test_gevent_handler")
 
 
-def find_modules():
-    import kazoo.tests  # not needed to read the lists
-    folder = os.path.dirname(kazoo.tests.__file__)
-    names = sorted(name[:-3] for name in os.listdir(folder) if name.startswith("test_") and name.endswith(".py"))
-    return sorted(names, key=lambda name: LONG.index(name) if name in LONG else len(LONG))
+def find_tests(directory):
+    """The ids of all tests, as kazoo_plugin.py gives them."""
+    os.makedirs(directory)
+    done = subprocess.run([PYTHON, "-m", "pytest", "-q", "-c", os.devnull, "-p", "no:cacheprovider", "--collect-only",
+                           "--rootdir", DEBIAN, "--pyargs", "kazoo.tests"], cwd=directory, capture_output=True,
+                          text=True, env=base_environment(directory), check=True)
+    return re.findall(r"^kazoo/tests/(test_\w+\.py::\S+)$", done.stdout, re.MULTILINE)
+
+
+def base_environment(directory):
+    """Nothing of the user's settings, and nothing written beside the sources."""
+    return {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": directory, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def run(kind, directory, names):
     """{test: Result}; a test that said nothing has failed."""
-    modules = find_modules()
-    if names is not None:
-        modules = [module for module in modules if any(name.startswith(module + ".py::") for name in names)]
+    modules = sorted({name.split(".py::")[0] for name in names})
+    modules.sort(key=lambda module: LONG.index(module) if module in LONG else len(LONG))
     results, endings = {}, []
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
         for found, ending in pool.map(lambda module: run_module(kind, directory, module, names), modules):
             results.update(found)
             endings.append(ending)
-    for name in names or ():
+    for name in names:
         if name not in results:
             results[name] = Result(FAILED, "no result of it:\n" + "\n".join(endings))
     return results
@@ -50,16 +57,15 @@ def run_module(kind, directory, module, names):
     place = os.path.join(directory, module)
     os.makedirs(place)
     results_path = os.path.join(place, "results")
-    environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": place, "PYTHONDONTWRITEBYTECODE": "1",
-                   "PYTHONPATH": os.pathsep.join((HERE, os.path.dirname(servers.__file__))),
-                   "SUITE_KIND": kind.__name__.lower(), "SUITE_DIRECTORY": place, "SUITE_RESULTS": results_path}
+    tests_path = os.path.join(place, "tests")
+    with open(tests_path, "w", encoding="utf-8") as file:
+        file.write("\n".join(names))
+    environment = {**base_environment(place), "PYTHONPATH": os.pathsep.join((HERE, os.path.dirname(servers.__file__))),
+                   "SUITE_KIND": kind.__name__.lower(), "SUITE_DIRECTORY": place, "SUITE_RESULTS": results_path,
+                   "SUITE_TESTS": tests_path}
     for name, value in os.environ.items():
         if name == "ZOOLITED" or name.endswith("SAN_OPTIONS"):
             environment[name] = value
-    if names is not None:
-        environment["SUITE_TESTS"] = os.path.join(place, "tests")
-        with open(environment["SUITE_TESTS"], "w", encoding="utf-8") as file:
-            file.write("\n".join(names))
     command = ["setpriv", "--pdeathsig", "KILL", PYTHON, "-m", "pytest", "-q", "-c", os.devnull, "--rootdir", place,
                "-p", "no:cacheprovider", "-p", "kazoo_plugin", "--pyargs", "kazoo.tests." + module]
     with open(os.path.join(place, "output"), "w", encoding="utf-8") as output:
@@ -87,4 +93,4 @@ def read_results(path, module):
     return results
 
 
-SUITE = Suite("kazoo's own suite", os.path.join(HERE, "kazoo"), run)
+SUITE = Suite("kazoo's own suite", os.path.join(HERE, "kazoo"), find_tests, run)

@@ -23,17 +23,19 @@ class Result:
 
 
 class Suite:
-    """The files of one suite, and its runner: run(kind, directory, names) gives a Result for each name, and for
-    all tests there are where names is None. kind is a class of servers.py."""
+    """The files of one suite, and its runner: find_tests(directory) names all tests there are, and
+    run(kind, directory, names) gives a Result for each of the names. kind is a class of servers.py, and a directory
+    a place for what servers and tests leave."""
 
-    def __init__(self, title, directory, run):
+    def __init__(self, title, directory, find_tests, run):
         self.title = title
         self.reference_path = os.path.join(directory, "reference.txt")
         self.left_out_path = os.path.join(directory, "left_out.txt")
+        self.find_tests = find_tests
         self._run = run
 
-    def run(self, kind, directory, names=None):
-        """Run those tests, and once more those that failed; directory is for what the servers and tests leave."""
+    def run(self, kind, directory, names):
+        """Run those tests, and once more those that failed."""
         results = self._run(kind, os.path.join(directory, "1"), names)
         failed = [name for name, result in results.items() if result.result == FAILED]
         if failed:
@@ -61,7 +63,8 @@ class Suite:
     def renew(self, kind, directory):
         """Run everything against ZooKeeper and record it; the lines that changed are returned."""
         before = self.reference() if os.path.exists(self.reference_path) else {}
-        now = {name: result.result for name, result in self.run(kind, directory).items()}
+        names = self.find_tests(os.path.join(directory, "names"))
+        now = {name: result.result for name, result in self.run(kind, directory, names).items()}
         with open(self.reference_path, "w", encoding="utf-8") as file:
             file.write("# %s against Debian's ZooKeeper; renewed by tests/interop/reference.\n" % self.title)
             for name in sorted(now):
@@ -83,9 +86,11 @@ def read_pairs(path):
             yield name, rest.strip()
 
 
-def check_lists(suite, most):
-    """The two files agree, and no more than that many tests are left out; a line to print."""
+def check_lists(suite, most, directory):
+    """The suite has the tests of the reference, its two files agree, and no more than that many tests are left out;
+    a line to print."""
     reference, left_out = suite.reference(), suite.left_out()
+    assert set(reference) == set(suite.find_tests(directory)), "the suite is another one: renew its reference"
     wrong = {name for name, result in reference.items() if result not in (PASSED, FAILED, SKIPPED)}
     assert not wrong, "no such result: %s" % wrong
     not_passed = {name for name, result in reference.items() if result != PASSED}
