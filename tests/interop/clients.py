@@ -11,13 +11,18 @@ import subprocess
 import threading
 import time
 
+from servers import wait_until
+
 HERE = os.path.dirname(os.path.abspath(__file__))
-JAVA_JARS = ("zookeeper", "zookeeper-jute", "netty-codec", "netty-resolver", "slf4j-simple")
+JAVA_JARS = ("zookeeper", "zookeeper-jute", "netty-codec", "netty-resolver", "slf4j-simple", "commons-cli",
+             "curator-client", "curator-framework", "curator-recipes", "curator-x-discovery", "guava",
+             "jackson-databind", "jackson-core", "jackson-annotations")
 JAVA_OPTIONS = ("-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
                 "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true",
                 "-Dzookeeper.client.secure=true",
                 "-Dzookeeper.clientCnxnSocket=org.apache.zookeeper.ClientCnxnSocketNetty")
 DEADLINE_S = 30.0
+TOUR_DEADLINE_S = 90.0
 
 
 class Line(dict):
@@ -157,7 +162,7 @@ class Tools:
         if self._java is None:
             classes = os.path.join(self.directory, "classes")
             sources = os.path.join(HERE, "java")
-            files = [os.path.join(sources, name + ".java") for name in ("Line", "Consumer", "ApiCheck")]
+            files = [os.path.join(sources, name) for name in sorted(os.listdir(sources)) if name.endswith(".java")]
             run_tool(["/usr/bin/javac", "-Xlint:all,-path", "-Werror", "-encoding", "UTF-8", "-cp", class_path(),
                       "-d", classes, *files], self.directory, None)
             self._java = classes
@@ -213,6 +218,28 @@ def class_path(*first):
 def run_tool(command, directory, environment):
     done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, "%s:\n%s%s" % (command[0], done.stdout, done.stderr)
+
+
+def serve_questions(client, answers):
+    """Let a program run to its end, and do what it asks for: answers[what](more)."""
+    mark = 0
+    while not client.since(0, "done"):
+        ask = wait_until(lambda: client.since(mark, "ask") or client.since(0, "done")
+                         or client.process.poll() is not None, TOUR_DEADLINE_S, client.story)
+        if ask is True or ask[0]["event"] == "done":
+            break
+        mark = client.lines.index(ask[0]) + 1
+        answers[ask[0]["what"]](ask[0]["more"])
+        client.tell()
+    assert client.wait_exit() == 0, client.story()
+
+
+def check_tour(client, expected):
+    """Every check of a program ran, and passed."""
+    ran = client.since(0, "check")
+    bad = ["%(name)s: %(why)s" % line for line in ran if not line["ok"]]
+    assert not bad, "\n".join(bad)
+    assert [line["name"] for line in ran] == expected
 
 
 class Proxy:

@@ -40,11 +40,11 @@ def authority(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def start_server(kind, authority, tmp_path_factory):
-    """start_server(tickTime=500, ...) gives a running server with TLS alone."""
+    """start_server(tickTime=500, ...) gives a running server, with TLS alone where nothing else is asked for."""
     running = []
 
-    def start(**config):
-        server = kind(tmp_path_factory.mktemp("server"), authority, plain=False,
+    def start(plain=False, **config):
+        server = kind(tmp_path_factory.mktemp("server"), authority, plain=plain,
                       config={key.replace("__", "."): value for key, value in config.items()})
         running.append(server)
         return server.start()

@@ -16,7 +16,7 @@ from kazoo.recipe.partitioner import PartitionState
 from kazoo.security import ACL, CREATOR_ALL_ACL, Id, Permissions, make_acl, make_digest_acl, make_digest_acl_credential
 
 import zk_wire
-from clients import Proxy
+from clients import Proxy, check_tour, serve_questions
 from servers import wait_until
 
 # kazoo 2.8.0 uses what Python 3.11 gives up.
@@ -82,44 +82,29 @@ def root(zk, request):
 # -- Go and Java ---------------------------------------------------------------------------------------
 
 
-def serve_questions(client, proxy, admin):
-    """Do what the program asks for until it is done."""
-    mark = 0
-    while not client.since(0, "done"):
-        ask = wait_until(lambda: client.since(mark, "ask") or client.since(0, "done")
-                         or client.process.poll() is not None, 90, client.story)
-        if ask is True or ask[0]["event"] == "done":
-            break
-        mark = client.lines.index(ask[0]) + 1
-        assert ask[0]["what"] == "cut"
-        more = ask[0]["more"]
+@pytest.fixture
+def answers(proxy, zk):
+    """What the programs ask for."""
+    def cut(more):
         proxy.cut()
-        admin.set(more["set"], b"changed")
-        admin.delete(more["delete"])
-        admin.create(more["create"])
+        zk.set(more["set"], b"changed")
+        zk.delete(more["delete"])
+        zk.create(more["create"])
         proxy.heal()
-        client.tell()
-    assert client.wait_exit() == 0, client.story()
+    return {"cut": cut}
 
 
-def check_tour(client, expected):
-    ran = client.since(0, "check")
-    bad = ["%(name)s: %(why)s" % line for line in ran if not line["ok"]]
-    assert not bad, "\n".join(bad)
-    assert [line["name"] for line in ran] == expected
-
-
-def test_go_client(tools, proxy, authority, zk):
+def test_go_client(tools, proxy, authority, answers):
     client = tools.go("api", "provider-1", proxy.port, TIMEOUT_S, "-other-cert", authority.cert("provider-2"),
                       "-other-key", authority.key("provider-2"))
-    serve_questions(client, proxy, zk)
+    serve_questions(client, answers)
     check_tour(client, GO_CHECKS)
 
 
-def test_java_client(tools, proxy, authority, zk):
+def test_java_client(tools, proxy, authority, answers):
     client = tools.java("ApiCheck", "consumer-java", "127.0.0.1:%d" % proxy.port, "%d" % (TIMEOUT_S * 1000),
                         authority.cert("consumer-java"))
-    serve_questions(client, proxy, zk)
+    serve_questions(client, answers)
     check_tour(client, JAVA_CHECKS)
 
 

@@ -333,6 +333,9 @@ class ZooKeeper(Server):
                "-Djava.awt.headless=true", "-Dzookeeper.jmx.log4j.disable=true",
                "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
                "-Dorg.slf4j.simpleLogger.showDateTime=true")
+    # What it does not read from its configuration file.
+    PROPERTIES = ("znode.container.checkIntervalMs", "znode.container.maxPerMinute",
+                  "znode.container.maxNeverUsedIntervalMs")
 
     def base_config(self):
         config = super().base_config()
@@ -346,8 +349,7 @@ class ZooKeeper(Server):
 
     def command(self):
         jars = ":".join("/usr/share/java/%s.jar" % name for name in self.LIBRARIES)
-        # What it reads as system properties alone.
-        properties = ["-D%s=%s" % item for item in self.config.items() if item[0].startswith("znode.container.")]
+        properties = ["-D%s=%s" % (name, self.config[name]) for name in self.PROPERTIES if name in self.config]
         return [JAVA, *self.OPTIONS, *properties, "-cp", jars,
                 "org.apache.zookeeper.server.ZooKeeperServerMain", self.config_path]
 

@@ -1,6 +1,4 @@
-import java.io.BufferedReader;
 import java.io.FileInputStream;
-import java.io.InputStreamReader;
 import java.security.cert.CertificateFactory;
 import java.security.cert.X509Certificate;
 import java.util.ArrayList;
@@ -20,8 +18,6 @@ import org.apache.zookeeper.KeeperException.Code;
 import org.apache.zookeeper.Op;
 import org.apache.zookeeper.OpResult;
 import org.apache.zookeeper.Transaction;
-import org.apache.zookeeper.WatchedEvent;
-import org.apache.zookeeper.Watcher;
 import org.apache.zookeeper.Watcher.Event.EventType;
 import org.apache.zookeeper.Watcher.Event.KeeperState;
 import org.apache.zookeeper.ZooDefs.Ids;
@@ -33,71 +29,18 @@ import org.apache.zookeeper.data.Stat;
 import org.apache.zookeeper.server.auth.DigestAuthenticationProvider;
 
 /**
- * A tour through ZooKeeper's own Java client. Each check uses it as programs do and says "check" with its name and, where
- * it failed, why. For what only the test can do (cutting the connection, changing znodes meanwhile) it says "ask" and
- * reads a line.
+ * A tour through ZooKeeper's own Java client. Each check uses it as programs do.
  *
  * ApiCheck server timeoutMs certificate.pem
  */
-public final class ApiCheck {
-    private static final int PATIENCE_S = 20;
+public final class ApiCheck extends Tour {
     private static final List<ACL> OPEN = Ids.OPEN_ACL_UNSAFE;
     private static final String ROOT = "/java-api";
     private static final int ALL_FIELDS_CHILDREN = 300;
 
-    private interface Check {
-        void run() throws Exception;
-    }
-
-    /** Keeps events in their order; session events apart. */
-    private static final class Events implements Watcher {
-        final BlockingQueue<WatchedEvent> znode = new LinkedBlockingQueue<>();
-        final BlockingQueue<KeeperState> session = new LinkedBlockingQueue<>();
-
-        @Override
-        public void process(WatchedEvent e) {
-            if (e.getType() == EventType.None) {
-                session.add(e.getState());
-            } else {
-                znode.add(e);
-            }
-        }
-
-        void next(EventType type, String path) throws Exception {
-            WatchedEvent e = znode.poll(PATIENCE_S, TimeUnit.SECONDS);
-            want(e != null, "no " + type + " of " + path);
-            want(e.getType() == type && e.getPath().equals(path), "event " + e + ", want " + type + " of " + path);
-        }
-
-        void await(KeeperState state) throws Exception {
-            KeeperState s = session.poll(PATIENCE_S, TimeUnit.SECONDS);
-            while (s != null && s != state) {
-                s = session.poll(PATIENCE_S, TimeUnit.SECONDS);
-            }
-            want(s != null, "the session never came to be " + state);
-        }
-
-        void none() {
-            want(znode.isEmpty(), "an event nobody waits for: " + znode.peek());
-        }
-    }
-
-    /** A client that can go away without a word, as a process does that dies: its session stays. */
-    @SuppressWarnings("try") // close() throws InterruptedException, in every ZooKeeper
-    private static final class Mortal extends ZooKeeper {
-        Mortal(String server, int timeoutMs, Watcher w) throws java.io.IOException {
-            super(server, timeoutMs, w);
-        }
-
-        void die() {
-            cnxn.disconnect();
-        }
-    }
-
     private final String server;
     private final int timeoutMs;
     private final String certificate;
-    private final BufferedReader input = new BufferedReader(new InputStreamReader(System.in));
     private Events events;
     private ZooKeeper a;
     private ZooKeeper b;
@@ -117,71 +60,41 @@ public final class ApiCheck {
         a = connect(events);
         b = connect(new Events());
         a.create(ROOT, null, OPEN, CreateMode.PERSISTENT);
-        Map<String, Check> checks = new java.util.LinkedHashMap<>();
-        checks.put("crud", this::crud);
-        checks.put("errors", this::errors);
-        checks.put("data", this::data);
-        checks.put("modes", this::modes);
-        checks.put("create_stat", this::createStat);
-        checks.put("children", this::children);
-        checks.put("sync", this::sync);
-        checks.put("pipeline", this::pipeline);
-        checks.put("watches", this::watches);
-        checks.put("watch_order", this::watchOrder);
-        checks.put("multi", this::multi);
-        checks.put("transaction", this::transaction);
-        checks.put("multi_fails", this::multiFails);
-        checks.put("acl_digest", this::aclDigest);
-        checks.put("acl_hidden", this::aclHidden);
-        checks.put("acl_x509", this::aclX509);
-        checks.put("acl_ip", this::aclIp);
-        checks.put("config", this::config);
-        checks.put("reconnect", this::reconnect);
-        checks.put("resume", this::resume);
-        checks.put("resume_wrong_password", this::resumeWrongPassword);
-        checks.put("close", this::closeDrops);
-        for (Map.Entry<String, Check> each : checks.entrySet()) {
-            runCheck(each.getKey(), each.getValue());
-        }
+        add("crud", this::crud);
+        add("errors", this::errors);
+        add("data", this::data);
+        add("modes", this::modes);
+        add("create_stat", this::createStat);
+        add("children", this::children);
+        add("sync", this::sync);
+        add("pipeline", this::pipeline);
+        add("watches", this::watches);
+        add("watch_order", this::watchOrder);
+        add("multi", this::multi);
+        add("transaction", this::transaction);
+        add("multi_fails", this::multiFails);
+        add("acl_digest", this::aclDigest);
+        add("acl_hidden", this::aclHidden);
+        add("acl_x509", this::aclX509);
+        add("acl_ip", this::aclIp);
+        add("config", this::config);
+        add("reconnect", this::reconnect);
+        add("resume", this::resume);
+        add("resume_wrong_password", this::resumeWrongPassword);
+        add("close", this::closeDrops);
+        runChecks();
         a.close();
         b.close();
-        Line.of("done").say();
     }
 
-    private void runCheck(String name, Check check) throws Exception {
-        try {
-            check.run();
-            events.none();
-            Line.of("check").with("name", name).with("ok", true).say();
-        } catch (Exception | AssertionError e) {
-            events.znode.clear();
-            Line.of("check").with("name", name).with("ok", false).with("why", e + " at " + where(e)).say();
-        }
+    @Override
+    void afterCheck() {
+        events.none();
     }
 
-    private static String where(Throwable e) {
-        for (StackTraceElement at : e.getStackTrace()) {
-            if (at.getClassName().startsWith("ApiCheck") && !at.getMethodName().startsWith("want")) {
-                return at.toString();
-            }
-        }
-        return "?";
-    }
-
-    private static void want(boolean ok, String otherwise) {
-        if (!ok) {
-            throw new AssertionError(otherwise);
-        }
-    }
-
-    private static void wantCode(Code code, Check check) throws Exception {
-        try {
-            check.run();
-        } catch (KeeperException e) {
-            want(e.code() == code, "got " + e.code() + ", want " + code);
-            return;
-        }
-        throw new AssertionError("no error, want " + code);
+    @Override
+    void afterFailure() {
+        events.znode.clear();
     }
 
     private ZooKeeper connect(Events e) throws Exception {
@@ -190,17 +103,8 @@ public final class ApiCheck {
         return zk;
     }
 
-    private void ask(String what, Map<String, String> more) throws Exception {
-        Line.of("ask").with("what", what).with("more", more).say();
-        want(input.readLine() != null, "no answer");
-    }
-
     private String node(String name) throws Exception {
         return a.create(ROOT + "/" + name, new byte[0], OPEN, CreateMode.PERSISTENT);
-    }
-
-    private static byte[] bytes(String s) {
-        return s.getBytes(java.nio.charset.StandardCharsets.UTF_8);
     }
 
     private void crud() throws Exception {
@@ -576,20 +480,9 @@ public final class ApiCheck {
         second.await(KeeperState.Expired);
         d.close();
         want(b.exists(own, false) != null, "the session died of a wrong password");
-        awaitConnected(c); // 3.8.0 cuts the owner off meanwhile
+        wantConnected(c); // 3.8.0 cuts the owner off meanwhile
         c.close();
         want(b.exists(own, false) == null, "closed, and its ephemeral is there");
-    }
-
-    private static void awaitConnected(ZooKeeper zk) throws Exception {
-        for (long end = System.nanoTime() + PATIENCE_S * 1_000_000_000L; ; Thread.sleep(5)) {
-            try {
-                zk.exists("/", false);
-                return;
-            } catch (KeeperException.ConnectionLossException e) {
-                want(System.nanoTime() < end, "not connected again");
-            }
-        }
     }
 
     private void closeDrops() throws Exception {

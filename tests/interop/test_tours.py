@@ -1,0 +1,69 @@
+"""Programs that go through all that a client library offers, and say how each check ended: what ZooKeeper's own Java
+client learned with 3.5 and later.
+"""
+import pytest
+from kazoo.client import KazooClient
+
+from clients import Proxy, check_tour, serve_questions
+
+# kazoo 2.8.0 uses what Python 3.11 gives up.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:kazoo")
+
+TIMEOUT_S = 10.0
+JAVA_CHECKS = ["container", "ttl", "multi_kinds", "multi_container_fails", "multi_read", "persistent_watch",
+               "recursive_watch", "recursive_root", "watch_modes", "remove_data_watch", "remove_child_watch",
+               "remove_any_watch", "remove_persistent_watch", "remove_all_watches", "remove_one_of_two", "ephemerals",
+               "all_children_number", "who_am_i", "reconfig", "get_config", "quota", "quota_hard", "command_line",
+               "asynchronous", "chroot", "server_list", "read_only_allowed", "rearm", "restart"]
+
+
+@pytest.fixture(scope="module")
+def server(start_server):
+    return start_server(plain=True, tickTime=500, extendedTypesEnabled="true", enforceQuota="true",
+                        znode__container__checkIntervalMs=200)
+
+
+@pytest.fixture
+def admin(server, authority):
+    client = KazooClient("127.0.0.1:%d" % server.tls_port, use_ssl=True, ca=authority.ca,
+                         certfile=authority.cert("admin"), keyfile=authority.key("admin"), timeout=TIMEOUT_S,
+                         connection_retry={"max_tries": -1, "max_delay": 0.5})
+    client.start(30)
+    yield client
+    client.stop()
+    client.close()
+
+
+@pytest.fixture
+def start_proxy():
+    """start_proxy(port) gives one whose line can be cut."""
+    made = []
+
+    def start(port):
+        made.append(Proxy(port))
+        return made[-1]
+    yield start
+    for proxy in made:
+        proxy.close()
+
+
+def answers(server, proxy, admin):
+    """What the programs ask for."""
+    def cut(more):
+        proxy.cut()
+        admin.set(more["set"], b"changed")
+        admin.delete(more["delete"])
+        admin.create(more["create"])
+        proxy.heal()
+
+    def restart(_):
+        server.kill()
+        server.start()
+    return {"cut": cut, "restart": restart}
+
+
+def test_java_extended(tools, server, start_proxy, admin):
+    proxy = start_proxy(server.tls_port)
+    client = tools.java("ExtendedCheck", "consumer-java", "127.0.0.1:%d" % proxy.port, "%d" % (TIMEOUT_S * 1000))
+    serve_questions(client, answers(server, proxy, admin))
+    check_tour(client, JAVA_CHECKS)
