@@ -1,5 +1,5 @@
 """Programs that go through all that a client library offers, and say how each check ended: what ZooKeeper's own Java
-client learned with 3.5 and later.
+client learned with 3.5 and later, and Curator.
 """
 import pytest
 from kazoo.client import KazooClient
@@ -15,6 +15,18 @@ JAVA_CHECKS = ["container", "ttl", "multi_kinds", "multi_container_fails", "mult
                "remove_any_watch", "remove_persistent_watch", "remove_all_watches", "remove_one_of_two", "ephemerals",
                "all_children_number", "who_am_i", "reconfig", "get_config", "quota", "quota_hard", "command_line",
                "asynchronous", "chroot", "server_list", "read_only_allowed", "rearm", "restart"]
+
+CURATOR_CHECKS = ["znodes", "containers", "protection", "background", "namespace", "transaction", "access",
+                  "ensemble", "watchers", "watchers_removed", "persistent_watcher", "connection_states", "reset",
+                  "leader_latch", "leader_latch_session_killed", "leader_selector", "mutex", "mutex_contended",
+                  "mutex_session_killed", "mutex_revoked", "multi_lock", "semaphore_mutex", "read_write_lock",
+                  "semaphore", "semaphore_shared_count", "barrier", "double_barrier", "queue", "queue_safe",
+                  "queue_priority", "queue_delay", "queue_id", "queue_simple", "persistent_node",
+                  "persistent_ttl_node", "group_member", "shared_count", "shared_value", "atomic_long",
+                  "atomic_promoted", "leader", "not", "asked", "node_cache", "path_cache", "tree_cache",
+                  "curator_cache", "curator_cache_single", "caches_reconnect", "caches_session_killed", "initialized",
+                  "discovery", "discovery_provider", "discovery_cache", "discovery_session_killed",
+                  "discovery_provider_died"]
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +79,10 @@ def test_java_extended(tools, server, start_proxy, admin):
     client = tools.java("ExtendedCheck", "consumer-java", "127.0.0.1:%d" % proxy.port, "%d" % (TIMEOUT_S * 1000))
     serve_questions(client, answers(server, proxy, admin))
     check_tour(client, JAVA_CHECKS)
+
+
+def test_curator(tools, server, start_proxy, admin):
+    proxy = start_proxy(server.tls_port)
+    client = tools.java("CuratorCheck", "consumer-java", "127.0.0.1:%d" % proxy.port, "%d" % (TIMEOUT_S * 1000))
+    serve_questions(client, answers(server, proxy, admin))
+    check_tour(client, CURATOR_CHECKS)

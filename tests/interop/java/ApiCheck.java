@@ -83,6 +83,7 @@ public final class ApiCheck extends Tour {
         add("resume_wrong_password", this::resumeWrongPassword);
         add("close", this::closeDrops);
         runChecks();
+        sayDone();
         a.close();
         b.close();
     }

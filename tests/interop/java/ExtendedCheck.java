@@ -53,7 +53,7 @@ import org.apache.zookeeper.data.Stat;
  *
  * The server has extendedTypesEnabled, enforceQuota, and looks for containers a few times a second.
  *
- * ExtendedCheck server timeoutMs
+ * ExtendedCheck server timeoutMs [check...]
  */
 public final class ExtendedCheck extends Tour {
     private static final List<ACL> OPEN = Ids.OPEN_ACL_UNSAFE;
@@ -68,6 +68,7 @@ public final class ExtendedCheck extends Tour {
     private ExtendedCheck(String[] args) {
         server = args[0];
         timeoutMs = Integer.parseInt(args[1]);
+        choose(Arrays.asList(args).subList(2, args.length));
     }
 
     public static void main(String[] args) throws Exception {
@@ -109,6 +110,7 @@ public final class ExtendedCheck extends Tour {
         add("rearm", this::rearm);
         add("restart", this::restart);
         runChecks();
+        sayDone();
         a.close();
         b.close(5000);
     }
@@ -165,22 +167,27 @@ public final class ExtendedCheck extends Tour {
 
     /** They go when nobody changes them for that long; children keep them. */
     private void ttl() throws Exception {
+        String path = ROOT + "/ttl";
+        Events told = new Events();
+        a.addWatch(path, told, AddWatchMode.PERSISTENT);
         Stat stat = new Stat();
-        String path = a.create(ROOT + "/ttl", bytes("x"), OPEN, CreateMode.PERSISTENT_WITH_TTL, stat, 300);
-        want(stat.equals(b.exists(path, false)) && stat.getEphemeralOwner() == 0, "Stat " + stat);
+        a.create(path, bytes("x"), OPEN, CreateMode.PERSISTENT_WITH_TTL, stat, 300);
+        want(stat.getEphemeralOwner() == 0 && stat.getDataLength() == 1, "Stat " + stat);
         String seq = a.create(ROOT + "/ttl-", null, OPEN, CreateMode.PERSISTENT_SEQUENTIAL_WITH_TTL, stat, 300);
         want(seq.matches(ROOT + "/ttl-[0-9]{10}"), "sequential is " + seq);
-        String parent = a.create(ROOT + "/ttl-parent", null, OPEN, CreateMode.PERSISTENT_WITH_TTL, stat, 100);
-        String child = make(a, parent + "/child");
+        String parent = ROOT + "/ttl-parent";
+        a.multi(Arrays.asList(Op.create(parent, null, OPEN, CreateMode.PERSISTENT_WITH_TTL, 100),
+                Op.create(parent + "/child", null, OPEN, CreateMode.PERSISTENT)));
         String late = a.create(ROOT + "/ttl-late", null, OPEN, CreateMode.PERSISTENT_WITH_TTL, stat, 1_000_000);
-        Events gone = new Events();
-        want(a.exists(path, gone) != null, "gone at once");
-        gone.next(EventType.NodeDeleted, path);
+        want(stat.equals(b.exists(late, false)), "another Stat");
+        told.next(EventType.NodeCreated, path);
+        told.next(EventType.NodeDeleted, path);
         wantSoon("sequential gone", () -> a.exists(seq, false) == null);
         want(a.exists(parent, false) != null && a.exists(late, false) != null, "too much is gone");
-        a.delete(child, -1);
+        a.delete(parent + "/child", -1);
         wantSoon("parent gone", () -> a.exists(parent, false) == null);
         a.delete(late, -1);
+        a.removeAllWatches(path, WatcherType.Any, false);
     }
 
     // -- multis -----------------------------------------------------------------------------------------------------

@@ -2,21 +2,28 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
+import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
 import org.apache.zookeeper.KeeperException;
 import org.apache.zookeeper.KeeperException.Code;
 import org.apache.zookeeper.ZooKeeper;
 
 /**
- * A program that goes through checks, one after the other. It says "check" with the name of each and, where it failed,
- * why, and "done" at the end. For what only the test can do (cutting the connection, changing znodes meanwhile) it says
+ * A program that goes through checks. It says "check" with the name of each and, where it failed,
+ * why, and "done" at its end. For what only the test can do (cutting the connection, changing znodes meanwhile) it says
  * "ask" and reads a line.
  */
 abstract class Tour {
     static final int PATIENCE_S = 20;
 
-    private final BufferedReader input = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+    private static final BufferedReader INPUT = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+    private static List<String> chosen = Collections.emptyList();
+
     private final Map<String, Check> checks = new LinkedHashMap<>();
 
     interface Check {
@@ -27,12 +34,30 @@ abstract class Tour {
         boolean holds() throws Exception;
     }
 
+    /** Of what is added from now on only these checks, if any, are run; for those who look for a fault. */
+    static void choose(List<String> names) {
+        chosen = names;
+    }
+
     void add(String name, Check check) {
-        checks.put(name, check);
+        if (chosen.isEmpty() || chosen.contains(name)) {
+            checks.put(name, check);
+        }
     }
 
     void runChecks() {
         checks.forEach(this::runCheck);
+    }
+
+    /** Several at a time: most of them wait most of the time. */
+    void runChecks(int atOnce) throws InterruptedException {
+        ExecutorService threads = Executors.newFixedThreadPool(atOnce);
+        checks.forEach((name, check) -> threads.execute(() -> runCheck(name, check)));
+        threads.shutdown();
+        threads.awaitTermination(Long.MAX_VALUE, TimeUnit.NANOSECONDS);
+    }
+
+    static void sayDone() {
         Line.of("done").say();
     }
 
@@ -70,9 +95,9 @@ abstract class Tour {
         return "?";
     }
 
-    void ask(String what, Map<String, String> more) throws IOException {
+    static void ask(String what, Map<String, String> more) throws IOException {
         Line.of("ask").with("what", what).with("more", more).say();
-        want(input.readLine() != null, "no answer");
+        want(INPUT.readLine() != null, "no answer");
     }
 
     static void want(boolean ok, String otherwise) {
