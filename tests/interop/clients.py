@@ -3,6 +3,7 @@
 Every program prints one JSON object a line ("event" and what belongs to it) and ends cleanly on a line on
 stdin or at its end, so that none outlives the test that holds the other end of the pipe.
 """
+import glob
 import json
 import os
 import signal
@@ -141,6 +142,7 @@ class Tools:
         self.clients = []
         self._go = None
         self._java = None
+        self._c = None
 
     def close(self):
         clients, self.clients = self.clients, []
@@ -167,6 +169,16 @@ class Tools:
                       "-d", classes, *files], self.directory, None)
             self._java = classes
         return self._java
+
+    def build_c(self):
+        if self._c is None:
+            program = os.path.join(self.directory, "api_check")
+            sources = sorted(glob.glob(os.path.join(HERE, "c", "*.c")))
+            run_tool(["/usr/bin/gcc", "-std=c17", "-D_GNU_SOURCE", "-DTHREADED", "-O1", "-g", "-Wall", "-Wextra", "-Wshadow",
+                      "-Wstrict-prototypes", "-Wmissing-prototypes", "-Werror", "-isystem", "/usr/include/zookeeper",
+                      "-o", program, *sources, "-lzookeeper_mt", "-lpthread"], self.directory, None)
+            self._c = program
+        return self._c
 
     def start(self, name, command):
         client = Client(name, command, self.directory)

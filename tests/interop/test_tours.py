@@ -1,5 +1,5 @@
 """Programs that go through all that a client library offers, and say how each check ended: what ZooKeeper's own Java
-client learned with 3.5 and later, and Curator.
+client learned with 3.5 and later, Curator, and the C client. Debian's C client has no TLS: it uses the plain port.
 """
 import pytest
 from kazoo.client import KazooClient
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:kazoo")
 
 TIMEOUT_S = 10.0
 JAVA_CHECKS = ["container", "ttl", "multi_kinds", "multi_container_fails", "multi_read", "persistent_watch",
-               "recursive_watch", "recursive_root", "watch_modes", "remove_data_watch", "remove_child_watch",
+               "recursive_watch", "recursive_root", "watches_beside", "remove_data_watch", "remove_child_watch",
                "remove_any_watch", "remove_persistent_watch", "remove_all_watches", "remove_one_of_two", "ephemerals",
                "all_children_number", "who_am_i", "reconfig", "get_config", "quota", "quota_hard", "command_line",
                "asynchronous", "chroot", "server_list", "read_only_allowed", "rearm", "restart"]
@@ -27,6 +27,10 @@ CURATOR_CHECKS = ["znodes", "containers", "protection", "background", "namespace
                   "curator_cache", "curator_cache_single", "caches_reconnect", "caches_session_killed", "initialized",
                   "discovery", "discovery_provider", "discovery_cache", "discovery_session_killed",
                   "discovery_provider_died"]
+
+C_CHECKS = ["crud", "errors", "data", "modes", "container", "ttl", "children", "watches", "remove_watches", "multi",
+            "multi_fails", "pipeline", "acl_digest", "sync", "config", "reconnect", "resume", "resume_wrong_password",
+            "close"]
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +90,10 @@ def test_curator(tools, server, start_proxy, admin):
     client = tools.java("CuratorCheck", "consumer-java", "127.0.0.1:%d" % proxy.port, "%d" % (TIMEOUT_S * 1000))
     serve_questions(client, answers(server, proxy, admin))
     check_tour(client, CURATOR_CHECKS)
+
+
+def test_c_client(tools, server, start_proxy, admin):
+    proxy = start_proxy(server.port)
+    client = tools.start("c-api", [tools.build_c(), "127.0.0.1:%d" % proxy.port, "%d" % (TIMEOUT_S * 1000)])
+    serve_questions(client, answers(server, proxy, admin))
+    check_tour(client, C_CHECKS)

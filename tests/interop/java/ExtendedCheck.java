@@ -88,7 +88,7 @@ public final class ExtendedCheck extends Tour {
         add("persistent_watch", this::persistentWatch);
         add("recursive_watch", this::recursiveWatch);
         add("recursive_root", this::recursiveRoot);
-        add("watch_modes", this::watchModes);
+        add("watches_beside", this::watchesBeside);
         add("remove_data_watch", this::removeDataWatch);
         add("remove_child_watch", this::removeChildWatch);
         add("remove_any_watch", this::removeAnyWatch);
@@ -354,11 +354,10 @@ public final class ExtendedCheck extends Tour {
         c.close();
     }
 
-    /** The last mode counts; one-shot watches of others on the same path are served beside it. */
-    private void watchModes() throws Exception {
-        String path = node("watch-modes");
+    /** One-shot watches below one that stays are served beside it. */
+    private void watchesBeside() throws Exception {
+        String path = node("watches-beside");
         Events told = new Events();
-        a.addWatch(path, told, AddWatchMode.PERSISTENT);
         a.addWatch(path, told, AddWatchMode.PERSISTENT_RECURSIVE);
         make(b, path + "/child");
         told.next(EventType.NodeCreated, path + "/child");
