@@ -1213,7 +1213,7 @@ bool conn_waits_for_us(const struct conn *c)
 
 int64_t conn_heard_ms(const struct conn *c)
 {
-	return c->heard_ms;
+	return buf_len(&c->in.bytes) > 0 ? c->heard_ms : 0;
 }
 
 struct conn_stats conn_get_stats(const struct conn *c)
