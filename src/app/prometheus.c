@@ -5,18 +5,13 @@
 #include "app/view.h"
 #include "base/summary.h"
 
-static double ms(double us)
-{
-	return us / 1000;
-}
-
 static void print_quantile(struct buf *out, const struct stat_value *s, double share)
 {
 	print(out, "%s{quantile=\"%g\"} ", s->name, share);
 	if (s->summary->count == 0)
 		print(out, "NaN\n");
 	else
-		print(out, "%.10g\n", ms((double)summary_quantile(s->summary, share)));
+		print(out, "%.10g\n", (double)summary_quantile(s->summary, share) / stats_unit(s));
 }
 
 static void print_summary(struct buf *out, const struct stat_value *s)
@@ -27,7 +22,7 @@ static void print_summary(struct buf *out, const struct stat_value *s)
 		print_quantile(out, s, 0.99);
 	}
 	print(out, "%s_count %llu\n", s->name, (unsigned long long)s->summary->count);
-	print(out, "%s_sum %.15g\n", s->name, ms((double)s->summary->sum));
+	print(out, "%s_sum %.15g\n", s->name, (double)s->summary->sum / stats_unit(s));
 }
 
 static const char *type_name(enum stat_type type)
@@ -38,6 +33,7 @@ static const char *type_name(enum stat_type type)
 		return "gauge";
 	case STAT_COUNTER:
 		return "counter";
+	case STAT_COUNTS:
 	case STAT_BASIC:
 	case STAT_FULL:
 		return "summary";

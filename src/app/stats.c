@@ -121,11 +121,20 @@ static void tell_summaries(const struct telling *t)
 {
 	const struct view *v = t->view;
 	struct summary syncs;
+	struct registry *r = v->registry;
 
 	tell_summary(t, STAT_FULL, "readlatency", "time of a read, ms",
 		     latency_summary(v->latency, LATENCY_READ));
 	tell_summary(t, STAT_FULL, "updatelatency", "time of a write, ms",
 		     latency_summary(v->latency, LATENCY_UPDATE));
+	tell_summary(t, STAT_COUNTS, "node_created_watch_count", "watches that a creation fired",
+		     registry_fired(r, EVENT_NODE_CREATED));
+	tell_summary(t, STAT_COUNTS, "node_deleted_watch_count", "watches that a deletion fired",
+		     registry_fired(r, EVENT_NODE_DELETED));
+	tell_summary(t, STAT_COUNTS, "node_changed_watch_count", "watches that new data fired",
+		     registry_fired(r, EVENT_NODE_DATA_CHANGED));
+	tell_summary(t, STAT_COUNTS, "node_children_watch_count", "watches that a child fired",
+		     registry_fired(r, EVENT_NODE_CHILDREN_CHANGED));
 	store_get_sync_times(v->store, &syncs);
 	tell_summary(t, STAT_BASIC, "fsynctime", "time of a sync of the log, ms", &syncs);
 }
@@ -183,9 +192,9 @@ static void tell_part(const struct stat_value *s, const char *prefix, int64_t nu
 	each(ctx, &part);
 }
 
-static int64_t ms(uint64_t us)
+unsigned stats_unit(const struct stat_value *s)
 {
-	return (int64_t)(us / US_PER_MS);
+	return s->type == STAT_COUNTS ? 1 : US_PER_MS;
 }
 
 void stats_flatten(const struct stat_value *s, each_fn each, void *ctx)
@@ -194,6 +203,7 @@ void stats_flatten(const struct stat_value *s, each_fn each, void *ctx)
 		const char *prefix;
 		double share;
 	} quantiles[] = { { "p50", 0.5 }, { "p95", 0.95 }, { "p99", 0.99 }, { "p999", 0.999 } };
+	uint64_t unit = stats_unit(s);
 	char name[NAME_LEN];
 	struct stat_value avg = { .name = name, .help = s->help, .type = STAT_REAL };
 
@@ -202,13 +212,14 @@ void stats_flatten(const struct stat_value *s, each_fn each, void *ctx)
 		return;
 	}
 	snprintf(name, sizeof(name), "avg_%s", s->name);
-	avg.real = summary_average(s->summary) / US_PER_MS;
+	avg.real = summary_average(s->summary) / (double)unit;
 	each(ctx, &avg);
-	tell_part(s, "min", ms(s->summary->min), each, ctx);
-	tell_part(s, "max", ms(s->summary->max), each, ctx);
+	tell_part(s, "min", (int64_t)(s->summary->min / unit), each, ctx);
+	tell_part(s, "max", (int64_t)(s->summary->max / unit), each, ctx);
 	tell_part(s, "cnt", (int64_t)s->summary->count, each, ctx);
-	tell_part(s, "sum", ms(s->summary->sum), each, ctx);
+	tell_part(s, "sum", (int64_t)(s->summary->sum / unit), each, ctx);
 	for (size_t i = 0; s->type == STAT_FULL && i < sizeof(quantiles) / sizeof(*quantiles); i++)
 		tell_part(s, quantiles[i].prefix,
-			  ms(summary_quantile(s->summary, quantiles[i].share)), each, ctx);
+			  (int64_t)(summary_quantile(s->summary, quantiles[i].share) / unit), each,
+			  ctx);
 }

@@ -32,6 +32,7 @@
 	X(sessions_closed, "sessions closed by their client")                            \
 	X(sessions_expired, "sessions expired")                                          \
 	X(watches_fired, "watch events sent")                                            \
+	X(watch_bytes, "bytes of watch events sent")                                     \
 	X(watches_refused, "connections closed at the limit of watches")                 \
 	X(auth_failed, "failed authentications")                                         \
 	X(requests_unauthenticated, "connections closed for want of an enforced scheme") \

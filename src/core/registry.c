@@ -23,6 +23,8 @@ enum {
 	EXPIRY_LOG_BURST = 100,
 };
 
+enum { EVENT_TYPES = EVENT_NODE_CHILDREN_CHANGED + 1 };
+
 struct registry {
 	struct store *store;
 	struct tree *tree;
@@ -39,8 +41,9 @@ struct registry {
 	/* F as of the last change's begin: it must not fall by one that is not on disk yet. */
 	int64_t flushed;
 	int64_t change_time_ms;
-	struct buf record; /* body of the open change */
-	struct buf event;  /* frame of the event that is told */
+	struct buf record;                 /* body of the open change */
+	struct buf event;                  /* frame of the event that is told */
+	struct summary fired[EVENT_TYPES]; /* watches, by the type of event */
 };
 
 void registry_options_init(struct registry_options *o)
@@ -220,6 +223,18 @@ static void send_event(struct registry *r, struct client *c, int64_t mark)
 		c->last_header = mark;
 	c->link->send(c, buf_slice(&r->event), mark);
 	metrics_add(METRIC_watches_fired, 1);
+	metrics_add(METRIC_watch_bytes, buf_len(&r->event));
+}
+
+const struct summary *registry_fired(const struct registry *r, enum event_type type)
+{
+	return &r->fired[type];
+}
+
+void registry_reset_fired(struct registry *r)
+{
+	for (int type = 0; type < EVENT_TYPES; type++)
+		summary_reset(&r->fired[type]);
 }
 
 void registry_send_event(struct registry *r, struct client *c, enum event_type type,
@@ -252,9 +267,11 @@ static void tell_watchers(struct registry *r)
 
 	for (size_t i = 0; i < count; i++) {
 		struct telling telling = { r, &events[i], false };
+		size_t fired = watch_fire(r->watches, znode_path(events[i].z), events[i].type,
+					  tell_client, &telling);
 
-		watch_fire(r->watches, znode_path(events[i].z), events[i].type, tell_client,
-			   &telling);
+		if (fired > 0)
+			summary_add(&r->fired[events[i].type], fired, 1);
 	}
 }
 

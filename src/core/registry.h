@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/summary.h"
 #include "base/timer.h"
 #include "core/access.h"
 #include "core/tree.h"
@@ -116,6 +117,10 @@ void change_abort(struct registry *r);
  * connected, is left without a session. */
 must_check bool registry_end_session(struct registry *r, struct session *s,
 				     const struct client *client, int32_t op);
+
+/* How many watches each change of this kind fired that fired any; reset: from now on. */
+const struct summary *registry_fired(const struct registry *r, enum event_type type);
+void registry_reset_fired(struct registry *r);
 
 /* Encode and send an event to one client; zxid -1 where it is of no change. mark as in
  * client_link.send. */

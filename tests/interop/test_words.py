@@ -30,7 +30,7 @@ NOT_HERE = (
     (r"prep_.*|sync_process.*|outstanding_changes_.*|close_session_prep_time|.*session_queue.*|read_final.*"
      r"|write_final.*|write_batch_time.*|concurrent_request.*|time_waiting.*|netty_.*|jvm_pause_time_ms"
      r"|socket_closing_time", "threads and queues that we do not have"),
-    (r"dead_watchers_.*|add_dead_watcher.*|node_.*_watch_count|watch_bytes", "its watch table"),
+    (r"dead_watchers_.*|add_dead_watcher.*", "its watch table"),
     (r"response_packet_.*", "its caches of replies"),
     (r"snapshottime|startup_.*|dbinittime", "its files"),
     (r"digest_mismatches_count|unrecoverable_error_count", "ends the process here"),

@@ -20,8 +20,9 @@ ZOOKEEPERS = {
               "outstanding_tls_handshake"),
     "counter": ("connection_rejected", "unsuccessful_handshake", "stale_sessions_expired", "bytes_received_count",
                 "response_bytes", "connection_request_count", "connection_revalidate_count",
-                "sessionless_connections_expired"),
-    "summary": ("readlatency", "updatelatency", "fsynctime"),
+                "sessionless_connections_expired", "watch_bytes"),
+    "summary": ("readlatency", "updatelatency", "fsynctime", "node_created_watch_count", "node_deleted_watch_count",
+                "node_changed_watch_count", "node_children_watch_count"),
 }
 
 

@@ -373,10 +373,16 @@ static void test_watches(void **state)
 static void test_resets(void **state)
 {
 	(void)state;
+	ask(headless_new_session(&h, TIMEOUT_MS), OP_EXISTS, "/a", true);
 	create(c, "/a", "", 0);
+	set(c, "/a", "nobody watches");
 	metrics_add(METRIC_packets_received, 5);
 	answer("mntr");
 	assert_true(atoi(value("zk_cnt_updatelatency\t")) > 0);
+	assert_string_equal(value("zk_avg_node_created_watch_count\t"), "1.0");
+	assert_string_equal(value("zk_sum_node_created_watch_count\t"), "1");
+	assert_string_equal(value("zk_cnt_node_changed_watch_count\t"), "0");
+	assert_true(atoi(value("zk_watch_bytes\t")) > 0);
 	assert_true(atoi(value("zk_max_client_response_size\t")) > 0);
 	assert_true(atoi(value("zk_cnt_fsynctime\t")) > 0);
 	assert_string_equal(answer("srst"), "Server stats reset.\n");
@@ -386,6 +392,7 @@ static void test_resets(void **state)
 	assert_string_equal(value("zk_avg_updatelatency\t"), "0.0");
 	assert_string_equal(value("zk_max_client_response_size\t"), "-1");
 	assert_string_equal(value("zk_cnt_fsynctime\t"), "0");
+	assert_string_equal(value("zk_cnt_node_created_watch_count\t"), "0");
 	assert_string_equal(answer("crst"), "Connection stats reset.\n");
 }
 
