@@ -73,7 +73,7 @@ struct config {
 	uint64_t max_reply;         /* bytes of one reply */
 	uint64_t max_pending_bytes; /* memory of what is not yet replayed; above it writers wait */
 	enum log_level log_level;   /* the least that is logged */
-	/* the admin server (HTTP) and the endpoint for Prometheus; hosts never NULL after reading */
+	/* the admin server and the endpoint for Prometheus; hosts never NULL after reading */
 	bool admin; /* admin.enableServer */
 	char *admin_host;
 	int32_t admin_port;

@@ -116,9 +116,17 @@ static enum conn_text answer_text(void *ctx, struct conn *c, struct slice bytes)
 		.serves_since_ms = s->serves_since_ms,
 		.trace_mask = &s->trace_mask,
 	};
+	int64_t began_us = clock_exact_us();
+	enum conn_text result;
 
-	return gate_kind_is_http(conn_peer(c)->kind) ? answer_http(&view, c, bytes)
-						     : answer_word(&view, c, bytes);
+	if (gate_kind_is_http(conn_peer(c)->kind)) {
+		result = answer_http(&view, c, bytes);
+		turn_note(&s->turn, "http", began_us, clock_exact_us());
+	} else {
+		result = answer_word(&view, c, bytes);
+		turn_note(&s->turn, "four-letter word", began_us, clock_exact_us());
+	}
+	return result;
 }
 
 /* --- events --- */

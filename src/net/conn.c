@@ -600,6 +600,7 @@ void conn_send_raw(struct conn *c, struct slice bytes)
 	else
 		note_output(c);
 	account(c);
+	shed(c->set);
 }
 
 void conn_send_ahead(struct conn *c, struct slice body)

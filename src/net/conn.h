@@ -37,8 +37,8 @@ struct conn_handlers {
 	 * dropped. Never asked about the frame that the handler parked, nor before
 	 * conn_set_established. May be NULL, as may text. */
 	bool (*ping)(struct conn *c, void *user, struct slice frame);
-	/* Before the first frame: all that has come, four bytes at least. Is it a request in text (a
-	 * four-letter word, HTTP at a listener for that)? */
+	/* Before the first frame: all that has come, four bytes at least. Is it a request in text
+	 * (a four-letter word, HTTP at a listener for that)? */
 	enum conn_text (*text)(struct conn *c, void *user, struct slice bytes);
 	/* The connection is going; last call. reason is for the log. */
 	void (*closed)(struct conn *c, void *user, const char *reason);

@@ -37,7 +37,8 @@ void arrival_free(struct arrival *a);
 struct gate_options {
 	unsigned threads;         /* of handshakes, >= 1 */
 	unsigned max_connections; /* maxCnxns: open at once, handshakes included; 0: no limit */
-	/* maxClientCnxns; 0: no limit; not asked of who looks from this machine (MONITOR and HTTP) */
+	/* maxClientCnxns; 0: no limit; not asked of who looks from this machine (MONITOR and
+	 * HTTP) */
 	unsigned max_per_address;
 	unsigned max_handshakes; /* under way at once; more wait unaccepted */
 	int64_t handshake_timeout_ms;

@@ -992,6 +992,32 @@ static void test_bound_of_all(void **state)
 	assert_int_equal(conn_set_buffered(w.set), 0);
 }
 
+/* Long answers in text count too. */
+static void test_long_texts_are_shed(void **state)
+{
+	enum { KIB = 1024 };
+	static const char big[256 * KIB];
+	struct slice text = { big, sizeof(big) };
+	struct conn *c[2];
+	int fd[2];
+
+	(void)state;
+	conn_set_free(w.set);
+	w.limits.max_buffered = 600 * KIB;
+	make_set();
+	fd[0] = open_established(&c[0]);
+	fd[1] = open_conn(&c[1], GATE_ADMIN);
+	conn_send(c[0], text, 5);
+	conn_send_raw(c[1], text);
+	assert_false(conn_is_closing(c[1]));
+	conn_send_raw(c[1], text);
+	assert_true(conn_is_closing(c[1]));
+	assert_false(conn_is_closing(c[0]));
+	assert_int_equal(metrics_get(METRIC_connections_shed), 1);
+	close(fd[0]);
+	close(fd[1]);
+}
+
 static void test_who_reads_slowly_is_not_cut(void **state)
 {
 	static char bytes[8192];
@@ -1795,6 +1821,7 @@ int main(void)
 		conn_test(test_heard),
 		conn_test(test_who_waits_for_us),
 		conn_test(test_bound_of_all),
+		conn_test(test_long_texts_are_shed),
 		conn_test(test_who_reads_slowly_is_not_cut),
 		conn_test(test_hard_bound_of_output),
 		conn_test(test_close_sends_what_waits_first),
