@@ -1019,7 +1019,6 @@ static int parse(struct reading *r, struct slice text)
 {
 	int rc;
 
-	set_presets(r->config);
 	buf_init(&r->given, (size_t)GIVEN_MAX_LEN);
 	rc = read_properties(r, text);
 	r->config->given = buf_len(&r->given) > 0 ? mem_dup(buf_head(&r->given), buf_len(&r->given))
@@ -1048,6 +1047,7 @@ int config_parse(struct slice text, const char *name, struct config *c,
 	struct reading r = { .config = c, .report = report, .name = name };
 
 	report_init(report);
+	set_presets(c);
 	return parse(&r, text);
 }
 
