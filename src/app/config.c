@@ -146,6 +146,7 @@ static const struct option options[] = {
 	{ "zoolite.maxPath", OPTION_INT, TO(max_path), 256, 256 * KIB, 16 * KIB },
 	{ "zoolite.maxIdentities", OPTION_INT, TO(max_ids), 2, 1000, 16 },
 	{ "zoolite.maxIdentitySize", OPTION_INT, TO(max_id_bytes), 64, 64 * KIB, 4 * KIB },
+	{ "zoolite.maxAcls", OPTION_INT, TO(max_acls), 1, INT_MAX, 100000 },
 	{ "zoolite.maxAclEntries", OPTION_INT, TO(max_acl_entries), 1, 10000, 128 },
 	{ "zoolite.maxAclSize", OPTION_INT, TO(max_acl_bytes), 256, MIB, 64 * KIB },
 	{ "zoolite.maxReply", OPTION_SIZE, TO(max_reply), MIB, GIB, 64 * MIB },

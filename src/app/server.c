@@ -410,6 +410,7 @@ static int open_registry(struct server *s, char reason[SERVER_REASON_LEN])
 	 * record. */
 	ro.max_record = (size_t)(2 * c->max_ephemeral_bytes) + 4 * (size_t)c->max_frame;
 	ro.max_sessions = (unsigned)c->max_sessions;
+	ro.max_acls = (unsigned)c->max_acls;
 	ro.max_path = (size_t)c->max_path;
 	ro.extended_types = c->extended_types;
 	ro.container_check_ms = c->container_check_ms;

@@ -37,7 +37,7 @@
 	X(auth_failed, "failed authentications")                                         \
 	X(requests_unauthenticated, "connections closed for want of an enforced scheme") \
 	X(identities_refused, "identities refused for their number or length")           \
-	X(acls_refused, "ACLs refused for their number of entries or length")            \
+	X(acls_refused, "ACLs refused for their number, entries or length")              \
 	X(paths_refused, "paths refused for their length")                               \
 	X(ephemerals_refused, "ephemeral znodes refused at the limit of a session")      \
 	X(quotas_exceeded, "writes beyond a soft or hard quota")                         \

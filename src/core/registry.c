@@ -57,6 +57,7 @@ void registry_options_init(struct registry_options *o)
 		.max_ephemerals = 100000,
 		.max_ephemeral_bytes = 16 * 1024 * 1024,
 		.max_sessions = 100000,
+		.max_acls = 100000,
 		.max_path = 16 * 1024,
 		.max_lag_rows = 200000,
 		.max_pending_bytes = 64 * 1024 * 1024,

@@ -29,6 +29,8 @@ struct registry_options {
 	unsigned max_ephemerals;      /* of one session */
 	uint64_t max_ephemeral_bytes; /* memory that they take */
 	unsigned max_sessions;
+	/* Different ACLs that ephemeral znodes and changes not yet replayed have: in memory. */
+	unsigned max_acls;
 	size_t max_path;     /* bytes */
 	bool extended_types; /* znodes with a TTL may be created */
 	/* Containers and TTLs: how often they are looked at, how many are removed, and for how long

@@ -71,6 +71,17 @@ enum zerr request_allow_path(struct request *rq, struct slice path)
 	return ZERR_BAD_ARGUMENTS;
 }
 
+enum zerr request_fix_acls(struct request *rq, const struct proto_acls *given, struct buf *out)
+{
+	enum zerr err = access_fix_acls(&rq->client->ids, given, out);
+
+	if (err != ZERR_OK || acl_has_room(tree_acls(registry_tree(rq->registry)), buf_slice(out),
+					   registry_options(rq->registry)->max_acls))
+		return err;
+	metrics_add(METRIC_acls_refused, 1);
+	return ZERR_INVALID_ACL;
+}
+
 enum zerr request_watch(struct request *rq, struct slice path, enum watch_mode mode)
 {
 	const struct registry_options *o = registry_options(rq->registry);

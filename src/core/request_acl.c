@@ -56,7 +56,7 @@ enum zerr op_set_acl(struct request *rq, const struct proto_set_acl *op, struct 
 	if (!op->path.data || !path_is_valid(op->path))
 		return ZERR_BAD_ARGUMENTS;
 	buf_init(&fixed, ACLS_LIMIT);
-	err = access_fix_acls(&rq->client->ids, &op->acl, &fixed);
+	err = request_fix_acls(rq, &op->acl, &fixed);
 	if (err == ZERR_OK)
 		err = set_fixed(rq, op, buf_slice(&fixed), out);
 	buf_fini(&fixed);

@@ -21,7 +21,7 @@ static enum zerr take_acl(struct request *rq, const struct proto_acls *given, st
 	enum zerr err;
 
 	buf_init(&fixed, ACLS_LIMIT);
-	err = access_fix_acls(&rq->client->ids, given, &fixed);
+	err = request_fix_acls(rq, given, &fixed);
 	if (err == ZERR_OK)
 		*acl = acl_take(tree_acls(registry_tree(rq->registry)), buf_slice(&fixed));
 	buf_fini(&fixed);
@@ -86,7 +86,8 @@ static enum zerr create_at(struct request *rq, struct znode *parent, const struc
 		err = quota_check(rq->registry, path, (int64_t)op->data.len, true);
 	if (err != ZERR_OK)
 		return err;
-	z = quota_create(rq->registry, parent, path, op->data, acl_ref(acl), owner);
+	z = quota_create(rq->registry, parent, path, op->data,
+			 acl_ref(tree_acls(registry_tree(rq->registry)), acl), owner);
 	if (!z)
 		return ZERR_SYSTEM;
 	out->path = znode_path(z);

@@ -183,6 +183,7 @@ static void make_clean(struct tree *t, struct znode *z)
 	z->used = t->turn;
 	list_append(&t->clean, &z->link);
 	t->cache_bytes += znode_bytes(z);
+	acl_rest(&t->acls, z->st.acl);
 	t->counts.cached++;
 }
 
@@ -193,6 +194,7 @@ static void leave_clean(struct tree *t, struct znode *z)
 	z->clean = false;
 	list_remove(&z->link);
 	t->cache_bytes -= znode_bytes(z);
+	acl_wake(&t->acls, z->st.acl);
 	t->counts.cached--;
 }
 
@@ -518,7 +520,7 @@ static void add_event(struct tree *t, enum event_type type, struct znode *z)
 		t->event_cap = t->event_cap ? 2 * t->event_cap : 16;
 		t->events = mem_grow(t->events, t->event_cap * sizeof(*t->events));
 	}
-	t->events[t->event_count++] = (struct tree_event){ type, z, acl_ref(z->st.acl) };
+	t->events[t->event_count++] = (struct tree_event){ type, z, acl_ref(&t->acls, z->st.acl) };
 }
 
 /* In 32 bits that wrap, as Java's do. */
@@ -898,6 +900,7 @@ void tree_free(struct tree *t)
 		struct znode *z = container_of(n, struct znode, by_path);
 
 		next = hash_after(&t->znodes, n);
+		leave_clean(t, z);
 		mem_free(z->st.data);
 		acl_unref(&t->acls, z->st.acl);
 		znode_free(z);

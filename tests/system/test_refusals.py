@@ -19,7 +19,7 @@ def fixture_tight(tmp_path_factory, authority):
     """Where everything is small."""
     server = servers.Zoolite(tmp_path_factory.mktemp("tight"), authority, config={
         "zoolite.maxPath": 256, "zoolite.maxIdentities": 4, "zoolite.maxIdentitySize": 100,
-        "zoolite.maxAclEntries": 5, "zoolite.maxAclSize": 300, "zoolite.maxEphemeralSize": "64k",
+        "zoolite.maxAcls": 10, "zoolite.maxAclEntries": 5, "zoolite.maxAclSize": 300, "zoolite.maxEphemeralSize": "64k",
         "zoolite.maxEphemerals": 20, "zoolite.maxWatches": 10})
     try:
         yield server.start()
@@ -119,6 +119,33 @@ def test_acls(tight, bystander, right, wrong):
     assert client.call(zk.set_acl("/acl", right)).err == OK
     assert bystander.call(zk.exists("/multi")).err == NO_NODE
     assert client.call(zk.delete("/acl")).err == OK
+    client.close_session()
+
+
+def test_number_of_acls(tight, bystander):
+    """Different ones; those of persistent znodes count until they are in tree.db."""
+    def acl(index):
+        return (zk.Acl(zk.PERM_ALL, "world", "anyone"), zk.Acl(zk.PERM_READ, "digest", "u%d:x" % index))
+
+    def create(index, flags=0):
+        return client.call(zk.create("/acl%d" % index, b"", acl(index), flags)).err
+
+    client = tight.client()
+    refused = next(index for index in range(11) if create(index, zk.EPHEMERAL) == INVALID_ACL)
+    assert refused > 5
+    for request in (zk.create("/more", b"", acl(refused)), zk.set_acl("/acl0", acl(refused))):
+        with Counted(tight, "acls_refused"):
+            assert client.call(request).err == INVALID_ACL
+    # Those that are there do no harm, nor do readers.
+    assert client.call(zk.create("/more", b"", acl(0), zk.EPHEMERAL)).err == OK
+    assert client.call(zk.set_acl("/acl1", acl(0))).err == OK
+    assert bystander.call(zk.exists("/acl0")).err == OK
+    client.close_session()
+    # Far more than the limit, one after the other.
+    client = tight.client()
+    for index in range(30):
+        servers.wait_until(lambda index=index: create(index) == OK, 20, "room for an ACL")
+    assert all(reply.err == OK for reply in client.call_all([zk.delete("/acl%d" % index) for index in range(30)]))
     client.close_session()
 
 

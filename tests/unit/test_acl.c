@@ -67,12 +67,44 @@ static void test_ref(void **state)
 	struct acl *a = acl_take(&table, encoded(0, PERM_ALL));
 
 	(void)state;
-	assert_ptr_equal(acl_ref(a), a);
+	assert_ptr_equal(acl_ref(&table, a), a);
 	acl_unref(&table, a);
 	assert_int_equal(table.entries.count, 1);
 	acl_unref(&table, a);
 	assert_int_equal(table.entries.count, 0);
 	acl_unref(&table, NULL);
+}
+
+/* What the cache alone has can go, so it does not count. */
+static void test_room(void **state)
+{
+	struct acl *a = acl_take(&table, encoded(0, PERM_READ));
+	struct acl *b = acl_take(&table, encoded(0, PERM_WRITE));
+
+	(void)state;
+	assert_int_equal(table.held, 2);
+	assert_true(acl_has_room(&table, encoded(0, PERM_ALL), 3));
+	assert_false(acl_has_room(&table, encoded(0, PERM_ALL), 2));
+	/* One more for what is there is none more. */
+	assert_true(acl_has_room(&table, encoded(0, PERM_READ), 2));
+	acl_rest(&table, a);
+	assert_int_equal(table.held, 1);
+	assert_true(acl_has_room(&table, encoded(0, PERM_ALL), 2));
+	assert_false(acl_has_room(&table, encoded(0, PERM_READ), 1));
+	/* Somebody else takes it too, and lets it go. */
+	assert_ptr_equal(acl_take(&table, encoded(0, PERM_READ)), a);
+	assert_int_equal(table.held, 2);
+	assert_true(acl_has_room(&table, encoded(0, PERM_READ), 1));
+	acl_unref(&table, a);
+	assert_int_equal(table.held, 1);
+	acl_wake(&table, a);
+	assert_int_equal(table.held, 2);
+	acl_unref(&table, a);
+	acl_unref(&table, b);
+	assert_int_equal(table.held, 0);
+	assert_int_equal(table.entries.count, 0);
+	acl_rest(&table, NULL);
+	acl_wake(&table, NULL);
 }
 
 static void test_entries(void **state)
@@ -98,6 +130,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_shared_by_content, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_ref, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_room, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_entries, set_up, tear_down),
 	};
 
