@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "store/files.h"
 #include "store/segment.h"
 #include "store/vfs.h"
@@ -287,7 +288,7 @@ static int64_t query_segment(struct fixture *f, unsigned number, const char *sql
 	return v;
 }
 
-/* While the store is closed. */
+/* While the store is closed, or does nothing to that segment. */
 static void spoil_segment(struct fixture *f, unsigned number, const char *sql)
 {
 	char *path = segment_path(f, number);
@@ -613,16 +614,23 @@ static void test_next_epoch(void **state)
 
 /* ---- segments ---- */
 
-/* Begin with the second segment prepared and in the core's reach, on a disk that holds all syncs
- * up. Then fill the first one many times over. */
-static void start_and_fill(struct fixture *f)
+/* The disk of hold_disk: syncs of the store's own come back at once, or when the test says so. */
+static void use_held_disk(void)
 {
 	static struct vfs_os os; /* the store's threads go on using it */
-	char path[32];
 
 	os = *vfs_os();
 	os.sync_file = held_sync_file;
 	vfs_replace(&os, NULL);
+}
+
+/* Begin with the second segment prepared and in the core's reach, on a disk that holds all syncs
+ * up. Then fill the first one many times over. */
+static void start_and_fill(struct fixture *f)
+{
+	char path[32];
+
+	use_held_disk();
 	f->o.segment_bytes = 4096;
 	f->o.replay_delay_ms = NEVER_MS;
 	start(f);
@@ -794,6 +802,115 @@ static void test_retention_of_nothing(void **state)
 	assert_found(f, "/more");
 }
 
+/* What goes is not copied from its -wal into the file first. */
+static void test_removal_without_a_checkpoint(void **state)
+{
+	struct fixture *f = *state;
+	char *first = segment_path(f, 1);
+	struct stat before, after;
+	int fd;
+
+	f->o.segment_bytes = 1;
+	f->o.retention_bytes = 0;
+	/* The tree takes three changes at once: by then the first segment is full and given back,
+	 * and the log on disk goes on behind it. */
+	f->o.replay_delay_ms = NEVER_MS;
+	f->o.replay_batch_rows = 3;
+	start(f);
+	assert_int_equal(poll(&(struct pollfd){ store_wake_fd(f->store), POLLIN, 0 }, 1, 20000), 1);
+	fd = open(first, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(fstat(fd, &before), 0);
+	add_znode(f, "/a", 0);
+	flush(f);
+	add_znode(f, "/b", 0);
+	flush(f);
+	assert_true(query_segment(f, 2, "SELECT count(*) FROM change") == 1);
+	add_znode(f, "/c", 0);
+	replay(f);
+	wait_until_removed(first);
+	assert_int_equal(fstat(fd, &after), 0);
+	assert_int_equal(after.st_nlink, 0);
+	assert_int_equal(after.st_size, before.st_size);
+	close(fd);
+	mem_free(first);
+}
+
+/* With few changes in each commit the -wal grows faster than the rows; a segment is full then
+ * too. */
+static void test_a_segment_ends_by_its_wal(void **state)
+{
+	struct fixture *f = *state;
+	char path[32];
+	int count = 0;
+
+	use_held_disk();
+	f->o.segment_bytes = 200 * 1024;
+	start(f);
+	assert_int_equal(poll(&(struct pollfd){ store_wake_fd(f->store), POLLIN, 0 }, 1, 20000), 1);
+	while (query_segment(f, 2, "SELECT count(*) FROM change") == 0) {
+		(void)snprintf(path, sizeof(path), "/n%d", count++);
+		add_znode(f, path, 0);
+		flush(f);
+		/* In bytes of rows it would have place for some 1400. */
+		assert_true(count < 700);
+	}
+	/* At least a page each, and 1 MiB and four times the segment's size of them. */
+	assert_true(count > 100);
+}
+
+/* The tree's -wal is copied into the file again and again while changes go on. */
+static void test_the_wal_of_the_tree_stays_small(void **state)
+{
+	struct fixture *f = *state;
+	char *wal = files_join(f->dir, "tree.db-wal"), path[32];
+	off_t most = 0;
+	struct stat st;
+
+	use_held_disk();
+	f->o.tree_cache_kib = 64;
+	start(f);
+	for (int i = 0; i < 150; i++) {
+		(void)snprintf(path, sizeof(path), "/n%d", i);
+		add_znode(f, path, 0);
+		replay(f);
+		assert_int_equal(stat(wal, &st), 0);
+		if (st.st_size > most)
+			most = st.st_size;
+	}
+	/* 16 pages, and what one or two batches wrote before that was seen; without any checkpoint
+	 * it would be some 500. */
+	assert_in_range(most, 16 * 4096, 64 * 4096);
+	mem_free(wal);
+}
+
+/* Rows may be large: a batch is bounded in bytes too, not only in rows. */
+static void test_a_batch_is_bounded_in_bytes(void **state)
+{
+	struct fixture *f = *state;
+	const size_t len = 1 << 20;
+	char *data = mem_new(len), path[32];
+	uint64_t before;
+
+	memset(data, 'x', len);
+	use_held_disk();
+	f->o.replay_delay_ms = NEVER_MS;
+	f->o.replay_batch_rows = 40;
+	start(f);
+	before = metrics_get(METRIC_replay_batches);
+	for (int i = 0; i < 40; i++) {
+		(void)snprintf(path, sizeof(path), "/n%d", i);
+		put_znode(f, path, 0, (struct slice){ data, len });
+		append_body(f, path, 1000);
+		if (i < 39)
+			flush(f);
+	}
+	replay(f);
+	/* 16 MiB each. */
+	assert_int_equal(metrics_get(METRIC_replay_batches) - before, 3);
+	assert_int_equal(store_znode_count(f->store), 40);
+	mem_free(data);
+}
+
 static void test_retention_by_age(void **state)
 {
 	struct fixture *f = *state;
@@ -931,6 +1048,37 @@ static void test_segments_of_a_killed_run_are_closed(void **state)
 	assert_false(files_has_wal(first));
 	assert_found(f, "/a");
 	mem_free(first);
+}
+
+/* ---- what ends the process ---- */
+
+static struct fixture *in_child;
+
+/* Log rows vanish after the start has checked them, before the tree takes them. */
+static void replay_over_a_gap(void)
+{
+	struct fixture *f = in_child;
+
+	f->o.replay_delay_ms = NEVER_MS;
+	f->o.replay_batch_rows = 4;
+	start(f);
+	add_znode(f, "/a", 0);
+	add_znode(f, "/b", 0);
+	add_znode(f, "/c", 0);
+	flush(f);
+	spoil_segment(f, 1, "DELETE FROM change WHERE path = '/b'");
+	add_znode(f, "/d", 0);
+	replay(f);
+}
+
+static void test_a_gap_that_replay_meets(void **state)
+{
+	char text[1024];
+
+	in_child = *state;
+	capture_abort(replay_over_a_gap, text, sizeof(text));
+	assert_non_null(strstr(text, "store.log_broken"));
+	assert_non_null(strstr(text, "log/0000000001.db"));
 }
 
 /* ---- what is refused ---- */
@@ -1165,10 +1313,15 @@ int main(void)
 		TEST(test_retention_keeps_the_newest_row_on_disk),
 		TEST(test_retention_by_bytes),
 		TEST(test_retention_of_nothing),
+		TEST(test_removal_without_a_checkpoint),
+		TEST(test_a_segment_ends_by_its_wal),
+		TEST(test_the_wal_of_the_tree_stays_small),
+		TEST(test_a_batch_is_bounded_in_bytes),
 		TEST(test_retention_by_age),
 		TEST(test_leftovers_below_the_tree),
 		TEST(test_foreign_segment_below_the_tree),
 		TEST(test_segments_of_a_killed_run_are_closed),
+		TEST(test_a_gap_that_replay_meets),
 		TEST(test_second_server),
 		TEST(test_gap_in_the_log),
 		TEST(test_gap_at_the_tree),
