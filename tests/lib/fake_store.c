@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "wire/path.h"
 
@@ -22,6 +23,7 @@ struct store {
 	struct record_session *sessions;
 	size_t session_count, session_cap;
 	int64_t first_zxid;
+	int64_t load_ms;
 	bool unreadable;
 	bool hold;
 	size_t reads;
@@ -223,6 +225,11 @@ void fake_store_restart(struct store *s)
 	s->hold = false;
 }
 
+void fake_store_set_load_ms(struct store *s, int64_t ms)
+{
+	s->load_ms = ms;
+}
+
 void fake_store_set_first_zxid(struct store *s, int64_t zxid)
 {
 	s->first_zxid = zxid;
@@ -275,6 +282,8 @@ int store_load(struct store *s, const struct store_loader *l, char reason[STORE_
 	reason[0] = 0;
 	for (size_t i = 0; i < s->session_count; i++)
 		l->session(l->ctx, &s->sessions[i]);
+	if (s->load_ms > 0)
+		clock_fake_advance(s->load_ms);
 	for (size_t i = 0; i < s->row_count; i++)
 		if (s->rows[i].owner > 0)
 			l->ephemeral(l->ctx, &s->rows[i]);

@@ -29,6 +29,8 @@ void fake_store_damage(struct store *s);
 /* Put an end to this run: what is not on disk is lost, what is replayed is told. store_open does it
  * as well. */
 void fake_store_restart(struct store *s);
+/* store_load takes so long: the fake clock goes on behind the sessions. */
+void fake_store_set_load_ms(struct store *s, int64_t ms);
 /* What store_begin answers; each later run gets one epoch more. */
 void fake_store_set_first_zxid(struct store *s, int64_t zxid);
 

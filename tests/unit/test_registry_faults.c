@@ -214,6 +214,27 @@ static int32_t do_multi(const char *path)
 	return header.err;
 }
 
+/* However long a start takes: who was there has the full timeout to come back from when it is
+ * over, and ephemerals stay as long. */
+static void test_a_start_that_takes_longer_than_a_timeout(void **state)
+{
+	struct headless_client *late;
+
+	(void)state;
+	create(c, "/e", "", CREATE_EPHEMERAL);
+	replay();
+	/* One session is in the tree, one in the log alone. */
+	late = headless_new_session(&h, TIMEOUT_MS);
+	fake_store_set_load_ms(fake, 2 * TIMEOUT_MS);
+	headless_restart(&h);
+	headless_advance(&h, TIMEOUT_MS - 1);
+	assert_non_null(session_find(registry_sessions(h.registry), c->session_id));
+	assert_non_null(session_find(registry_sessions(h.registry), late->session_id));
+	headless_advance(&h, 1 + TIMER_SLOT_MS);
+	assert_null(session_find(registry_sessions(h.registry), c->session_id));
+	assert_null(session_find(registry_sessions(h.registry), late->session_id));
+}
+
 static void test_requests_on_an_unreadable_tree(void **state)
 {
 	(void)state;
@@ -415,6 +436,7 @@ int main(void)
 		FAULTS_TEST(test_a_refusal_waits_for_the_end_of_the_session),
 		FAULTS_TEST(test_the_low_half_runs_out),
 		FAULTS_TEST(test_session_ids_of_large_epochs),
+		FAULTS_TEST(test_a_start_that_takes_longer_than_a_timeout),
 		FAULTS_TEST(test_requests_on_an_unreadable_tree),
 		FAULTS_TEST(test_an_unreadable_list),
 		FAULTS_TEST(test_ends_of_sessions_on_an_unreadable_tree),
