@@ -26,6 +26,7 @@ import time
 import zk_wire as zk
 
 STEP_DEADLINE_S = 15.0
+POLL_S = 0.05
 FATE_S = 3.0  # how long a connection must stay open to count as untouched
 BARRIER_XID = 0x40000000
 UNKNOWN = "(unknown)"  # a zxid or owner the script should have made known before
@@ -410,6 +411,21 @@ class Run:
             state = reason_of(error)
         step.records.append(Record("connection", session.name, {"is": state}))
 
+    def wait_gone(self, path):
+        """A step: wait until the server removes the znode by itself, which is in time a matter of its own."""
+        step = self.begin("wait until %s is gone" % show(path))
+        end = time.monotonic() + STEP_DEADLINE_S
+        while self._look(path) is not None and time.monotonic() < end:
+            time.sleep(POLL_S)
+        self.side.labels.setdefault(self._look(path.rpartition("/")[0]).pzxid, step.number + ".0")
+        self._events(self.boss, step, "before")
+        self._barriers(step)
+
+    def _look(self, path):
+        """A Stat that is no record."""
+        client = self.boss.client
+        return client.wait(client.submit(zk.exists(path), BARRIER_XID), STEP_DEADLINE_S).value
+
     # -- normalising --------------------------------------------------------------------------------
 
     def _label(self, step):
@@ -424,6 +440,11 @@ class Run:
         if value <= 0:
             return str(value)
         return self.side.labels.get(value, UNKNOWN)
+
+    def event_zxid(self, value):
+        """An event's: it must be that of a write of the step at hand, which caused it."""
+        label = self.zxid(value)
+        return label if value <= 0 or label.startswith(self.steps[-1].number + ".") else "not of this step"
 
     def owner(self, session_id):
         return "0" if session_id == 0 else self.names.get(session_id, UNKNOWN)
@@ -487,7 +508,7 @@ class Pending:
         event = self.got
         return Record("event", self.session.name, {
             "type": zk.EVENT_NAMES.get(event.type, str(event.type)), "state": str(event.state),
-            "path": show(event.path), "zxid": run.zxid(event.zxid), "err": _err(event.err),
+            "path": show(event.path), "zxid": run.event_zxid(event.zxid), "err": _err(event.err),
             "when": self.what})
 
     def header_zxid(self, run):

@@ -42,6 +42,9 @@ class Half:
     def zxid(self, value):
         return str(value) if value <= 0 else self.side.labels.get(value, differential.UNKNOWN)
 
+    # In a walk an event comes with whatever its peer asks next.
+    event_zxid = zxid
+
     def owner(self, session_id):
         return self.owners.get(session_id, differential.UNKNOWN)
 
