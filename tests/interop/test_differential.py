@@ -35,7 +35,8 @@ AGAINST_ITSELF = os.environ.get("ZOOLITE_DIFFERENTIAL") == "self"
 TABLE = differential.read_differences(os.path.join(HERE, "differences.md"))
 MOST_DIFFERENCES = 25
 # Nothing is removed behind our back: each server would do it at a time of its own.
-CONFIG = {"minSessionTimeout": 4000, "maxSessionTimeout": 300000, "znode.container.checkIntervalMs": 86400000}
+CONFIG = {"minSessionTimeout": 4000, "maxSessionTimeout": 300000, "znode.container.checkIntervalMs": 86400000,
+          "zoolite.maxEphemerals": 2000}
 
 SEED = "20261125"
 CHOSEN_SEED, _, CHOSEN_WALK = os.environ.get("ZOOLITE_SEED", SEED).partition("/")
