@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "core/tree.h"
 #include "tests/lib/fake_store.h"
@@ -21,8 +22,9 @@
 
 enum {
 	TIMEOUT_MS = 30000,
-	STEP_MS = 10000, /* the watcher pings as often */
-	MOST_STEPS = 6,
+	STEP_MS = 2000, /* of time that passes at once; the watcher pings as often */
+	MOST_STEPS = 25,
+	MOST_EVENTS = 8, /* what is no frame takes long */
 	FRAME_LIMIT = 0xfffff,
 	HEADER_LEN = 8,
 	NEW_CONNECTION = -1,
@@ -41,6 +43,7 @@ struct scene {
 	int64_t told_zxid;            /* of the watcher's newest event */
 	int64_t floor;                /* highest zxid of a reply on the peer's connection */
 	bool greeted;                 /* the peer's connection has sent its first frame */
+	int happened;                 /* what was no frame */
 };
 
 /* ---- what comes back ---- */
@@ -152,7 +155,7 @@ static void resume_peer(struct scene *s)
 static void pass_time(struct scene *s, int steps)
 {
 	for (int i = 0; i < steps; i++) {
-		headless_advance(&s->h, STEP_MS);
+		clock_fake_advance(STEP_MS);
 		headless_ping(s->watcher);
 		headless_turn(&s->h);
 		drain_watcher(s);
@@ -193,6 +196,8 @@ static void restart(struct scene *s)
 
 static void happen(struct scene *s, int32_t what)
 {
+	if (++s->happened > MOST_EVENTS)
+		return;
 	switch (what) {
 	case NEW_CONNECTION:
 		connect_peer(s);
@@ -270,6 +275,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	headless_init(&s.h, ".");
 	log_set_level(LOG_LEVEL_ERROR);
 	s.h.registry_options.extended_types = true;
+	s.h.registry_options.enforce_quota = true;
+	s.h.registry_options.container_check_ms = STEP_MS;
+	/* Small, so that limits are met and writers have to wait. */
+	s.h.registry_options.max_watches = 40;
+	s.h.registry_options.max_ephemerals = 20;
+	s.h.registry_options.max_lag_rows = 30;
 	headless_start(&s.h);
 	settle_watcher(&s);
 	restart(&s);
