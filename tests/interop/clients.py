@@ -22,6 +22,8 @@ JAVA_OPTIONS = ("-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xsh
                 "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true",
                 "-Dzookeeper.client.secure=true",
                 "-Dzookeeper.clientCnxnSocket=org.apache.zookeeper.ClientCnxnSocketNetty")
+C_OPTIONS = ("-std=c17", "-D_GNU_SOURCE", "-DTHREADED", "-O1", "-g", "-Wall", "-Wextra", "-Wshadow",
+             "-Wstrict-prototypes", "-Wmissing-prototypes", "-Werror", "-isystem", "/usr/include/zookeeper")
 DEADLINE_S = 30.0
 TOUR_DEADLINE_S = 90.0
 
@@ -174,9 +176,8 @@ class Tools:
         if self._c is None:
             program = os.path.join(self.directory, "api_check")
             sources = sorted(glob.glob(os.path.join(HERE, "c", "*.c")))
-            run_tool(["/usr/bin/gcc", "-std=c17", "-D_GNU_SOURCE", "-DTHREADED", "-O1", "-g", "-Wall", "-Wextra", "-Wshadow",
-                      "-Wstrict-prototypes", "-Wmissing-prototypes", "-Werror", "-isystem", "/usr/include/zookeeper",
-                      "-o", program, *sources, "-lzookeeper_mt", "-lpthread"], self.directory, None)
+            run_tool(["/usr/bin/gcc", *C_OPTIONS, "-o", program, *sources, "-lzookeeper_mt", "-lpthread"],
+                     self.directory, None)
             self._c = program
         return self._c
 

@@ -15,19 +15,17 @@ JAVA_CHECKS = ["container", "ttl", "multi_kinds", "multi_container_fails", "mult
                "remove_any_watch", "remove_persistent_watch", "remove_all_watches", "remove_one_of_two", "ephemerals",
                "all_children_number", "who_am_i", "reconfig", "get_config", "quota", "quota_hard", "command_line",
                "asynchronous", "chroot", "server_list", "read_only_allowed", "rearm", "restart"]
-
 CURATOR_CHECKS = ["znodes", "containers", "protection", "background", "namespace", "transaction", "access",
-                  "ensemble", "watchers", "watchers_removed", "persistent_watcher", "connection_states", "reset",
-                  "leader_latch", "leader_latch_session_killed", "leader_selector", "mutex", "mutex_contended",
+                  "ensemble", "watchers", "watchers_removed", "persistent_watcher", "leader_latch",
+                  "leader_latch_session_killed", "leader_selector", "mutex", "mutex_contended",
                   "mutex_session_killed", "mutex_revoked", "multi_lock", "semaphore_mutex", "read_write_lock",
                   "semaphore", "semaphore_shared_count", "barrier", "double_barrier", "queue", "queue_safe",
                   "queue_priority", "queue_delay", "queue_id", "queue_simple", "persistent_node",
                   "persistent_ttl_node", "group_member", "shared_count", "shared_value", "atomic_long",
-                  "atomic_promoted", "leader", "not", "asked", "node_cache", "path_cache", "tree_cache",
-                  "curator_cache", "curator_cache_single", "caches_reconnect", "caches_session_killed", "initialized",
-                  "discovery", "discovery_provider", "discovery_cache", "discovery_session_killed",
-                  "discovery_provider_died"]
-
+                  "atomic_promoted", "node_cache", "path_cache", "tree_cache", "curator_cache",
+                  "curator_cache_single", "caches_session_killed", "discovery", "discovery_provider",
+                  "discovery_cache", "discovery_session_killed", "discovery_provider_died", "connection_states",
+                  "caches_reconnect"]
 C_CHECKS = ["crud", "errors", "data", "modes", "container", "ttl", "children", "watches", "remove_watches", "multi",
             "multi_fails", "pipeline", "acl_digest", "sync", "config", "reconnect", "resume", "resume_wrong_password",
             "close"]

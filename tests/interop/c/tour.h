@@ -1,5 +1,6 @@
 /* What a tour through ZooKeeper's C client is made of: checks that say how they ended, events, and
- * questions to the test. One JSON object a line on stdout, as tests/interop/clients.py reads them. */
+ * questions to the test. One JSON object a line on stdout, as tests/interop/clients.py reads
+ * them. */
 #ifndef TESTS_INTEROP_C_TOUR_H
 #define TESTS_INTEROP_C_TOUR_H
 

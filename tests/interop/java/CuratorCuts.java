@@ -26,7 +26,11 @@ final class CuratorCuts extends CuratorTour {
     private void connectionStates() throws Exception {
         CuratorFramework client = connect();
         BlockingQueue<ConnectionState> states = new LinkedBlockingQueue<>();
-        client.getConnectionStateListenable().addListener((any, state) -> states.add(state));
+        client.getConnectionStateListenable().addListener((any, state) -> {
+            if (state != ConnectionState.CONNECTED) { // told late
+                states.add(state);
+            }
+        });
         String own = client.create().withMode(CreateMode.EPHEMERAL).forPath(ROOT + "/states");
         long session = session(client);
         Map<String, String> meanwhile = new TreeMap<>();
@@ -56,10 +60,10 @@ final class CuratorCuts extends CuratorTour {
         pathCache.start(PathChildrenCache.StartMode.POST_INITIALIZED_EVENT);
         nextOf(byPath, 4);
         BlockingQueue<String> byTree = new LinkedBlockingQueue<>();
-        TreeCache treeCache = CuratorCaches.treeCacheOf(a, path, byTree);
+        TreeCache treeCache = CuratorCaches.treeCacheOf(b, path, byTree);
         nextOf(byTree, 5);
         BlockingQueue<String> byCache = new LinkedBlockingQueue<>();
-        CuratorCache cache = CuratorCaches.curatorCacheOf(a, path, byCache);
+        CuratorCache cache = CuratorCaches.curatorCacheOf(c, path, byCache);
         nextOf(byCache, 5);
         Map<String, String> meanwhile = new TreeMap<>();
         meanwhile.put("set", path + "/set");

@@ -63,13 +63,25 @@ abstract class CuratorTour extends Tour {
         return client.getZookeeperClient().getZooKeeper().getSessionId();
     }
 
-    /** Ends the session, as an administrator would: the client finds out when it comes back to it. */
+    /** Ends the session behind its client's back: when that comes back to it, it hears that it expired. */
     static void killSession(CuratorFramework client) throws Exception {
         ZooKeeper owner = client.getZookeeperClient().getZooKeeper();
+        long session = owner.getSessionId();
+        byte[] password = owner.getSessionPasswd();
+        while (takesOverAndCloses(session, password)) {
+            // Its owner may have taken it back before it was closed.
+        }
+    }
+
+    private static boolean takesOverAndCloses(long session, byte[] password) throws Exception {
         Events told = new Events();
-        ZooKeeper other = new ZooKeeper(server, timeoutMs, told, owner.getSessionId(), owner.getSessionPasswd());
-        told.await(KeeperState.SyncConnected);
+        ZooKeeper other = new ZooKeeper(server, timeoutMs, told, session, password);
+        KeeperState state;
+        do {
+            state = next(told.session, "an answer for session " + session);
+        } while (state == KeeperState.Disconnected);
         other.close();
+        return state != KeeperState.Expired;
     }
 
     void run() throws InterruptedException {

@@ -48,8 +48,8 @@ import org.apache.zookeeper.data.ClientInfo;
 import org.apache.zookeeper.data.Stat;
 
 /**
- * What came to ZooKeeper's own Java client with 3.5 and later: containers, znodes that live for a while, multis that read,
- * watches that stay, their removal, quotas, and the small questions; and every call in its asynchronous form.
+ * What came to ZooKeeper's own Java client with 3.5 and later: containers, znodes that live for a while, multis that
+ * read, watches that stay, their removal, quotas, and the small questions; and every call in its asynchronous form.
  *
  * The server has extendedTypesEnabled, enforceQuota, and looks for containers a few times a second.
  *
@@ -791,7 +791,7 @@ public final class ExtendedCheck extends Tour {
         c.close();
     }
 
-    /** Watches of every kind come back with the connection; what a one-shot watch missed is told, as setWatches2 has it. */
+    /** Watches of every kind come back with the connection (setWatches2); what a one-shot watch missed is told. */
     private void rearm() throws Exception {
         String path = node("rearm");
         for (String name : new String[] {"set", "deleted"}) {
@@ -816,7 +816,7 @@ public final class ExtendedCheck extends Tour {
         told.get("deleted").next(EventType.NodeDeleted, path + "/deleted");
         told.get("made").next(EventType.NodeCreated, path + "/made");
         told.get("children").next(EventType.NodeChildrenChanged, path);
-        // The client passes on to the others what comes for these; all else that they missed is lost, but they are armed.
+        // The client passes on to the others what comes for these; what else they missed is lost, but they are armed.
         told.get("persistent").next(EventType.NodeChildrenChanged, path);
         told.get("recursive").next(EventType.NodeDataChanged, path + "/set");
         wantConnected(b);

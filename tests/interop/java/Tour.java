@@ -21,7 +21,8 @@ import org.apache.zookeeper.ZooKeeper;
 abstract class Tour {
     static final int PATIENCE_S = 20;
 
-    private static final BufferedReader INPUT = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+    private static final BufferedReader INPUT =
+            new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
     private static List<String> chosen = Collections.emptyList();
 
     private final Map<String, Check> checks = new LinkedHashMap<>();
