@@ -25,7 +25,7 @@ CURATOR_CHECKS = ["znodes", "containers", "protection", "background", "namespace
                   "atomic_promoted", "node_cache", "path_cache", "tree_cache", "curator_cache",
                   "curator_cache_single", "caches_session_killed", "discovery", "discovery_provider",
                   "discovery_cache", "discovery_session_killed", "discovery_provider_died", "connection_states",
-                  "caches_reconnect"]
+                  "caches_reconnect", "restart"]
 C_CHECKS = ["crud", "errors", "data", "modes", "container", "ttl", "children", "watches", "remove_watches", "multi",
             "multi_fails", "pipeline", "acl_digest", "sync", "config", "reconnect", "resume", "resume_wrong_password",
             "close"]

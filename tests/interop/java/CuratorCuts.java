@@ -1,14 +1,18 @@
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
 import org.apache.curator.framework.CuratorFramework;
 import org.apache.curator.framework.recipes.cache.CuratorCache;
 import org.apache.curator.framework.recipes.cache.PathChildrenCache;
 import org.apache.curator.framework.recipes.cache.TreeCache;
+import org.apache.curator.framework.recipes.locks.InterProcessMutex;
 import org.apache.curator.framework.state.ConnectionState;
 import org.apache.zookeeper.CreateMode;
+import org.apache.zookeeper.data.Stat;
 
 /** Curator when its line is cut: every client's at once, so these run one by one. */
 @SuppressWarnings("deprecation") // the older caches are what most programs use
@@ -16,6 +20,7 @@ final class CuratorCuts extends CuratorTour {
     CuratorCuts() {
         add("connection_states", this::connectionStates);
         add("caches_reconnect", this::caches);
+        add("restart", this::restart);
     }
 
     @Override
@@ -82,6 +87,33 @@ final class CuratorCuts extends CuratorTour {
         CuratorCaches.wantSet(byCache, "changed " + path + "/same 1");
         pathCache.close();
         treeCache.close();
+        cache.close();
+    }
+
+    /** A server that died and came back: nobody lost anything, and nobody is told that anybody did. */
+    private void restart() throws Exception {
+        String path = b.create().forPath(ROOT + "/restart", bytes("r"));
+        InterProcessMutex held = new InterProcessMutex(a, path + "-lock");
+        held.acquire();
+        String own = a.create().withMode(CreateMode.EPHEMERAL).forPath(path + "/own", bytes("o"));
+        String seq = a.create().withMode(CreateMode.EPHEMERAL_SEQUENTIAL).forPath(path + "/seq-", bytes("s"));
+        BlockingQueue<String> told = new LinkedBlockingQueue<>();
+        CuratorCache cache = CuratorCaches.curatorCacheOf(c, path, told);
+        nextOf(told, 4);
+        Stat before = b.checkExists().forPath(own);
+        long session = session(a);
+        ask("restart", Collections.emptyMap());
+        b.setData().forPath(path, bytes("after"));
+        wantNext(told, "changed " + path + " after");
+        wantEqual(b.checkExists().forPath(own), before, "Stat of an ephemeral");
+        want(before.getEphemeralOwner() == session && session(a) == session, "another session");
+        want(!new InterProcessMutex(b, path + "-lock").acquire(WHILE_MS, TimeUnit.MILLISECONDS), "the lock is free");
+        wantEqual(a.create().withMode(CreateMode.EPHEMERAL_SEQUENTIAL).forPath(path + "/seq-", bytes("t")),
+                seq.replaceAll("[0-9]+$", "0000000002"), "next in the sequence");
+        wantNext(told, "created " + path + "/seq-0000000002 t");
+        held.release();
+        a.delete().forPath(own);
+        wantNext(told, "deleted " + own + " o");
         cache.close();
     }
 }
