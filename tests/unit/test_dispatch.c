@@ -528,6 +528,31 @@ static void test_sasl_without_a_token(void **state)
 	}
 }
 
+static int64_t left_ms(void)
+{
+	return session_deadline_ms(c->client.session) - clock_now_ms();
+}
+
+/* As in ZooKeeper: who only says again who it is has not been heard. */
+static void test_authentication_is_no_sign_of_life(void **state)
+{
+	(void)state;
+	headless_advance(&h, TIMEOUT_MS / 2);
+	headless_begin(c, ++xid, OP_AUTH);
+	jute_write_int(&c->w, 0);
+	jute_write_buffer(&c->w, slice_of("digest"));
+	jute_write_buffer(&c->w, slice_of("anna:secret"));
+	headless_send(c);
+	assert_int_equal(finish(c), ZERR_OK);
+	headless_begin(c, ++xid, OP_SASL);
+	jute_write_buffer(&c->w, slice_of("token"));
+	headless_send(c);
+	assert_int_equal(finish(c), ZERR_OK);
+	assert_int_equal(left_ms(), TIMEOUT_MS - TIMEOUT_MS / 2);
+	assert_int_equal(exists(c, "/"), ZERR_OK);
+	assert_int_equal(left_ms(), TIMEOUT_MS);
+}
+
 static void test_reconfig_is_a_write_that_fails(void **state)
 {
 	int64_t before = registry_last_zxid(h.registry);
@@ -684,6 +709,7 @@ int main(void)
 		REGISTRY_TEST(test_outstanding_limit),
 		REGISTRY_TEST(test_sasl),
 		REGISTRY_TEST(test_sasl_without_a_token),
+		REGISTRY_TEST(test_authentication_is_no_sign_of_life),
 		REGISTRY_TEST(test_reconfig_is_a_write_that_fails),
 		REGISTRY_TEST(test_a_reply_too_large),
 		REGISTRY_TEST(test_writers_wait_while_replay_is_behind),
