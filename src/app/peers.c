@@ -61,8 +61,8 @@ static void link_read_now(struct client *c)
 
 	if (!conn_read_now(conn) || !c->session)
 		return;
-	/* Whom we hold back is not silent: what it sends may lie behind what we do not read yet. Nor
-	 * is who is in the middle of a long request. */
+	/* Whom we hold back is not silent: what it sends may lie behind what we do not read yet.
+	 * Nor is who is in the middle of a long request. */
 	session_touch(c->session, conn_waits_for_us(conn) ? clock_now_ms() : conn_heard_ms(conn));
 }
 

@@ -46,8 +46,8 @@ void access_ids_fini(struct access_ids *ids);
 /* Add scheme:id unless it is there. -1 where there are too many already. */
 must_check int access_ids_add(struct access_ids *ids, const char *scheme, struct slice id);
 
-/* What the gate found out of the peer: its address, and the subject of its certificate (NULL: none).
- * -1 where there is no room for that. */
+/* What the gate found out of the peer: its address, and the subject of its certificate (NULL:
+ * none). -1 where there is no room for that. */
 must_check int access_ids_add_peer(struct access_ids *ids, const char *host, const char *subject);
 /* Whether one of ids is of a scheme in this list ("digest,x509"). */
 bool access_has_scheme(const struct access_ids *ids, const char *schemes);

@@ -56,8 +56,8 @@ static struct age *find_age(const struct reaper *p, uint64_t hash)
 	return n ? container_of(n, struct age, by_path) : NULL;
 }
 
-/* How long the server has seen this znode's data as it is. What is met for the first time came after
- * the last round, and its clock does not make it older than that. */
+/* How long the server has seen this znode's data as it is. What is met for the first time came
+ * after the last round, and its clock does not make it older than that. */
 static int64_t age_of(struct reaper *p, const struct record_znode *z)
 {
 	uint64_t hash = hash_bytes(z->path.data, z->path.len);

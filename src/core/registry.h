@@ -41,13 +41,14 @@ struct registry_options {
 	bool enforce_quota;  /* hard limits are refused, not only logged */
 	unsigned max_quotas; /* paths with a quota */
 	struct access_limits access;
-	/* Schemes of which a client must have an identity before it asks for anything; NULL: none. */
+	/* Schemes of which a client must have an identity before it asks for anything; NULL:
+	 * none. */
 	const char *enforced_schemes;
 	/* Connect requests: a bucket of tokens (core/throttle.h); 0: no limit. */
 	int32_t connect_tokens, connect_fill_count;
 	int64_t connect_fill_ms;
-	/* Replies of all clients that wait for the disk: above, a client with such replies waits. 0:
-	 * no limit. */
+	/* Replies of all clients that wait for the disk: above, a client with such replies waits.
+	 * 0: no limit. */
 	int32_t max_outstanding;
 	uint64_t max_lag_rows;      /* log rows not yet replayed: above, writers wait */
 	uint64_t max_pending_bytes; /* memory of what is not yet replayed; likewise */

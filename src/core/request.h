@@ -68,8 +68,8 @@ enum zerr op_delete(struct request *rq, const struct proto_path_version *op);
 enum zerr op_set_data(struct request *rq, const struct proto_set_data *op, struct op_result *out);
 enum zerr op_set_acl(struct request *rq, const struct proto_set_acl *op, struct op_result *out);
 enum zerr op_check(struct request *rq, const struct proto_path_version *op, struct op_result *out);
-/* One operation of a multiRead, or such a request: the body is appended to rq->out, or nothing where
- * it fails. */
+/* One operation of a multiRead, or such a request: the body is appended to rq->out, or nothing
+ * where it fails. */
 enum zerr op_get_data(struct request *rq, struct slice path);
 enum zerr op_get_children(struct request *rq, struct slice path);
 

@@ -1,7 +1,7 @@
 /* Two regions of one byte queue: what may leave, and what waits for the log. The border is the
  * offset of the first mark, always the beginning of a frame. It only moves towards the tail, by
- * output_release, so a byte that was sendable once stays so, and nothing is put in front of what was
- * handed to TLS (its place in memory may change). */
+ * output_release, so a byte that was sendable once stays so, and nothing is put in front of what
+ * was handed to TLS (its place in memory may change). */
 #include "net/output.h"
 
 #include <assert.h>

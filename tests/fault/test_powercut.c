@@ -1,7 +1,7 @@
 /* Power cuts under the bare store: random changes through small segments, with little retention and
- * busy replay, by processes of which some are killed. After each cut the store must open, hold every change that it said was on disk or in
- * the tree, and none but in whole and in order; and its next epoch must be above all that were
- * seen. */
+ * busy replay, by processes of which some are killed. After each cut the store must open, hold
+ * every change that it said was on disk or in the tree, and none but in whole and in order; and its
+ * next epoch must be above all that were seen. */
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>

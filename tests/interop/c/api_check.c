@@ -1,8 +1,8 @@
 /* A tour through ZooKeeper's C client. Each check uses it as programs do.
  *
  *   api_check HOST TIMEOUT_MS             the tour
- *   api_check HOST TIMEOUT_MS hold PATH   opens a session with the ephemeral PATH, prints
- *                                         "ID PASSWORD" in hexadecimal and waits to be killed
+ *   api_check HOST TIMEOUT_MS hold PATH   a session with the ephemeral PATH: prints "ID PASSWORD"
+ *                                         in hexadecimal and waits to be killed
  *
  * The server has extendedTypesEnabled, and looks for containers a few times a second. */
 #include <inttypes.h>
