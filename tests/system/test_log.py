@@ -104,4 +104,4 @@ def test_an_expired_session_is_told(make_server):
     server = make_server(tickTime=200)
     client = server.client(timeout=400)
     client.abandon()
-    server.wait_log(r"level=info event=session\.expired session=0x%x timeout_ms=400$" % client.session_id)
+    server.wait_log(r"level=info event=session\.expired session=0x%x timeout_ms=400( |$)" % client.session_id)
