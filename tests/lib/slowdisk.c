@@ -3,9 +3,9 @@
  *
  *   hang-sync   fdatasync and fsync do not return while it is there
  *   hang-core   likewise reads and writes of the main thread, which runs the core's loop
- *   fail-sync   they fail (EIO)
+ *   fail-sync   fdatasync and fsync fail (EIO)
  *   fail-write  writes of the main thread, which commits to the log, fail (EIO)
- *   full        likewise (ENOSPC)
+ *   full        they fail otherwise (ENOSPC)
  *   drag        each read and write of the main thread takes DRAG_US
  *   slow-write  the main thread's next write takes SLOW_US; the file is gone then
  *   slow-read   likewise its next read
