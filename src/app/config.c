@@ -751,7 +751,7 @@ static const char *strip_prefix(const char *name)
 	return name + sizeof(prefix) - 1;
 }
 
-/* No value is false where true or false is asked for, and nothing where something is to be named. */
+/* No value is false where true or false is asked for, and nothing where a name is. */
 static bool is_harmless(const struct refused *hard, const char *value)
 {
 	const char *harmless = hard->harmless == NULL ? "" : hard->harmless;

@@ -41,8 +41,8 @@ struct log_field {
 /* Write one line; events below the level set are passed over. fields ends with a zero field.
  * event is noun.verb in lower case ("session.expired"). */
 void log_write(enum log_level level, const char *event, const struct log_field *fields);
-/* A text as a line for people, who may read it at a terminal: bytes that are not printable ASCII are
- * escaped as in values, quotes stand as they are. The caller's to free (mem_free). */
+/* A text as a line for people, who may read it at a terminal: bytes that are not printable ASCII
+ * are escaped as in values, quotes stand as they are. The caller's to free (mem_free). */
 must_check char *log_escape(const char *text);
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);

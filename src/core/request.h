@@ -89,8 +89,8 @@ enum zerr request_malformed_write(struct request *rq);
 enum zerr request_end_change(struct request *rq, enum zerr err, struct slice path);
 /* Whether a znode may have a path that long; BAD_ARGUMENTS where not. */
 enum zerr request_allow_path(struct request *rq, struct slice path);
-/* access_fix_acls for an ACL that a znode is to have, to out, which is empty; INVALID_ACL also where
- * there are too many in the registry. */
+/* access_fix_acls for an ACL that a znode is to have, to out, which is empty; INVALID_ACL also
+ * where there are too many in the registry. */
 enum zerr request_fix_acls(struct request *rq, const struct proto_acls *given, struct buf *out);
 /* Arm a watch. BAD_ARGUMENTS for a path that no znode can have; above the limit of watches the
  * connection is closed. */

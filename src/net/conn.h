@@ -106,8 +106,8 @@ bool conn_is_parked(const struct conn *c);
 /* Whether its silence is our doing: its request waits for the tree, its replies for the disk, or
  * there is input that we do not read yet. Unsent output that it does not take is its own. */
 bool conn_waits_for_us(const struct conn *c);
-/* When the last bytes of what is not handled yet were read (monotonic): a part of a request, or such
- * as stand behind one that waits. 0: there are none. */
+/* When the last bytes of what is not handled yet were read (monotonic): a part of a request, or
+ * such as stand behind one that waits. 0: there are none. */
 int64_t conn_heard_ms(const struct conn *c);
 
 /* Close after the output so far is sent (gated bytes included) or output_timeout_ms passed. Nothing
