@@ -31,6 +31,7 @@
 	X(sessions_refused, "connect requests refused")                                  \
 	X(sessions_closed, "sessions closed by their client")                            \
 	X(sessions_expired, "sessions expired")                                          \
+	X(events_encoded, "watch events encoded, each for all who watch")                \
 	X(watches_fired, "watch events sent")                                            \
 	X(watch_bytes, "bytes of watch events sent")                                     \
 	X(watches_refused, "connections closed at the limit of watches")                 \

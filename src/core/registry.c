@@ -209,6 +209,7 @@ static void encode_event(struct registry *r, enum event_type type, struct slice 
 	struct proto_reply_header header = { XID_EVENT, zxid, ZERR_OK };
 	struct jute_writer w;
 
+	metrics_add(METRIC_events_encoded, 1);
 	buf_clear(&r->event);
 	jute_writer_init(&w, &r->event);
 	proto_write_reply_header(&w, &header);

@@ -160,6 +160,25 @@ static void test_a_write_that_fails_tells_nobody(void **state)
 	expect_silence(w);
 }
 
+/* However many are told. */
+static void test_an_event_is_encoded_once(void **state)
+{
+	enum { WATCHERS = 100 };
+	uint64_t encoded, fired;
+
+	(void)state;
+	create(c, "/a", "", 0);
+	for (int i = 0; i < WATCHERS; i++) {
+		watcher();
+		ask(w, OP_GET_CHILDREN, "/a", true);
+	}
+	encoded = metrics_get(METRIC_events_encoded);
+	fired = metrics_get(METRIC_watches_fired);
+	create(c, "/a/b", "", 0);
+	assert_int_equal(metrics_get(METRIC_events_encoded), encoded + 1);
+	assert_int_equal(metrics_get(METRIC_watches_fired), fired + WATCHERS);
+}
+
 static void test_watches_go_with_the_connection(void **state)
 {
 	struct headless_client *again = headless_connect(&h, NULL);
@@ -650,6 +669,7 @@ int main(void)
 		REGISTRY_TEST(test_an_event_comes_before_the_reply_that_caused_it),
 		REGISTRY_TEST(test_an_event_waits_for_the_disk),
 		REGISTRY_TEST(test_a_write_that_fails_tells_nobody),
+		REGISTRY_TEST(test_an_event_is_encoded_once),
 		REGISTRY_TEST(test_watches_go_with_the_connection),
 		REGISTRY_TEST(test_events_need_read),
 		REGISTRY_TEST(test_at_the_limit_the_connection_ends),
