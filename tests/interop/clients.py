@@ -97,11 +97,12 @@ class Client:
                         self.name, "ended" if self._ended else "silent", deadline_s - left, what, self.story()))
                 self._said.wait(left)
 
-    def story(self):
-        """For a failed test: what it said on both streams."""
+    def story(self, without=None):
+        """For a failed test: what it said on both streams, but for lines on the path `without`."""
         with open(self.stderr_path, encoding="utf-8", errors="replace") as file:
             stderr = file.read()
-        return "\n".join(json.dumps(line) for line in self.lines[-40:]) + "\n--- stderr:\n" + stderr[-3000:]
+        lines = [line for line in self.lines if without is None or line.get("path") != without]
+        return "\n".join(json.dumps(line) for line in lines[-40:]) + "\n--- stderr:\n" + stderr[-3000:]
 
     def tell(self, text=""):
         """Answer an "ask", or, to a provider or consumer, say that it shall end."""

@@ -4,6 +4,7 @@ provide, Python and Java programs consume. What a consumer is told, when, and wh
 import logging
 import socket
 import ssl
+import threading
 import time
 import urllib.parse
 
@@ -20,17 +21,26 @@ from clients import Proxy
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:kazoo")
 
 SERVICE = "/HelloWorldService/1.0.0"
+METER = "/meter"
 ONE, TWO, THREE = "100.19.20.01:16888", "100.19.20.02:16888", "100.19.20.03:16888"
 TICK_S = 0.5
 SHORT_S = 4.0   # session timeout of who will be killed
 LONG_S = 10.0   # of everybody else: the longest that this tick allows
-SLACK_S = 4.0   # what a loaded machine may add
+GRACE_S = 0.5   # behind timeout and tick, beside what the machine itself takes just then
 AT_ONCE_S = 3.0  # "at once", on a loaded machine; far from LONG_S
 
 
 @pytest.fixture(scope="module")
 def server(start_server):
-    return start_server(tickTime=int(TICK_S * 1000))
+    started = start_server(tickTime=int(TICK_S * 1000))
+    make_meter(started)
+    return started
+
+
+def make_meter(server):
+    """The directory that Meter writes to."""
+    with server.client("admin") as client:
+        assert client.call(zk_wire.create(METER)).err == 0
 
 
 @pytest.fixture
@@ -56,27 +66,87 @@ def everyone(consumers, path, children, marks=None):
     return [consumer.wait_list(path, children, mark) for consumer, mark in zip(consumers, marks)]
 
 
-def check_told(consumers, marks, path, children, begun, earliest_s, latest_s):
-    """Each consumer was told within these bounds, and the first list it read then was the right one."""
-    for consumer, mark in zip(consumers, marks):
-        told = consumer.wait("watch", mark, path=path, deadline_s=latest_s + 10)
-        read = consumer.wait("list", mark, path=path)
-        assert told["type"] == "NodeChildrenChanged"
-        assert read["why"] == "watch" and read["children"] == sorted(children), consumer.story()
-        late = told.at - begun
-        assert earliest_s <= late <= latest_s, "%s was told after %.2f s, not %.2f..%.2f s\n%s" % (
-            consumer.name, late, earliest_s, latest_s, consumer.story())
+class Meter:
+    """Within it the way of a plain write to each consumer is timed, all the while: what the machine takes just now.
+
+    The consumers watch METER too. A write there waits until the one before has been told and read.
+    """
+
+    PAUSE_S = 0.1
+
+    def __init__(self, server, consumers):
+        self.server = server
+        self.consumers = consumers
+        self.samples = []  # consumer, when written, when told
+        self._failure = None
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._ended.set()
+        self._thread.join()
+        if self._failure:
+            raise self._failure
+
+    def _run(self):
+        try:
+            with self.server.client("admin") as client:
+                while not self._ended.wait(self.PAUSE_S):
+                    self._sample(client)
+        except Exception as failure:  # pylint: disable=broad-except
+            self._failure = failure
+
+    def _sample(self, client):
+        marks = [consumer.mark() for consumer in self.consumers]
+        written = time.monotonic()
+        reply = client.call(zk_wire.create(METER + "/it"))
+        children = ["it"]
+        if reply.err != 0:
+            written, children = time.monotonic(), []
+            reply = client.call(zk_wire.delete(METER + "/it"))
+        assert reply.err == 0, reply
+        for consumer, mark in zip(self.consumers, marks):
+            told = consumer.wait("watch", mark, path=METER)
+            self.samples.append((consumer, written, told.at))
+            consumer.wait_list(METER, children, mark)
+
+    def delay(self, consumer, since):
+        """The longest way to this consumer, of those that ended later than `since`. There has to be one."""
+        return max(told - written for who, written, told in self.samples if who is consumer and told >= since)
 
 
-def kill_and_check(provider, consumers, path, children, timeout_s, tick_s):
+def told_first(consumer, mark, path, children):
+    """The line that tells of a change of children; the first list read then has to be this one."""
+    told = consumer.wait("watch", mark, path=path)
+    read = consumer.wait("list", mark, path=path)
+    assert told["type"] == "NodeChildrenChanged"
+    assert read["why"] == "watch" and read["children"] == sorted(children), consumer.story(METER)
+    return told
+
+
+def check_late(consumer, told, begun, earliest_s, latest_s):
+    late = told.at - begun
+    assert earliest_s <= late <= latest_s, "%s was told after %.2f s, not %.2f..%.2f s\n%s" % (
+        consumer.name, late, earliest_s, latest_s, consumer.story(METER))
+
+
+def kill_and_check(server, provider, consumers, path, children, timeout_s, tick_s):
     """A provider dies without a word: nobody hears before its session ends, all hear soon after.
 
     Its last ping may be a third of the timeout old (that is how often the Go client pings).
     """
+    earliest_s, latest_s = timeout_s * 2 / 3 - 0.1, timeout_s + tick_s + GRACE_S
     marks = [consumer.mark() for consumer in consumers]
-    begun = time.monotonic()
-    provider.kill()
-    check_told(consumers, marks, path, children, begun, timeout_s * 2 / 3 - 0.1, timeout_s + tick_s + SLACK_S)
+    with Meter(server, consumers) as meter:
+        begun = time.monotonic()
+        provider.kill()
+        all_told = [told_first(consumer, mark, path, children) for consumer, mark in zip(consumers, marks)]
+    for consumer, told in zip(consumers, all_told):
+        check_late(consumer, told, begun, earliest_s, latest_s + meter.delay(consumer, begun + earliest_s))
 
 
 def close_and_check(provider, consumers, path, children):
@@ -84,7 +154,8 @@ def close_and_check(provider, consumers, path, children):
     marks = [consumer.mark() for consumer in consumers]
     begun = time.monotonic()
     provider.close()
-    check_told(consumers, marks, path, children, begun, 0, AT_ONCE_S)
+    for consumer, mark in zip(consumers, marks):
+        check_late(consumer, told_first(consumer, mark, path, children), begun, 0, AT_ONCE_S)
 
 
 def no_session_lost(clients):
@@ -94,8 +165,8 @@ def no_session_lost(clients):
 
 def test_providers_come_and_go(server, tools):
     port = server.tls_port
-    consumers = [tools.kazoo_consumer("consumer-kazoo", port, LONG_S, SERVICE),
-                 tools.java_consumer("consumer-java", port, LONG_S, SERVICE)]
+    consumers = [tools.kazoo_consumer("consumer-kazoo", port, LONG_S, SERVICE, METER),
+                 tools.java_consumer("consumer-java", port, LONG_S, SERVICE, METER)]
     for consumer in consumers:
         consumer.wait("absent", path=SERVICE)
     one = tools.provider("provider-1", port, SHORT_S, SERVICE + "/" + ONE)
@@ -104,7 +175,7 @@ def test_providers_come_and_go(server, tools):
         provider.wait("registered")
     everyone(consumers, SERVICE, [ONE, TWO])
 
-    kill_and_check(one, consumers, SERVICE, [TWO], SHORT_S, TICK_S)
+    kill_and_check(server, one, consumers, SERVICE, [TWO], SHORT_S, TICK_S)
     close_and_check(two, consumers, SERVICE, [])
     no_session_lost([two, *consumers])
 
@@ -133,9 +204,9 @@ def test_dubbo_layout(server, tools, admin):
     mine = [name("consumer://10.20.153.%d/com.foo.BarService" % i + query % "consumer") for i in (20, 21)]
     watched = [providers, configurators, routers]
     port = server.tls_port
-    consumers = [tools.kazoo_consumer("consumer-kazoo", port, LONG_S, *watched, make=True,
+    consumers = [tools.kazoo_consumer("consumer-kazoo", port, LONG_S, *watched, METER, make=True,
                                       register=[consumers_at + "/" + mine[0]]),
-                 tools.java_consumer("consumer-java", port, LONG_S, *watched, make=True,
+                 tools.java_consumer("consumer-java", port, LONG_S, *watched, METER, make=True,
                                      register=[consumers_at + "/" + mine[1]])]
     for path in watched:
         everyone(consumers, path, [])
@@ -156,7 +227,7 @@ def test_dubbo_layout(server, tools, admin):
     client.delete(configurators + "/" + override)
     everyone(consumers, configurators, [], marks)
 
-    kill_and_check(first, consumers, providers, [two], SHORT_S, TICK_S)
+    kill_and_check(server, first, consumers, providers, [two], SHORT_S, TICK_S)
     close_and_check(second, consumers, providers, [])
     for consumer in consumers:
         consumer.close()
@@ -318,12 +389,13 @@ def new_proxy():
 def test_restart_is_no_event(start_server, tools, admin, new_proxy):
     tick_s, doomed_s, timeout_s = 1.0, 8.0, 20.0
     server = start_server(tickTime=int(tick_s * 1000))
+    make_meter(server)
     port = server.tls_port
     line = new_proxy(port)
     client = admin(server, command_retry={"max_tries": 30}, connection_retry={"max_tries": -1, "max_delay": 0.5})
     grow(client)
-    consumers = [tools.kazoo_consumer("consumer-kazoo", line.port, timeout_s, SERVICE),
-                 tools.java_consumer("consumer-java", line.port, timeout_s, SERVICE)]
+    consumers = [tools.kazoo_consumer("consumer-kazoo", line.port, timeout_s, SERVICE, METER),
+                 tools.java_consumer("consumer-java", line.port, timeout_s, SERVICE, METER)]
     one = tools.provider("provider-1", port, doomed_s, SERVICE + "/" + ONE)
     two = tools.provider("provider-2", port, timeout_s, SERVICE + "/" + TWO)
     everyone(consumers, SERVICE, [ONE, TWO])
@@ -340,8 +412,8 @@ def test_restart_is_no_event(start_server, tools, admin, new_proxy):
             assert c.wait("resumed", mark)["session"] == sessions[c]
         # Each consumer has read again, and never saw anything but both.
         for consumer in consumers:
-            consumer.wait("list", marks[consumer], why="resumed")
-            lists = consumer.since(marks[consumer], "list")
+            consumer.wait("list", marks[consumer], why="resumed", path=SERVICE)
+            lists = consumer.since(marks[consumer], "list", path=SERVICE)
             assert all(line["children"] == [ONE, TWO] for line in lists), consumer.story()
             assert not consumer.since(marks[consumer], "watch"), consumer.story()
         now = client.retry(look, client)
@@ -366,7 +438,7 @@ def test_restart_is_no_event(start_server, tools, admin, new_proxy):
     everyone(consumers, SERVICE, [ONE, TWO, THREE], marks)
     consumers[1].wait("list", marks[1], why="watch", children=[ONE, TWO, THREE])  # by Java's setWatches
     one.wait("resumed", count=3)
-    kill_and_check(one, consumers, SERVICE, [TWO, THREE], doomed_s, tick_s)
+    kill_and_check(server, one, consumers, SERVICE, [TWO, THREE], doomed_s, tick_s)
     close_and_check(two, consumers, SERVICE, [THREE])
     close_and_check(three, consumers, SERVICE, [])
     no_session_lost([two, three, *consumers])
