@@ -90,7 +90,7 @@ def resume_body(client, timeout):
 def test_crowd_at_the_door_after_a_stop(make_server):
     """All clients come back while the server stands still, longer than their sessions last."""
     server = make_server(tickTime=500)
-    clients = crowd(server, 400, False, 2000)
+    clients = crowd(server, 400, False, 4000)
     for client in clients:
         client.ping()
     server.pause()
@@ -98,8 +98,8 @@ def test_crowd_at_the_door_after_a_stop(make_server):
     for client in clients:
         client.link.close()
         links.append(server.link(tls=False))
-        links[-1].send_frame(resume_body(client, 2000))
-    time.sleep(2.5)
+        links[-1].send_frame(resume_body(client, 4000))
+    time.sleep(4.5)
     server.resume()
     assert_nobody_expired(server, clients, links)
 

@@ -198,5 +198,5 @@ def test_requests_that_lack_a_byte(measure):
             pass
     for start in range(0, 150, 10):
         in_parallel(clients[start:start + 10], send)
-    assert server.metric("connections_shed") > 0
+    servers.wait_until(lambda: server.metric("connections_shed") > 0, 20, "some of them to be closed")
     assert other.call(zk.exists("/")).err == 0
