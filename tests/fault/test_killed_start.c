@@ -17,7 +17,7 @@
 #include "tests/lib/tmpdir.h"
 #include "tests/lib/tracevfs.h"
 
-enum { CUTS = 5, CHANGES = 5, WAIT_MS = 20000, PATH_LEN = 4096 };
+enum { CUTS = 4, CHANGES = 5, WAIT_MS = 20000 };
 
 static const char acl_bytes[] = "\0\0\0\1\0\0\0\37\0\0\0\5world\0\0\0\6anyone";
 

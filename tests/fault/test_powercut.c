@@ -496,7 +496,7 @@ int main(int argc, char **argv)
 {
 	static const struct powercut_subject subject = {
 		.name = "store",
-		.cuts = 360,
+		.cuts = 300,
 		.create = create,
 		.work = work,
 		.check = check,
