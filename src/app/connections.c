@@ -3,6 +3,7 @@
 #include "app/latency.h"
 #include "app/peers.h"
 #include "base/clock.h"
+#include "base/crypto.h"
 #include "core/session.h"
 
 enum { JAVA_OP_READ = 1, JAVA_OP_WRITE = 4 };
@@ -129,4 +130,38 @@ static void reset_one(struct conn *c, void *user, void *ctx)
 void connections_reset(struct peers *p)
 {
 	conn_set_foreach(peers_connections(p), reset_one, NULL);
+}
+
+struct shedding {
+	unsigned percent;
+	unsigned count;
+};
+
+/* A lot of its own for each, so that what is asked of many servers comes true in all. */
+static bool is_drawn(unsigned percent)
+{
+	uint32_t lot;
+
+	crypto_random(&lot, sizeof(lot));
+	return (uint64_t)lot * 100 < ((uint64_t)percent << 32);
+}
+
+static void shed_one(struct conn *c, void *user, void *ctx)
+{
+	struct shedding *s = ctx;
+
+	(void)user;
+	if (!gate_kind_has_sessions(conn_peer(c)->kind) || conn_is_closing(c) ||
+	    !is_drawn(s->percent))
+		return;
+	conn_close(c, "shed at the control socket");
+	s->count++;
+}
+
+unsigned connections_shed(struct peers *p, unsigned percent)
+{
+	struct shedding s = { percent, 0 };
+
+	conn_set_foreach(peers_connections(p), shed_one, &s);
+	return s.count;
 }

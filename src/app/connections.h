@@ -30,5 +30,8 @@ void connections_foreach(struct peers *p, void (*each)(void *ctx, const struct c
 			 void *ctx);
 /* Their figures begin anew. */
 void connections_reset(struct peers *p);
+/* Close each connection at a port for clients with this probability (0 to 100), as ZooKeeper sheds
+ * them: its sessions go on and may be resumed. Returns how many that were. */
+unsigned connections_shed(struct peers *p, unsigned percent);
 
 #endif

@@ -144,9 +144,6 @@ void fourlw_hash(const struct view *v, struct slice argument, struct buf *out)
 void fourlw_srst(const struct view *v, struct slice argument, struct buf *out)
 {
 	(void)argument;
-	latency_reset(v->latency);
-	store_reset_sync_times(v->store);
-	registry_reset_fired(v->registry);
-	metrics_reset();
+	stats_reset(v);
 	print(out, "Server stats reset.\n");
 }

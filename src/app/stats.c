@@ -179,6 +179,14 @@ void stats_foreach(const struct view *v, each_fn each, void *ctx)
 	tell_summaries(&t);
 }
 
+void stats_reset(const struct view *v)
+{
+	latency_reset(v->latency);
+	store_reset_sync_times(v->store);
+	registry_reset_fired(v->registry);
+	metrics_reset();
+}
+
 static void tell_part(const struct stat_value *s, const char *prefix, int64_t number, each_fn each,
 		      void *ctx)
 {

@@ -31,6 +31,9 @@ struct stat_value {
 void stats_foreach(const struct view *v, void (*each)(void *ctx, const struct stat_value *s),
 		   void *ctx);
 
+/* All of them that grow begin anew. */
+void stats_reset(const struct view *v);
+
 /* In what a summary's values are told: 1, or us in a ms. */
 unsigned stats_unit(const struct stat_value *s);
 
