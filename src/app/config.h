@@ -34,6 +34,10 @@ struct config {
 	int32_t secure_port; /* TLS */
 	char *secure_host;
 	int32_t monitor_port; /* four-letter words only, on loopback */
+	/* the control socket */
+	char *control_socket; /* NULL: in data_dir, "none": there is none */
+	int64_t control_ms;   /* time for a command */
+	int32_t max_control;  /* connections at once */
 	/* sessions */
 	int32_t tick_ms;
 	int32_t min_session_ms; /* never -1 after reading */

@@ -5,6 +5,11 @@ libapp_a_SOURCES = \
 	src/app/admin_clients.c \
 	src/app/admin_server.c \
 	src/app/config.c src/app/config.h \
+	src/app/control.c src/app/control.h \
+	src/app/control_client.c src/app/control_client.h \
+	src/app/control_commands.c src/app/control_commands.h \
+	src/app/control_line.c src/app/control_line.h \
+	src/app/control_socket.c src/app/control_socket.h \
 	src/app/dispatch.c src/app/dispatch.h \
 	src/app/connections.c src/app/connections.h \
 	src/app/expiry.c src/app/expiry.h \

@@ -4,21 +4,25 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "app/config.h"
+#include "app/control_client.h"
 #include "app/machine.h"
 #include "app/server.h"
 #include "app/setup.h"
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, MAX_ANSWER = 1024 * 1024 };
 
 static const char usage[] = "usage: zoolited [-t] [-V] [-h] zoo.cfg\n"
+			    "       zoolited --control COMMAND... zoo.cfg\n"
 			    "  -t  check the file and what it names, say what is wrong, then end\n"
 			    "  -V  print the version\n"
-			    "  -h  print this\n";
+			    "  -h  print this\n"
+			    "  --control  ask the running server (help: what there is to ask)\n";
 
 /* What libevent has to say goes where everything goes. */
 static void log_event_message(int severity, const char *message)
@@ -153,6 +157,43 @@ static int complain_of_option(void)
 	return EXIT_USAGE;
 }
 
+static int ask_server(const struct config *config, const char *line)
+{
+	char reason[CONTROL_CLIENT_REASON_LEN];
+	struct buf answer;
+	int rc = EXIT_FAILED;
+
+	buf_init(&answer, MAX_ANSWER);
+	if (control_client_ask(config, line, &answer, reason) != 0) {
+		complain(reason);
+	} else {
+		fwrite(buf_head(&answer), 1, buf_len(&answer), stdout);
+		rc = control_client_is_ok(&answer) ? EXIT_OK : EXIT_FAILED;
+	}
+	buf_fini(&answer);
+	return rc;
+}
+
+static int control(char *const words[], size_t count, const char *path)
+{
+	char line[CONTROL_LINE_MAX], reason[CONTROL_REASON_LEN];
+	struct config_report report;
+	struct config config;
+	int rc = EXIT_USAGE;
+
+	if (control_client_line(words, count, line, reason) != 0) {
+		complain(reason);
+		return EXIT_USAGE;
+	}
+	if (config_load(path, &config, &report) != 0)
+		complain(report.error);
+	else
+		rc = ask_server(&config, line);
+	config_fini(&config);
+	config_report_fini(&report);
+	return rc;
+}
+
 int main(int argc, char **argv)
 {
 	bool only_test = false;
@@ -163,6 +204,12 @@ int main(int argc, char **argv)
 	/* OpenSSL writes to sockets without MSG_NOSIGNAL. */
 	signal(SIGPIPE, SIG_IGN);
 	event_set_log_callback(log_event_message);
+	if (argc > 1 && strcmp(argv[1], "--control") == 0) {
+		if (argc > 3)
+			return control(argv + 2, (size_t)argc - 3, argv[argc - 1]);
+		fputs("zoolited: --control takes a command and a configuration file\n", stderr);
+		return EXIT_USAGE;
+	}
 	opterr = 0;
 	while ((opt = getopt(argc, argv, "tVh")) != -1) {
 		switch (opt) {

@@ -10,11 +10,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "app/control.h"
+#include "app/control_commands.h"
 #include "app/fourlw.h"
 #include "app/http.h"
 #include "app/latency.h"
 #include "app/notify.h"
 #include "app/peers.h"
+#include "app/print.h"
 #include "app/setup.h"
 #include "app/turn.h"
 #include "app/view.h"
@@ -43,6 +46,7 @@ struct server {
 	struct peers *peers;
 	struct dispatch *dispatch;
 	struct latency *latency;
+	struct control *control; /* NULL: none */
 	struct event_base *base;
 	struct event *gate_event, *store_event, *loaded_event, *sleep_event;
 	struct event *signals[3];
@@ -103,10 +107,9 @@ static enum conn_text answer_http(const struct view *v, struct conn *c, struct s
 	return is_answered ? CONN_TEXT_TAKEN : CONN_TEXT_PARTIAL;
 }
 
-static enum conn_text answer_text(void *ctx, struct conn *c, struct slice bytes)
+static struct view view_of(struct server *s)
 {
-	struct server *s = ctx;
-	struct view view = {
+	return (struct view){
 		.config = &s->config,
 		.registry = s->serving ? s->registry : NULL,
 		.store = s->store,
@@ -116,6 +119,12 @@ static enum conn_text answer_text(void *ctx, struct conn *c, struct slice bytes)
 		.serves_since_ms = s->serves_since_ms,
 		.trace_mask = &s->trace_mask,
 	};
+}
+
+static enum conn_text answer_text(void *ctx, struct conn *c, struct slice bytes)
+{
+	struct server *s = ctx;
+	struct view view = view_of(s);
 	int64_t began_us = clock_exact_us();
 	enum conn_text result;
 
@@ -142,6 +151,13 @@ static void on_gate(evutil_socket_t fd, short what, void *arg)
 	peers_take(s->peers, s->gate);
 }
 
+/* What waited for the disk leaves. */
+static void release(struct server *s)
+{
+	conn_set_release(peers_connections(s->peers), registry_flushed(s->registry));
+	control_release(s->control, registry_flushed(s->registry));
+}
+
 static void on_store(evutil_socket_t fd, short what, void *arg)
 {
 	struct server *s = arg;
@@ -152,7 +168,7 @@ static void on_store(evutil_socket_t fd, short what, void *arg)
 	clock_update();
 	registry_wake(s->registry);
 	latency_flushed(s->latency, registry_flushed(s->registry));
-	conn_set_release(peers_connections(s->peers), registry_flushed(s->registry));
+	release(s);
 	if (!registry_is_behind(s->registry))
 		conn_set_unpark(peers_connections(s->peers));
 }
@@ -165,7 +181,8 @@ static void on_sleep(evutil_socket_t fd, short what, void *arg)
 	(void)arg;
 }
 
-static void reload(struct server *s);
+/* In told (NULL: nobody asks) stands why it was refused or what waits for a restart. */
+static bool reload(struct server *s, struct buf *told);
 
 static void on_signal(evutil_socket_t number, short what, void *arg)
 {
@@ -174,7 +191,7 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 	(void)what;
 	turn_step(&s->turn, "signal");
 	if (number == SIGHUP)
-		reload(s);
+		reload(s, NULL);
 	else
 		s->stopping = true;
 }
@@ -210,9 +227,23 @@ static void on_loaded(evutil_socket_t fd, short what, void *arg)
 
 /* --- reload --- */
 
+static void refuse_reload(struct buf *told, unsigned line, const char *property, const char *reason)
+{
+	if (property)
+		log_error("reload.refused", LOG_INT("line", line), LOG_TEXT("property", property),
+			  LOG_TEXT("reason", reason));
+	else
+		log_error("reload.refused", LOG_INT("line", line), LOG_TEXT("reason", reason));
+	if (!told)
+		return;
+	if (line != CONFIG_NO_LINE)
+		print(told, "line %u: ", line);
+	print(told, "%s%s%s", property ? property : "", property ? ": " : "", reason);
+}
+
 /* For those who come from now on; the old certificates stay where the new ones are bad. */
-static void renew_certificates(struct server *s, struct config *fresh,
-			       const struct config_report *report)
+static bool renew_certificates(struct server *s, struct config *fresh,
+			       const struct config_report *report, struct buf *told)
 {
 	struct setup_fault fault;
 	struct tls_context *tls;
@@ -223,9 +254,9 @@ static void renew_certificates(struct server *s, struct config *fresh,
 	fresh->tls_1_3 = s->config.tls_1_3;
 	tls = setup_tls(fresh, &fault);
 	if (!tls) {
-		log_error("reload.refused", LOG_INT("line", config_line(report, fault.property)),
-			  LOG_TEXT("property", fault.property), LOG_TEXT("reason", fault.reason));
-		return;
+		refuse_reload(told, config_line(report, fault.property), fault.property,
+			      fault.reason);
+		return false;
 	}
 	gate_set_tls(s->gate, tls);
 	tls_context_unref(s->tls);
@@ -235,34 +266,101 @@ static void renew_certificates(struct server *s, struct config *fresh,
 			 LOG_INT("line", config_line(report, fault.property)),
 			 LOG_TEXT("reason", fault.reason));
 	log_info("reload.done", LOG_TEXT("certificate", fresh->cert_file));
+	return true;
+}
+
+static bool take_fresh(struct server *s, struct config *fresh, const struct config_report *report,
+		       struct buf *told)
+{
+	char names[CONFIG_NAMES_LEN];
+	bool waits;
+
+	log_set_level(fresh->log_level);
+	waits = config_waits(&s->config, fresh, names);
+	if (waits)
+		log_warn("reload.waits", LOG_TEXT("properties", names),
+			 LOG_TEXT("reason", "a restart takes them"));
+	if (!s->tls)
+		log_info("reload.done", LOG_TEXT("certificate", "none"));
+	else if (!renew_certificates(s, fresh, report, told))
+		return false;
+	if (told && waits)
+		print_slice(told, slice_of(names));
+	return true;
 }
 
 /* The file is read anew: certificate, key and its password, and trust store, from where it says
  * now, and the level of the log. Everything else in it waits for a restart. */
-static void reload(struct server *s)
+static bool reload(struct server *s, struct buf *told)
 {
 	struct config_report report;
 	struct config fresh;
-	char names[CONFIG_NAMES_LEN];
+	bool is_taken;
 
 	notify_reloading();
-	if (config_load(s->config_path, &fresh, &report) != 0) {
-		log_error("reload.refused", LOG_INT("line", report.line),
-			  LOG_TEXT("reason", report.reason));
-	} else {
-		log_set_level(fresh.log_level);
-		if (config_waits(&s->config, &fresh, names))
-			log_warn("reload.waits", LOG_TEXT("properties", names),
-				 LOG_TEXT("reason", "a restart takes them"));
-		if (s->tls)
-			renew_certificates(s, &fresh, &report);
-		else
-			log_info("reload.done", LOG_TEXT("certificate", "none"));
-	}
+	is_taken = config_load(s->config_path, &fresh, &report) == 0;
+	if (is_taken)
+		is_taken = take_fresh(s, &fresh, &report, told);
+	else
+		refuse_reload(told, report.line, NULL, report.reason);
 	config_fini(&fresh);
 	config_report_fini(&report);
 	if (s->serving)
 		notify_ready();
+	return is_taken;
+}
+
+/* --- the control socket --- */
+
+static bool reload_for(void *ctx, struct buf *told)
+{
+	return reload(ctx, told);
+}
+
+static void stop_for(void *ctx)
+{
+	struct server *s = ctx;
+
+	s->stopping = true;
+}
+
+static void run_control(void *ctx, struct control_request *rq)
+{
+	struct server *s = ctx;
+	struct view view = view_of(s);
+	const struct control_hooks hooks = { s, reload_for, stop_for };
+	int64_t began_us = clock_exact_us();
+
+	control_run(&view, &hooks, rq);
+	turn_note(&s->turn, "control command", began_us, clock_exact_us());
+}
+
+/* As with the admin server's port: the socket that nobody asked for is no reason not to serve. */
+static int open_control(struct server *s, char reason[SERVER_REASON_LEN])
+{
+	const struct config *c = &s->config;
+	char why[CONTROL_SOCKET_REASON_LEN];
+	struct control_options o = { .max_peers = (unsigned)c->max_control,
+				     .timeout_ms = c->control_ms,
+				     .run = run_control,
+				     .ctx = s };
+	char *path = control_socket_path(c);
+	int rc = 0;
+
+	if (!path)
+		return 0;
+	o.path = path;
+	s->control = control_new(s->base, &s->connection_wheel, &s->turn, &o, why);
+	if (s->control) {
+		log_info("control.listening", LOG_TEXT("path", path));
+	} else if (!c->control_socket) {
+		log_warn("control.unavailable", LOG_TEXT("reason", why));
+	} else {
+		snprintf(reason, SERVER_REASON_LEN, "zoolite.controlSocket %.480s", why);
+		rc = -1;
+	}
+	mem_free(path);
+	return rc;
 }
 
 /* --- building --- */
@@ -292,7 +390,7 @@ static rlim_t own_files(const struct config *c)
 
 	if (segments > MOST_OPEN_SEGMENTS)
 		segments = MOST_OPEN_SEGMENTS;
-	return OWN_FILES + FILES_OF_THREAD * (rlim_t)c->gate_threads +
+	return OWN_FILES + (rlim_t)c->max_control + FILES_OF_THREAD * (rlim_t)c->gate_threads +
 	       FILES_OF_SEGMENT * (rlim_t)segments;
 }
 
@@ -496,6 +594,10 @@ struct server *server_new(struct config *config, const char *config_path, struct
 		return NULL;
 	}
 	make_loop(s);
+	if (open_control(s, reason) != 0) {
+		server_free(s);
+		return NULL;
+	}
 	return s;
 }
 
@@ -537,7 +639,7 @@ static void run_turn(struct server *s)
 		timer_wheel_run(&s->session_wheel, clock_now_ms());
 		turn_step(&s->turn, "commit");
 		registry_end_turn(s->registry);
-		conn_set_release(peers_connections(s->peers), registry_flushed(s->registry));
+		release(s);
 	}
 	turn_step(&s->turn, "send");
 	conn_set_end_turn(peers_connections(s->peers));
@@ -574,6 +676,8 @@ void server_free(struct server *s)
 		return;
 	if (s->gate)
 		gate_stop(s->gate);
+	/* While the data directory is still ours. */
+	control_free(s->control);
 	peers_free(s->peers);
 	free_event(s->gate_event);
 	free_event(s->store_event);

@@ -24,12 +24,14 @@
 	X(words_answered, "four-letter words answered")                                  \
 	X(http_requests, "HTTP requests answered with what they asked for")              \
 	X(http_refused, "HTTP requests refused: malformed, too long, not to be had")     \
+	X(control_commands, "commands taken at the control socket")                      \
+	X(control_refused, "peers and lines refused at the control socket")              \
 	X(connection_request_count, "connect requests")                                  \
 	X(connection_revalidate_count, "connect requests that name a session")           \
 	X(sessions_opened, "sessions opened")                                            \
 	X(sessions_resumed, "sessions resumed")                                          \
 	X(sessions_refused, "connect requests refused")                                  \
-	X(sessions_closed, "sessions closed by their client")                            \
+	X(sessions_closed, "sessions closed by their client or an operator")             \
 	X(sessions_expired, "sessions expired")                                          \
 	X(events_encoded, "watch events encoded, each for all who watch")                \
 	X(watches_fired, "watch events sent")                                            \

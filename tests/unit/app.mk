@@ -44,3 +44,15 @@ tests_unit_test_json_SOURCES = tests/unit/test_json.c
 tests_unit_test_json_LDADD = libapp.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_http_SOURCES = tests/unit/test_http.c $(HEADLESS)
 tests_unit_test_http_LDADD = $(HEADLESS_LDADD)
+
+# Lines of the control socket, as the server reads them and zoolited --control writes them.
+check_PROGRAMS += tests/unit/test_control_line
+TESTS += tests/unit/test_control_line
+tests_unit_test_control_line_SOURCES = tests/unit/test_control_line.c
+tests_unit_test_control_line_LDADD = libapp.a libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS)
+
+# What its commands do to a registry without a network.
+check_PROGRAMS += tests/unit/test_control_commands
+TESTS += tests/unit/test_control_commands
+tests_unit_test_control_commands_SOURCES = tests/unit/test_control_commands.c tests/unit/capture.h $(HEADLESS)
+tests_unit_test_control_commands_LDADD = $(HEADLESS_LDADD)

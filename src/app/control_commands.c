@@ -1,0 +1,170 @@
+#include "app/control_commands.h"
+
+#include "app/connections.h"
+#include "app/print.h"
+#include "app/stats.h"
+#include "app/view.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "core/client.h"
+#include "core/registry.h"
+#include "core/session.h"
+
+enum { MAX_TOLD = 16 * 1024 };
+
+/* A command under way. */
+struct run {
+	const struct view *view;
+	const struct control_hooks *hooks;
+	struct control_request *request;
+	struct buf told; /* what is said behind "ok", or why not */
+};
+
+/* Each tells in told what there is to say; false: it was not done, and why. */
+typedef bool (*command_fn)(struct run *r, int64_t argument);
+
+static bool run_help(struct run *r, int64_t argument)
+{
+	(void)argument;
+	control_print_help(&r->told);
+	return true;
+}
+
+static bool run_stat_reset(struct run *r, int64_t argument)
+{
+	(void)argument;
+	stats_reset(r->view);
+	return true;
+}
+
+static bool run_connection_stat_reset(struct run *r, int64_t argument)
+{
+	(void)argument;
+	connections_reset(r->view->peers);
+	return true;
+}
+
+static bool run_set_trace_mask(struct run *r, int64_t argument)
+{
+	*r->view->trace_mask = argument;
+	print(&r->told, "tracemask=%lld\n", (long long)*r->view->trace_mask);
+	return true;
+}
+
+static bool run_shed_connections(struct run *r, int64_t argument)
+{
+	print(&r->told, "connections_shed=%u\n",
+	      connections_shed(r->view->peers, (unsigned)argument));
+	return true;
+}
+
+static bool run_close_session(struct run *r, int64_t argument)
+{
+	struct registry *registry = r->view->registry;
+	struct session *s = session_find(registry_sessions(registry), argument);
+	struct client *client;
+
+	if (!s) {
+		print(&r->told, "there is no such session");
+		return false;
+	}
+	client = s->client;
+	if (!registry_end_session(registry, s, NULL, OP_CLOSE_SESSION)) {
+		print(&r->told, "a parent of its ephemeral znodes cannot be read now");
+		return false;
+	}
+	metrics_add(METRIC_sessions_closed, 1);
+	if (client)
+		client->link->close(client, "session closed at the control socket");
+	r->request->mark = registry_last_change(registry);
+	return true;
+}
+
+/* It may quote the file, and names of files. */
+static void print_escaped(struct buf *out, const struct buf *text)
+{
+	char *whole = mem_dup(buf_head(text), buf_len(text));
+	char *line = log_escape(whole);
+
+	print_slice(out, slice_of(line));
+	mem_free(line);
+	mem_free(whole);
+}
+
+static bool run_reload(struct run *r, int64_t argument)
+{
+	struct buf told;
+	bool is_taken;
+
+	(void)argument;
+	buf_init(&told, MAX_TOLD);
+	is_taken = r->hooks->reload(r->hooks->ctx, &told);
+	if (buf_len(&told) > 0) {
+		if (is_taken)
+			print(&r->told, "waits_for_restart=");
+		print_escaped(&r->told, &told);
+		if (is_taken)
+			print(&r->told, "\n");
+	}
+	buf_fini(&told);
+	return is_taken;
+}
+
+static bool run_stop(struct run *r, int64_t argument)
+{
+	(void)argument;
+	r->hooks->stop(r->hooks->ctx);
+	return true;
+}
+
+static const struct {
+	command_fn run;
+	bool needs_registry;
+} commands[] = {
+	[CONTROL_HELP] = { run_help, false },
+	[CONTROL_STAT_RESET] = { run_stat_reset, true },
+	[CONTROL_CONNECTION_STAT_RESET] = { run_connection_stat_reset, true },
+	[CONTROL_SET_TRACE_MASK] = { run_set_trace_mask, false },
+	[CONTROL_SHED_CONNECTIONS] = { run_shed_connections, true },
+	[CONTROL_CLOSE_SESSION] = { run_close_session, true },
+	[CONTROL_RELOAD] = { run_reload, false },
+	[CONTROL_STOP] = { run_stop, false },
+};
+
+static void log_command(const struct control_request *rq, bool is_done, const struct buf *told)
+{
+	const struct control_line *line = rq->line;
+	const char *name = control_command_name(line->command);
+	struct slice result = is_done ? slice_of("ok") : buf_slice(told);
+
+	if (line->command == CONTROL_CLOSE_SESSION)
+		log_info("control.command", LOG_TEXT("command", name),
+			 LOG_HEX("session", line->argument), LOG_INT("uid", rq->uid),
+			 LOG_INT("pid", rq->pid), LOG_SLICE("result", result));
+	else
+		log_info("control.command", LOG_TEXT("command", name),
+			 LOG_INT("argument", line->argument), LOG_INT("uid", rq->uid),
+			 LOG_INT("pid", rq->pid), LOG_SLICE("result", result));
+}
+
+void control_run(const struct view *v, const struct control_hooks *hooks,
+		 struct control_request *rq)
+{
+	enum control_command command = rq->line->command;
+	struct run r = { .view = v, .hooks = hooks, .request = rq };
+	bool is_done = false;
+
+	buf_init(&r.told, MAX_TOLD);
+	if (commands[command].needs_registry && !v->registry)
+		print(&r.told, VIEW_NOT_SERVING);
+	else
+		is_done = commands[command].run(&r, rq->line->argument);
+	if (control_command_acts(command))
+		log_command(rq, is_done, &r.told);
+	print(rq->answer, is_done ? "ok\n" : "error: ");
+	print_slice(rq->answer, buf_slice(&r.told));
+	if (!is_done)
+		print(rq->answer, "\n");
+	buf_fini(&r.told);
+}
