@@ -3,6 +3,7 @@
  *
  *   hang-sync   fdatasync and fsync do not return while it is there
  *   hang-core   likewise reads and writes of the main thread, which runs the core's loop
+ *   hang-load   likewise those of the other threads, the one that recovers at start among them
  *   fail-sync   fdatasync and fsync fail (EIO)
  *   fail-write  writes of the main thread, which commits to the log, fail (EIO)
  *   full        they fail otherwise (ENOSPC)
@@ -52,8 +53,10 @@ static bool fails(const char *word, int error)
 
 static void be_slow(const char *once)
 {
-	if (gettid() != getpid())
+	if (gettid() != getpid()) {
+		wait_while("hang-load");
 		return;
+	}
 	wait_while("hang-core");
 	if (is_said("drag"))
 		usleep(DRAG_US);

@@ -121,8 +121,9 @@ def test_envi(watched, where):
     assert "HOME" not in text and "PATH" not in text
 
 
-def test_envi_comes_in_one_piece(watched):
-    with watched.link(tls=False) as link:
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
+def test_envi_comes_in_one_piece(watched, tls):
+    with watched.link(tls=tls) as link:
         link.send(b"envi")
         link.sock.settimeout(10)
         first = link.sock.recv(8192)

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+import servers
 import slowdisk
 import zk_wire as zk
 
@@ -39,6 +40,34 @@ def test_reload_before_there_is_a_loop(make_server, disk):
     since = server.log_size()
     server.hangup()
     server.wait_log(r"event=reload\.done", since)
+
+
+def test_words_before_recovery_is_over(make_slow, disk):
+    """Probes of a server that starts are answered at once, on each port, and told that it does not serve yet."""
+    monitor = servers.free_ports(1)[0]
+    server = make_slow(zoolite__monitorPort=monitor)
+    client = server.client()
+    assert client.call(zk.create("/recovered", flags=zk.EPHEMERAL)).err == 0
+    server.kill()
+    since = server.log_size()
+    ways = ({"tls": False}, {"tls": True}, {"tls": False, "port": monitor})
+
+    def answers(word):
+        return [server.four_letter_word(word, **way) for way in ways]
+    with disk.hangs("hang-load"):
+        server.start(wait=False)
+        server.wait_log(r"event=server\.listening kind=zoolite\.monitorPort ", since)
+        assert answers("ruok") == [b"imok"] * 3
+        assert answers("isro") == [b"null"] * 3
+        assert answers("srvr") == answers("mntr") == [
+            b"This ZooKeeper instance is not currently serving requests\n"] * 3
+        assert all(b"zookeeper.version=" in answer for answer in answers("envi"))
+        assert "event=server.serving" not in server.log()[since:]
+    server.wait_ready()
+    assert answers("isro") == [b"rw"] * 3
+    again = zk.Client(server.link())
+    assert again.connect(session_id=client.session_id, password=client.password).session_id == client.session_id
+    assert again.call(zk.exists("/recovered")).value.ephemeral_owner == client.session_id
 
 
 def send_until_full(client, requests):

@@ -260,6 +260,20 @@ def set_watches_after_resume(t):
 
 
 @case
+def rearm_in_one_write(t):
+    """A client that waits for nothing: proof, watches, a read and a write at once, served one behind the other."""
+    w, z, p = t.session("w", plain=True), t.boss, t.path("n")
+    w.auth("digest", b"u:p")
+    w.create(p, acl=[Acl(31, "auth", ""), Acl(31, "x509", ALICE)])
+    seen = w.get_data(p, watch=True)
+    w.drop()
+    z.set_data(p, b"1")
+    v = t.resume(w)
+    v.pipeline(zk.auth("digest", b"u:p"), zk.set_watches(seen.zxid, data=[p]), zk.get_data(p, True),
+               zk.set_data(p, b"2"))
+
+
+@case
 def watch_needs_read(t):
     """Nobody is told of a node that he may not read; its name neither."""
     w, z = t.session("w", certificate="second"), t.boss
