@@ -62,6 +62,11 @@ TTL_MODES_TOLD = ("flags 5", "flags 6")
 ODD_VERSIONS = (-2, -2147483648, 2147483647, 7)
 
 
+def null_acl(acl):
+    """The mark of a create without a list of ACLs, which counts in a multi."""
+    return ("multi-null-acl",) * (acl is None)
+
+
 class Walker(lockstep.Peer):
     """A peer and what the walk has decided about it."""
 
@@ -277,7 +282,8 @@ class Walk:
         if flags & zk.SEQUENTIAL and len(self.loose) > MOST_LOOSE:
             flags = 0
         path = self.new_path()
-        return self.op(maker(path, self.data(), self.acl(path), flags), path, what="flags %d" % flags)
+        data, acl = self.data(), self.acl(path)
+        return self.op(maker(path, data, acl, flags), path, what="flags %d" % flags, marks=null_acl(acl))
 
     def create(self, _):
         return self.created(zk.create, self.mode())
@@ -294,8 +300,9 @@ class Walk:
         path = self.new_path()
         if flags == 6 and len(self.loose) > MOST_LOOSE:
             flags = 5
-        return self.op(zk.create_ttl(path, self.data(), self.acl(path), flags, ttl), path,
-                       what="flags %d ttl %d" % (flags, ttl))
+        data, acl = self.data(), self.acl(path)
+        return self.op(zk.create_ttl(path, data, acl, flags, ttl), path, what="flags %d ttl %d" % (flags, ttl),
+                       marks=null_acl(acl))
 
     def delete(self, _):
         path, version = self.path(0.8), self.version()
@@ -326,6 +333,7 @@ class Walk:
             return None
         marks = ("multi-create2",) * any(op.request.op == zk.CREATE2 for op in ops)
         marks += ("multi-bad-mode",) * any(op.what.endswith(ODD_MODES_TOLD) for op in ops)
+        marks += tuple({mark for op in ops for mark in op.marks})
         what = ", ".join("%s %s" % (zk.OP_NAMES[op.request.op], op.what) for op in ops)
         return lockstep.make_op(zk.multi([op.request for op in ops]), what, [op.paths[0] for op in ops], marks)
 

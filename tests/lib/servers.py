@@ -1,4 +1,5 @@
-"""Starts, stops and kills the servers the tests talk to: `zoolited`, and Debian's ZooKeeper beside it.
+"""Starts, stops and kills the servers the tests talk to: `zoolited`, and Debian's ZooKeeper beside it; with
+ZOOLITE_ZOOKEEPER_JARS, a Java class path, the ZooKeeper 3.9 of those jars in place of Debian's.
 
 Each server lives in a directory of its own below one the caller gives, listens on free ports of
 127.0.0.1, and writes its log to a file there. Waiting is always for a condition with a deadline.
@@ -55,8 +56,13 @@ def is_sanitized(binary):
     return any(name in ("libasan", "libtsan") for name in build_of(binary))
 
 
+def other_zookeeper():
+    """The class path of a ZooKeeper 3.9 that stands for Debian's, "" where it does not."""
+    return os.environ.get("ZOOLITE_ZOOKEEPER_JARS", "")
+
+
 def have_zookeeper():
-    return os.path.exists(ZOOKEEPER_JAR) and os.access(JAVA, os.X_OK)
+    return bool(other_zookeeper() or os.path.exists(ZOOKEEPER_JAR)) and os.access(JAVA, os.X_OK)
 
 
 def free_ports(count):
@@ -324,7 +330,7 @@ class Zoolite(Server):
 
 
 class ZooKeeper(Server):
-    """Debian's ZooKeeper, standalone, with Netty, no JMX, no admin server, no syncs of its log."""
+    """Debian's ZooKeeper, or the other one, standalone, with Netty, no JMX, no admin server, no syncs of its log."""
 
     name = "zookeeper"
     LIBRARIES = ("zookeeper", "zookeeper-jute", "slf4j-api", "slf4j-simple", "netty-codec",
@@ -347,8 +353,22 @@ class ZooKeeper(Server):
             config.update({"ssl.keyStore.type": "PEM", "ssl.trustStore.type": "PEM"})
         return config
 
+    def _is_ready(self):
+        return super()._is_ready() and self._is_listening(self.tls_port)
+
+    @staticmethod
+    def _is_listening(port):
+        """It opens the port for TLS behind the other one."""
+        if port is None:
+            return True
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            return True
+        except OSError:
+            return False
+
     def command(self):
-        jars = ":".join("/usr/share/java/%s.jar" % name for name in self.LIBRARIES)
+        jars = other_zookeeper() or ":".join("/usr/share/java/%s.jar" % name for name in self.LIBRARIES)
         properties = ["-D%s=%s" % (name, self.config[name]) for name in self.PROPERTIES if name in self.config]
         return [JAVA, *self.OPTIONS, *properties, "-cp", jars,
                 "org.apache.zookeeper.server.ZooKeeperServerMain", self.config_path]

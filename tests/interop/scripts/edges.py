@@ -1,7 +1,7 @@
 """The edges: our limits, odd ids, requests that nobody sends on purpose, and what is sent behind an end."""
 import zk_wire as zk
 from zk_wire import Acl
-from differential import case
+from differential import case, case_of_38
 
 ALICE = "CN=alice,OU=clients,O=Zoolite Test"
 ANYONE = Acl(31, "world", "anyone")
@@ -136,7 +136,7 @@ def ids_with_nul(t):
 # -- requests that nobody sends ------------------------------------------------------------------------
 
 
-@case
+@case_of_38
 def bare_check_that_fails(t):
     """Outside a multi. One that succeeds must never be sent to 3.8.0: it dies of it."""
     z = t.boss
@@ -150,6 +150,17 @@ def bare_check_that_fails(t):
     z.set_data(t.path("n"))
     z.raw(zk.CHECK, zk.p_string(t.path("n")), "check without a version")
     z.set_data(t.path("n"))
+
+
+@case
+def bare_check(t):
+    """To 3.9 it is a request of no type that it knows, and the end of the connection."""
+    a = t.session("a")
+    with t.differs("bare-check", "bare-check-end"):
+        a.raw(zk.CHECK, zk.check(t.path("none")).body, "check of nothing")
+    a.drop()
+    t.lose_count()
+    t.boss.set_data(t.root, b"on")
 
 
 @case
@@ -229,7 +240,8 @@ def multi_null_ids(t):
     for scheme, name in (("auth", None), (None, "x"), (None, None), ("nonsense", None)):
         z.multi(zk.create(t.path("e")), zk.create(t.path("f"), acl=[Acl(31, scheme, name)]))
         z.set_data(t.root)
-    z.multi(zk.create(t.path("g")), zk.create(t.path("h"), acl=None))
+    with t.differs("multi-null-acl"):
+        z.multi(zk.create(t.path("g")), zk.create(t.path("h"), acl=None))
     z.get_children2(t.root)
 
 

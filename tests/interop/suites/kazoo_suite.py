@@ -1,9 +1,11 @@
-"""Runs kazoo's own tests, as Debian's python3-kazoo carries them, against one server of ours at a time.
+"""Runs kazoo's own tests, as Debian's python3-kazoo carries them (tools/check-latest: another one), against one server
+of ours at a time.
 
 Each of its modules runs in a process of its own, with a server of its own (kazoo_plugin.py), several at a time:
 most of the tests sleep.
 """
 import concurrent.futures
+import functools
 import json
 import os
 import re
@@ -23,12 +25,12 @@ LONG = ("test_sasl", "test_partitioner", "test_watchers", "test_eventlet_handler
         "test_gevent_handler")
 
 
-def find_tests(directory):
+def find_tests(directory, library=DEBIAN):
     """The ids of all tests, as kazoo_plugin.py gives them."""
     os.makedirs(directory)
     done = subprocess.run([PYTHON, "-m", "pytest", "-q", "-c", os.devnull, "-p", "no:cacheprovider", "--collect-only",
-                           "--rootdir", DEBIAN, "--pyargs", "kazoo.tests"], cwd=directory, capture_output=True,
-                          text=True, env=base_environment(directory), check=True)
+                           "--rootdir", library, "--pyargs", "kazoo.tests"], cwd=directory, capture_output=True,
+                          text=True, env={**base_environment(directory), "PYTHONPATH": library}, check=True)
     return re.findall(r"^kazoo/tests/(test_\w+\.py::\S+)$", done.stdout, re.MULTILINE)
 
 
@@ -37,13 +39,14 @@ def base_environment(directory):
     return {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": directory, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def run(kind, directory, names):
+def run(kind, directory, names, library=DEBIAN):
     """{test: Result}; a test that said nothing has failed."""
     modules = sorted({name.split(".py::")[0] for name in names})
     modules.sort(key=lambda module: LONG.index(module) if module in LONG else len(LONG))
     results, endings = {}, []
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
-        for found, ending in pool.map(lambda module: run_module(kind, directory, module, names), modules):
+        for found, ending in pool.map(lambda module: run_module(kind, directory, module, names, library),
+                                      modules):
             results.update(found)
             endings.append(ending)
     for name in names:
@@ -52,7 +55,7 @@ def run(kind, directory, names):
     return results
 
 
-def run_module(kind, directory, module, names):
+def run_module(kind, directory, module, names, library):
     """What its tests gave, and how it ended."""
     place = os.path.join(directory, module)
     os.makedirs(place)
@@ -60,11 +63,12 @@ def run_module(kind, directory, module, names):
     tests_path = os.path.join(place, "tests")
     with open(tests_path, "w", encoding="utf-8") as file:
         file.write("\n".join(names))
-    environment = {**base_environment(place), "PYTHONPATH": os.pathsep.join((HERE, os.path.dirname(servers.__file__))),
+    environment = {**base_environment(place),
+                   "PYTHONPATH": os.pathsep.join((HERE, os.path.dirname(servers.__file__), library)),
                    "SUITE_KIND": kind.__name__.lower(), "SUITE_DIRECTORY": place, "SUITE_RESULTS": results_path,
                    "SUITE_TESTS": tests_path}
     for name, value in os.environ.items():
-        if name == "ZOOLITED" or name.endswith("SAN_OPTIONS"):
+        if name in ("ZOOLITED", "ZOOLITE_ZOOKEEPER_JARS") or name.endswith("SAN_OPTIONS"):
             environment[name] = value
     command = ["setpriv", "--pdeathsig", "KILL", PYTHON, "-m", "pytest", "-q", "-c", os.devnull, "--rootdir", place,
                "-p", "no:cacheprovider", "-p", "kazoo_plugin", "--pyargs", "kazoo.tests." + module]
@@ -94,3 +98,9 @@ def read_results(path, module):
 
 
 SUITE = Suite("kazoo's own suite", os.path.join(HERE, "kazoo"), find_tests, run)
+
+
+def suite_of(library, directory):
+    """The same for the kazoo that was installed to a folder, with what its tests need; the directory is for results."""
+    return Suite(SUITE.title, directory, functools.partial(find_tests, library=library),
+                 functools.partial(run, library=library))

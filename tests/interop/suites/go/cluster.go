@@ -1,7 +1,8 @@
 // The servers of go-zookeeper's own tests: one of ours where the library's test helper would start a Java ensemble.
 //
-// go_suite.py puts this file beside a copy of the library, in place of the two files that start ZooKeeper from a
-// jar. What the tests call is the same. A cluster is one standalone server; more cannot be had. Servers that a test
+// go_suite.py puts this file, and samuel.go or maintained.go with what differs between the two libraries of that name,
+// beside a copy of the library, in place of the two files that start ZooKeeper from a jar. What the tests call is the
+// same. A cluster is one standalone server; more cannot be had. Servers that a test
 // stops really stop, and start again from what is on their disk. The environment says what to start:
 //
 //	SUITE_DIRECTORY  where the servers live
@@ -12,7 +13,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -49,6 +49,22 @@ type TestServer struct {
 // TestCluster holds one server.
 type TestCluster struct {
 	Servers []TestServer
+	Config  ServerConfig
+}
+
+// ServerConfig is what tests of several servers write down; none comes so far as to use it.
+type ServerConfig struct {
+	ClientPort int
+	DataDir    string
+	Servers    []ServerConfigServer
+}
+
+// ServerConfigServer is a member of an ensemble.
+type ServerConfigServer struct {
+	ID                 int
+	Host               string
+	PeerPort           int
+	LeaderElectionPort int
 }
 
 type suiteStart struct {
@@ -68,8 +84,8 @@ func init() {
 	}()
 }
 
-// StartTestCluster gives a cluster whose server answers.
-func StartTestCluster(size int, stdout, stderr io.Writer) (*TestCluster, error) {
+// startCluster gives a cluster whose server answers.
+func startCluster(size int) (*TestCluster, error) {
 	if size != 1 {
 		return nil, errSeveralServers
 	}
@@ -160,10 +176,8 @@ func (s *Server) waitReady() error {
 	return fmt.Errorf("%s does not answer", s.command[0])
 }
 
-// Connect is a client of one server.
-func (tc *TestCluster) Connect(index int) (*Conn, error) {
-	client, _, err := Connect([]string{tc.Servers[index].Srv.address}, 15*time.Second)
-	return client, err
+func (tc *TestCluster) connectTo(index int) (*Conn, <-chan Event, error) {
+	return Connect([]string{tc.Servers[index].Srv.address}, 15*time.Second)
 }
 
 // ConnectAll is a client of all servers, with its events.
