@@ -57,6 +57,7 @@ def limit_path(t):
         z.exists(above, watch=True)
     with t.differs("limits"):
         z.create(above[:-1] + "x")
+    t.tidy(above[:-1] + "x")
     z.sync("/")
     z.create(t.path("on"))
 
@@ -69,6 +70,7 @@ def limit_acl_entries(t):
     z.get_acl(t.path("a"))
     with t.differs("limits"):
         z.create(t.path("b"), acl=users + [ANYONE])
+    t.tidy(t.path("b"))
     z.set_data(t.path("a"))
 
 
@@ -103,6 +105,7 @@ def ids_of_ip(t):
     for number, address in enumerate(("::1", "::", "::1/128", "fe80::/10", "1:2:3:4:5:6:7:8")):
         with t.differs("ip-v6"):
             z.create(t.path("v6-%d" % number), acl=[Acl(31, "ip", address)])
+        t.tidy(t.path("v6-%d" % number))
 
 
 @case
@@ -127,6 +130,7 @@ def ids_with_nul(t):
     for number, (scheme, name) in enumerate((("digest", "a\0:b"), ("digest", "a:b\0"), ("x509", "CN=a\0b"))):
         with t.differs("nul-in-ids"):
             z.create(t.path("n%d" % number), acl=[Acl(31, scheme, name), ANYONE])
+        t.tidy(t.path("n%d" % number))
     for scheme, name in (("ip", "127.0.0.1\0"), ("world", "anyone\0"), ("digest\0", "a:b")):
         z.create(t.path("n"), acl=[Acl(31, scheme, name), ANYONE])
     auth_and_close(t, b"u:p\0q")
