@@ -49,6 +49,7 @@ import org.apache.curator.framework.recipes.shared.VersionedValue;
 import org.apache.curator.framework.state.ConnectionState;
 import org.apache.curator.retry.RetryNTimes;
 import org.apache.zookeeper.CreateMode;
+import org.apache.zookeeper.KeeperException;
 import org.apache.zookeeper.data.Stat;
 
 /** Curator's recipes: leaders, locks, barriers, queues, counters, znodes that are kept up. */
@@ -103,7 +104,13 @@ final class CuratorRecipes extends CuratorTour {
         want(third.await(PATIENCE_S, TimeUnit.SECONDS) && third.hasLeadership(), "nobody follows");
         wantEqual(third.getLeader().getId(), "third", "leader");
         third.close();
-        wantSoon("nothing left", () -> b.getChildren().forPath(path).isEmpty());
+        wantSoon("nothing left", () -> {
+            try {
+                return b.getChildren().forPath(path).isEmpty();
+            } catch (KeeperException.NoNodeException e) {
+                return true; // the container is gone too
+            }
+        });
     }
 
     /** A leader whose session ends is none any more, and stands again at the end of the row. */

@@ -745,7 +745,8 @@ public final class ExtendedCheck extends Tour {
         c.wantAll();
         Set<String> removed = new TreeSet<>();
         while (removed.size() < 3) {
-            removed.add(String.valueOf(told.znode.poll(PATIENCE_S, TimeUnit.SECONDS)).replaceAll(".* type:", ""));
+            removed.add(String.valueOf(told.znode.poll(PATIENCE_S, TimeUnit.SECONDS)).replaceAll(".* type:", "")
+                    .replaceAll(" zxid: .*", "")); // 3.9 tells it
         }
         wantEqual(removed, new TreeSet<>(Arrays.asList("PersistentWatchRemoved path:" + path,
                 "DataWatchRemoved path:" + p, "NodeDeleted path:" + p)), "events");
