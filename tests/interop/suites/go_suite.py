@@ -1,7 +1,8 @@
 """Runs go-zookeeper's own tests, as Debian carries them, against servers of ours.
 
 The library is copied out of Debian's package (tools/check-latest: its successor out of a module) and compiled there,
-with go/cluster.go in place of the two files that would start ZooKeeper from a jar. Each test runs in a process of its own, several at a time.
+with go/cluster.go in place of the two files that would start ZooKeeper from a jar. Each test runs in a process of its
+own, several at a time.
 """
 import collections
 import concurrent.futures
@@ -64,7 +65,8 @@ def build(directory, library):
 
 
 def find_tests(directory, library=SAMUEL):
-    listed = subprocess.run([build(directory, library), "-test.list", "^Test"], capture_output=True, text=True, check=True)
+    listed = subprocess.run([build(directory, library), "-test.list", "^Test"], capture_output=True, text=True,
+                            check=True)
     return re.findall(r"^Test\w+$", listed.stdout, re.MULTILINE)
 
 
