@@ -13,6 +13,7 @@
 #include "core/reaper.h"
 #include "core/session.h"
 #include "core/throttle.h"
+#include "wire/path.h"
 
 enum {
 	RECORD_KEPT = 1024 * 1024, /* a larger one gives its memory back */
@@ -321,12 +322,8 @@ static bool delete_owned(struct registry *r, struct session *s)
 		struct znode *z = container_of(owned->next, struct znode, owned);
 		struct znode *parent;
 		int64_t mark;
-		struct slice path = znode_path(z);
-		const char *slash = memrchr(path.data, '/', path.len);
-		struct slice parent_path = { path.data,
-					     slash == path.data ? 1 : (size_t)(slash - path.data) };
 
-		if (tree_find(r->tree, parent_path, &parent, &mark) != TREE_FOUND ||
+		if (tree_find(r->tree, path_parent(znode_path(z)), &parent, &mark) != TREE_FOUND ||
 		    !quota_delete(r, parent, z))
 			return false;
 	}

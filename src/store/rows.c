@@ -242,7 +242,7 @@ void rows_split_path(struct slice path, struct slice *parent, struct slice *name
 
 /* ---- read ---- */
 
-static enum store_result unreadable(struct rows *r)
+enum store_result rows_unreadable(struct rows *r)
 {
 	log_error("store.read_failed", LOG_TEXT("file", db_path(r->db)),
 		  LOG_TEXT("reason", sqlite3_errmsg(r->db)));
@@ -306,7 +306,7 @@ enum store_result rows_read_znode(struct rows *r, struct slice path, struct reco
 		znode_of_row(r->read, out);
 		result = keep_slices(r, out) == 0 ? STORE_FOUND : STORE_UNREADABLE;
 	} else if (rc != SQLITE_DONE) {
-		result = unreadable(r);
+		result = rows_unreadable(r);
 	}
 	db_reset(r->read);
 	return result;
@@ -330,7 +330,7 @@ enum store_result rows_list_children(struct rows *r, struct slice path,
 	while ((rc = sqlite3_step(r->list)) == SQLITE_ROW)
 		child(ctx, db_column(r->list, 0));
 	if (rc != SQLITE_DONE)
-		result = unreadable(r);
+		result = rows_unreadable(r);
 	db_reset(r->list);
 	return result;
 }

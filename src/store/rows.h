@@ -33,6 +33,9 @@ sqlite3 *rows_db(struct rows *r);
 /* As of the opening, or of the last commit by this connection. */
 const struct rows_meta *rows_meta(const struct rows *r);
 
+/* Log what SQLite says of the read that failed last; gives STORE_UNREADABLE. */
+enum store_result rows_unreadable(struct rows *r);
+
 /* See store.h. */
 enum store_result rows_read_znode(struct rows *r, struct slice path, struct record_znode *out);
 enum store_result rows_list_children(struct rows *r, struct slice path,

@@ -9,13 +9,6 @@
 
 enum { PATH_LIMIT = 1024 * 1024 };
 
-static enum store_result unreadable(struct rows *r)
-{
-	log_error("store.read_failed", LOG_TEXT("file", db_path(rows_db(r))),
-		  LOG_TEXT("reason", sqlite3_errmsg(rows_db(r))));
-	return STORE_UNREADABLE;
-}
-
 /* The parents of all that stands below path: path itself (?1), and those from path + "/" (?2) to
  * path + "0" (?3), the character behind the slash. */
 struct range {
@@ -63,7 +56,7 @@ static enum store_result sum_all(struct rows *r, const struct range *g, struct s
 		out->znodes = (uint64_t)sqlite3_column_int64(stmt, 0);
 		out->bytes = (uint64_t)sqlite3_column_int64(stmt, 1);
 	} else {
-		result = unreadable(r);
+		result = rows_unreadable(r);
 	}
 	sqlite3_finalize(stmt);
 	return result;
@@ -89,7 +82,7 @@ static enum store_result take_off(struct rows *r, const struct slice *paths, siz
 			out->znodes--;
 			out->bytes -= (uint64_t)sqlite3_column_int64(stmt, 0);
 		} else if (rc != SQLITE_DONE) {
-			result = unreadable(r);
+			result = rows_unreadable(r);
 		}
 		db_reset(stmt);
 	}
@@ -106,14 +99,14 @@ enum store_result survey_sum_below(struct rows *r, struct slice path, const stru
 	metrics_add(METRIC_tree_reads, 1);
 	/* What is taken off must be what was counted: replay may commit between two statements. */
 	if (db_exec(rows_db(r), "BEGIN") != SQLITE_OK)
-		return unreadable(r);
+		return rows_unreadable(r);
 	range_init(&g, path);
 	result = sum_all(r, &g, out);
 	range_fini(&g);
 	if (result == STORE_FOUND)
 		result = take_off(r, except, count, out);
 	if (db_exec(rows_db(r), "COMMIT") != SQLITE_OK)
-		return unreadable(r);
+		return rows_unreadable(r);
 	return result;
 }
 
@@ -159,7 +152,7 @@ enum store_result survey_list_marked(struct rows *r, struct slice after, unsigne
 	}
 	buf_fini(&path);
 	sqlite3_finalize(stmt);
-	return rc == SQLITE_DONE ? STORE_FOUND : unreadable(r);
+	return rc == SQLITE_DONE ? STORE_FOUND : rows_unreadable(r);
 }
 
 enum store_result survey_list_named(struct rows *r, struct slice below, struct slice name,
@@ -181,5 +174,5 @@ enum store_result survey_list_named(struct rows *r, struct slice below, struct s
 	range_fini(&g);
 	buf_fini(&path);
 	sqlite3_finalize(stmt);
-	return rc == SQLITE_DONE ? STORE_FOUND : unreadable(r);
+	return rc == SQLITE_DONE ? STORE_FOUND : rows_unreadable(r);
 }
