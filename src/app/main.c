@@ -199,6 +199,7 @@ int main(int argc, char **argv)
 	bool only_test = false;
 	int opt;
 
+	mem_setup();
 	/* A reload that is asked for before there is a loop to do it must not end the start. */
 	signal(SIGHUP, SIG_IGN);
 	/* OpenSSL writes to sockets without MSG_NOSIGNAL. */

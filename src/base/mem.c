@@ -2,6 +2,7 @@
  * what mem_new and mem_grow give may not fail. */
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,6 +11,8 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+
+enum { LARGE_BYTES = 256 * 1024 };
 
 static _Atomic unsigned fail_after;
 
@@ -29,6 +32,13 @@ static bool must_fail(void)
 static size_t at_least_one(size_t size)
 {
 	return size > 0 ? size : 1;
+}
+
+void mem_setup(void)
+{
+#ifdef M_MMAP_THRESHOLD
+	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+#endif
 }
 
 void *mem_new(size_t size)

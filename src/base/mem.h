@@ -7,6 +7,10 @@
 
 #include "base/cdefs.h"
 
+/* Call once, before any thread is there: what is large is then given back to the system when it is
+ * freed. By its own rule glibc takes the size of what was freed first as the one from which on it
+ * would do that (mallopt(3), M_MMAP_THRESHOLD), and keeps holes between large buffers. */
+void mem_setup(void);
 /* Zeroed memory, never NULL. */
 must_check void *mem_new(size_t size);
 /* Zeroed memory, or NULL where there is none. */
