@@ -44,6 +44,7 @@ struct config {
 	int32_t max_session_ms;
 	/* znodes */
 	bool extended_types;              /* those with a TTL */
+	bool reconfig_enabled;            /* how reconfig is refused */
 	int64_t container_check_ms;       /* how often containers and TTLs are looked at */
 	int32_t container_max_per_minute; /* removed */
 	int64_t container_never_used_ms;  /* how long one may wait for a child; 0: for ever */

@@ -40,7 +40,6 @@ static const struct route routes[] = {
 	{ OP_GET_CHILDREN, request_get_children, false },
 	{ OP_GET_CHILDREN2, request_get_children, false },
 	{ OP_SYNC, request_sync, false },
-	{ OP_CHECK, request_check, false },
 	{ OP_MULTI, request_multi, true },
 	{ OP_MULTI_READ, request_multi_read, false },
 	{ OP_SET_WATCHES, request_set_watches, false },

@@ -511,6 +511,7 @@ static int open_registry(struct server *s, char reason[SERVER_REASON_LEN])
 	ro.max_acls = (unsigned)c->max_acls;
 	ro.max_path = (size_t)c->max_path;
 	ro.extended_types = c->extended_types;
+	ro.reconfig_enabled = c->reconfig_enabled;
 	ro.container_check_ms = c->container_check_ms;
 	ro.container_max_per_minute = c->container_max_per_minute;
 	ro.container_never_used_ms = c->container_never_used_ms;

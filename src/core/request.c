@@ -59,8 +59,9 @@ enum zerr request_end_change(struct request *rq, enum zerr err, struct slice pat
 
 enum zerr request_malformed_write(struct request *rq)
 {
-	change_begin(rq->registry);
-	return request_end_change(rq, ZERR_MARSHALLING, (struct slice){ 0 });
+	rq->zxid = registry_last_zxid(rq->registry);
+	rq->mark = registry_last_change(rq->registry);
+	return ZERR_MARSHALLING;
 }
 
 enum zerr request_allow_path(struct request *rq, struct slice path)

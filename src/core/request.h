@@ -36,7 +36,6 @@ enum zerr request_get_children(struct request *rq); /* getChildren, getChildren2
 enum zerr request_get_all_children_number(struct request *rq);
 enum zerr request_get_acl(struct request *rq);
 enum zerr request_set_acl(struct request *rq);
-enum zerr request_check(struct request *rq);
 enum zerr request_sync(struct request *rq);
 enum zerr request_multi(struct request *rq);
 enum zerr request_multi_read(struct request *rq);
@@ -60,14 +59,14 @@ void request_connect(struct client *c, struct slice frame);
  * answers is in *out. */
 struct op_result {
 	struct slice path;      /* create: the path made; valid until the end of the request */
-	struct proto_stat stat; /* create2, setData, setACL, check */
+	struct proto_stat stat; /* create2, setData, setACL */
 };
 enum zerr op_create(struct request *rq, int32_t type, const struct proto_create *op,
 		    struct op_result *out);
 enum zerr op_delete(struct request *rq, const struct proto_path_version *op);
 enum zerr op_set_data(struct request *rq, const struct proto_set_data *op, struct op_result *out);
 enum zerr op_set_acl(struct request *rq, const struct proto_set_acl *op, struct op_result *out);
-enum zerr op_check(struct request *rq, const struct proto_path_version *op, struct op_result *out);
+enum zerr op_check(struct request *rq, const struct proto_path_version *op);
 /* One operation of a multiRead, or such a request: the body is appended to rq->out, or nothing
  * where it fails. */
 enum zerr op_get_data(struct request *rq, struct slice path);
@@ -82,7 +81,8 @@ enum zerr request_find_parent(struct request *rq, struct slice path, struct znod
 enum zerr request_permit(const struct request *rq, const struct znode *z, int32_t perms);
 /* BAD_VERSION unless expected is -1 or current; *next gets the version that follows. */
 enum zerr request_next_version(int32_t current, int32_t expected, int32_t *next);
-/* Answer a write whose body is malformed: it takes a zxid like any write that fails. */
+/* Answer a write whose body is malformed. It takes no zxid, as others that fail do: it is answered
+ * with that of the write before. */
 enum zerr request_malformed_write(struct request *rq);
 /* End the open change of a write as err says: log it, or take it back; sets zxid and mark. Returns
  * err. */

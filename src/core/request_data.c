@@ -1,4 +1,4 @@
-/* exists, getData, setData, check. */
+/* exists, getData, setData; check, an operation of multis alone. */
 #include "core/request.h"
 
 #include "core/quota.h"
@@ -102,7 +102,7 @@ enum zerr request_set_data(struct request *rq)
 	return request_end_change(rq, err, op.path);
 }
 
-enum zerr op_check(struct request *rq, const struct proto_path_version *op, struct op_result *out)
+enum zerr op_check(struct request *rq, const struct proto_path_version *op)
 {
 	struct znode *z;
 	int32_t next;
@@ -115,26 +115,5 @@ enum zerr op_check(struct request *rq, const struct proto_path_version *op, stru
 		err = request_permit(rq, z, PERM_READ);
 	if (err == ZERR_OK)
 		err = request_next_version(z->st.version, op->version, &next);
-	if (err == ZERR_OK)
-		out->stat = znode_stat(z);
-	return err;
-}
-
-/* Changes nothing, and takes a zxid like a write. */
-enum zerr request_check(struct request *rq)
-{
-	struct proto_path_version op = proto_read_path_version(&rq->in);
-	struct op_result result;
-	enum zerr err;
-
-	if (rq->in.bad)
-		return request_malformed_write(rq);
-	change_begin(rq->registry);
-	err = op_check(rq, &op, &result);
-	change_abort(rq->registry);
-	rq->zxid = registry_last_zxid(rq->registry);
-	rq->mark = registry_last_change(rq->registry);
-	if (err == ZERR_OK)
-		proto_write_stat(&rq->out, &result.stat);
 	return err;
 }

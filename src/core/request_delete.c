@@ -39,10 +39,11 @@ enum zerr request_delete(struct request *rq)
 {
 	struct proto_path_version op = proto_read_path_version(&rq->in);
 
-	if (rq->in.bad || !op.path.data)
+	if (rq->in.bad)
 		return request_malformed_write(rq);
 	change_begin(rq->registry);
-	return request_end_change(rq, op_delete(rq, &op), op.path);
+	return request_end_change(rq, op.path.data ? op_delete(rq, &op) : ZERR_MARSHALLING,
+				  op.path);
 }
 
 /* The server's own business: ZooKeeper asks nobody for a permission here, so that any client could

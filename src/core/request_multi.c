@@ -12,51 +12,52 @@ struct multi_op {
 	};
 };
 
+/* What the next bytes of a multi are. Nothing is done of one with what cannot be read, nor of one
+ * with a create without ACL, which 3.9 refuses (CreateOptions): the first takes a zxid, the second
+ * none. */
+enum reading { READ_OP, READ_END, READ_MALFORMED, READ_REFUSED };
+
 /* In a multi the flags decide what a create is (MultiOperationRecord, Op.Create of 3.9): those of a
  * container make one, a TTL needs createTTL, and createTTL without its flags is a create. */
-static void read_create(struct jute_reader *in, struct multi_op *op)
+static enum reading read_create(struct jute_reader *in, struct multi_op *op)
 {
 	bool with_ttl = op->type == OP_CREATE_TTL;
+	int32_t flags;
 
 	op->create = proto_read_create(in, op->type);
 	op->path = op->create.path;
-	switch (op->create.flags) {
-	case CREATE_TTL:
-	case CREATE_TTL_SEQUENTIAL:
-		in->bad |= !with_ttl;
-		return;
-	case CREATE_CONTAINER:
-		op->type = OP_CREATE_CONTAINER;
-		break;
-	case CREATE_PERSISTENT:
-	case CREATE_EPHEMERAL:
-	case CREATE_SEQUENTIAL:
-	case CREATE_EPHEMERAL_SEQUENTIAL:
-		if (with_ttl)
-			op->type = OP_CREATE;
-		break;
-	default:
-		in->bad |= !with_ttl;
-		op->type = OP_CREATE;
-	}
+	flags = op->create.flags;
+	if (in->bad)
+		return READ_MALFORMED;
+	if (!with_ttl && (flags < CREATE_PERSISTENT || flags > CREATE_TTL_SEQUENTIAL))
+		return READ_MALFORMED;
+	if (!with_ttl && op->create.acl.count < 0)
+		return READ_REFUSED;
+	if (flags == CREATE_TTL || flags == CREATE_TTL_SEQUENTIAL)
+		return with_ttl ? READ_OP : READ_MALFORMED;
 	op->create.ttl_ms = -1;
+	if (flags == CREATE_CONTAINER)
+		op->type = OP_CREATE_CONTAINER;
+	else if (with_ttl)
+		op->type = OP_CREATE;
+	return READ_OP;
 }
 
-/* Read the next one. False at the end, or where the multi is malformed (in->bad). */
-static bool read_op(struct jute_reader *in, struct multi_op *op)
+static enum reading read_op(struct jute_reader *in, struct multi_op *op)
 {
 	struct proto_multi_header header = proto_read_multi_header(in);
 
-	if (in->bad || header.done)
-		return false;
+	if (in->bad)
+		return READ_MALFORMED;
+	if (header.done)
+		return READ_END;
 	op->type = header.type;
 	switch (header.type) {
 	case OP_CREATE:
 	case OP_CREATE2:
 	case OP_CREATE_CONTAINER:
 	case OP_CREATE_TTL:
-		read_create(in, op);
-		break;
+		return read_create(in, op);
 	case OP_DELETE:
 	case OP_CHECK:
 		op->version = proto_read_path_version(in);
@@ -67,26 +68,24 @@ static bool read_op(struct jute_reader *in, struct multi_op *op)
 		op->path = op->set_data.path;
 		break;
 	default:
-		in->bad = true;
-		return false;
+		return READ_MALFORMED;
 	}
-	if (!op->path.data)
-		in->bad = true;
-	return !in->bad;
+	return in->bad ? READ_MALFORMED : READ_OP;
 }
 
-/* How many there are; -1 where it is malformed: nothing of it is done then. */
-static int32_t count_ops(struct jute_reader in, struct slice *first_path)
+/* Read all before anything is done: READ_END where it can be, with how many there are. */
+static enum reading count_ops(struct jute_reader in, int32_t *count, struct slice *first_path)
 {
+	bool lacks_path = false;
+	enum reading last;
 	struct multi_op op;
-	int32_t count = 0;
 
-	while (read_op(&in, &op)) {
-		if (count == 0)
+	for (*count = 0; (last = read_op(&in, &op)) == READ_OP; ++*count) {
+		lacks_path |= !op.path.data;
+		if (*count == 0)
 			*first_path = op.path;
-		count++;
 	}
-	return in.bad ? -1 : count;
+	return last == READ_END && lacks_path ? READ_MALFORMED : last;
 }
 
 static void write_header(struct jute_writer *out, int32_t type, bool done, int32_t err)
@@ -117,7 +116,7 @@ static enum zerr do_op(struct request *rq, const struct multi_op *op)
 		err = op_delete(rq, &op->version);
 		break;
 	case OP_CHECK:
-		err = op_check(rq, &op->version, &result);
+		err = op_check(rq, &op->version);
 		break;
 	case OP_SET_DATA:
 		err = op_set_data(rq, &op->set_data, &result);
@@ -157,14 +156,17 @@ static void write_errors(struct jute_writer *out, int32_t count, int32_t failed,
 enum zerr request_multi(struct request *rq)
 {
 	struct slice first_path = { 0 };
-	int32_t count = count_ops(rq->in, &first_path);
+	int32_t count;
+	enum reading reading = count_ops(rq->in, &count, &first_path);
 	size_t start = buf_len(rq->out.out);
 	struct multi_op op;
 	enum zerr err = ZERR_OK;
 
-	if (count < 0)
+	if (reading == READ_REFUSED)
 		return request_malformed_write(rq);
 	change_begin(rq->registry);
+	if (reading == READ_MALFORMED)
+		return request_end_change(rq, ZERR_MARSHALLING, first_path);
 	for (int32_t i = 0; i < count && err == ZERR_OK; i++) {
 		read_op(&rq->in, &op);
 		err = do_op(rq, &op);

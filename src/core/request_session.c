@@ -213,16 +213,20 @@ enum zerr request_sasl(struct request *rq)
 	return ZERR_OK;
 }
 
-/* There is no ensemble to change. It counts as a write that failed, as in ZooKeeper. */
+/* There is no ensemble to change, whether or not that is allowed. It counts as a write that failed,
+ * as in a standalone ZooKeeper. */
 enum zerr request_reconfig(struct request *rq)
 {
+	bool enabled = registry_options(rq->registry)->reconfig_enabled;
+
 	for (int i = 0; i < 3; i++)
 		jute_read_buffer(&rq->in);
 	jute_read_long(&rq->in);
 	if (rq->in.bad)
-		return ZERR_MARSHALLING;
+		return request_malformed_write(rq);
 	change_begin(rq->registry);
-	return request_end_change(rq, ZERR_RECONFIG_DISABLED, (struct slice){ 0 });
+	return request_end_change(rq, enabled ? ZERR_UNIMPLEMENTED : ZERR_RECONFIG_DISABLED,
+				  (struct slice){ 0 });
 }
 
 enum zerr request_sync(struct request *rq)

@@ -36,7 +36,7 @@ for module in sorted(m.name for m in pkgutil.iter_modules([os.path.join(HERE, "s
 
 AGAINST_ITSELF = os.environ.get("ZOOLITE_DIFFERENTIAL") == "self"
 differential.Run.is_39 = bool(servers.other_zookeeper())
-CASES = [case for case in differential.CASES if not (case.only_38 and differential.Run.is_39)]
+CASES = differential.CASES
 TABLE = differential.read_differences(os.path.join(HERE, "differences.md"), differential.Run.is_39)
 MOST_DIFFERENCES = 25
 # Nothing is removed behind our back: each server would do it at a time of its own.
@@ -107,7 +107,7 @@ def fixture_pair(tmp_path_factory):
 
 @pytest.fixture(scope="module", name="ttl_pair")
 def fixture_ttl_pair(tmp_path_factory):
-    yield from paired(tmp_path_factory, extendedTypesEnabled="true")
+    yield from paired(tmp_path_factory, extendedTypesEnabled="true", reconfigEnabled="true")
 
 
 @pytest.fixture(scope="module", name="tally")

@@ -34,8 +34,8 @@ UNKNOWN = "(unknown)"  # a zxid or owner the script should have made known befor
 WRITES = {zk.CREATE, zk.CREATE2, zk.CREATE_CONTAINER, zk.CREATE_TTL, zk.DELETE, zk.SET_DATA, zk.SET_ACL,
           zk.MULTI, zk.CHECK, zk.CLOSE, zk.RECONFIG, zk.DELETE_CONTAINER}
 
-# ttl: for servers with extendedTypesEnabled; only_38: not for 3.9.
-Case = collections.namedtuple("Case", "name run ttl only_38", defaults=(False,))
+# ttl: for servers with extendedTypesEnabled and reconfigEnabled.
+Case = collections.namedtuple("Case", "name run ttl")
 # reference: None where this ZooKeeper answers as we do.
 Difference = collections.namedtuple("Difference", "id operation reference ours why")
 
@@ -776,13 +776,7 @@ def case(function):
     return function
 
 
-def case_of_38(function):
-    """The same for what says nothing to 3.9."""
-    CASES.append(Case(function.__name__.replace("_", "-"), function, False, True))
-    return function
-
-
 def case_with_ttl(function):
-    """The same for servers that have TTL znodes."""
+    """The same for servers that have TTL znodes, and where reconfig is not disabled."""
     CASES.append(Case(function.__name__.replace("_", "-"), function, True))
     return function

@@ -9,8 +9,7 @@ different states (tests/interop/differences.md names what shows in an answer alo
   - Each path has one kind of watch for each peer (3.8.0 keeps one mode for a watcher and path).
   - Who sets an exists watch may read the node: only below /secret a node may be unreadable.
   - removeWatches and checkWatches of type data or children ask for one-shot watches only.
-  - A bare check that succeeds takes 3.8.0 down, and so does the end of a connection that has a watch on a
-    null path: check stands in multis alone, and no watch is set on null.
+  - The end of a connection that has a watch on a null path takes 3.8.0 down: no watch is set on null.
 """
 import base64
 import hashlib

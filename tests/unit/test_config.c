@@ -365,7 +365,6 @@ static void test_ignored(void **state)
 		"sslQuorum",
 		"ssl.quorum.keyStore.location",
 		"standaloneEnabled",
-		"reconfigEnabled",
 		"authProvider.sasl",
 		"serverCnxnFactory",
 		"client.portUnification",

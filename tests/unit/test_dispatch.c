@@ -358,22 +358,30 @@ static void test_outstanding_limit(void **state)
 
 /* --- what nobody should send --- */
 
+/* check is one outside of a multi. */
 static void test_an_unknown_type_is_answered_and_ends_the_connection(void **state)
 {
-	struct headless_reply reply;
+	static const int32_t types[] = { 4711, -1, OP_CHECK };
 
 	(void)state;
-	headless_begin(c, 9, 4711);
-	headless_send(c);
-	reply = headless_reply_to(c, 9);
-	assert_int_equal(reply.header.err, ZERR_UNIMPLEMENTED);
-	assert_int_equal(reply.header.zxid, -1);
-	assert_int_equal(jute_reader_left(&reply.body), 0);
-	assert_non_null(c->closing);
-	assert_false(c->failed);
-	/* What comes behind it is not done. */
-	headless_create(c, 10, OP_CREATE, "/a", slice_of(""), headless_world(), 0);
-	expect_silence(c);
+	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
+		struct headless_reply reply;
+
+		c = headless_new_session(&h, TIMEOUT_MS);
+		headless_begin(c, 9, types[i]);
+		jute_write_buffer(&c->w, slice_of("/"));
+		jute_write_int(&c->w, -1);
+		headless_send(c);
+		reply = headless_reply_to(c, 9);
+		assert_int_equal(reply.header.err, ZERR_UNIMPLEMENTED);
+		assert_int_equal(reply.header.zxid, -1);
+		assert_int_equal(jute_reader_left(&reply.body), 0);
+		assert_non_null(c->closing);
+		assert_false(c->failed);
+		/* What comes behind it is not done. */
+		headless_create(c, 10, OP_CREATE, "/a", slice_of(""), headless_world(), 0);
+		expect_silence(c);
+	}
 	c = headless_new_session(&h, TIMEOUT_MS);
 	assert_int_equal(exists(c, "/a"), ZERR_NO_NODE);
 }
@@ -418,14 +426,14 @@ static void test_bodies_cut_short(void **state)
 	static const struct {
 		int32_t type;
 		int least; /* bytes of the shortest body that is whole */
-		bool is_write;
+		bool takes_zxid;
 	} bodies[] = {
-		{ OP_CREATE, 16, true },        { OP_CREATE2, 16, true },
-		{ OP_DELETE, 8, true },         { OP_EXISTS, 5, false },
-		{ OP_GET_DATA, 5, false },      { OP_SET_DATA, 12, true },
-		{ OP_GET_ACL, 4, false },       { OP_SET_ACL, 12, true },
+		{ OP_CREATE, 16, false },       { OP_CREATE2, 16, false },
+		{ OP_DELETE, 8, false },        { OP_EXISTS, 5, false },
+		{ OP_GET_DATA, 5, false },      { OP_SET_DATA, 12, false },
+		{ OP_GET_ACL, 4, false },       { OP_SET_ACL, 12, false },
 		{ OP_GET_CHILDREN, 5, false },  { OP_SYNC, 4, false },
-		{ OP_GET_CHILDREN2, 5, false }, { OP_CHECK, 8, true },
+		{ OP_GET_CHILDREN2, 5, false }, { OP_DELETE_CONTAINER, 4, false },
 		{ OP_MULTI, 9, true },          { OP_RECONFIG, 20, false },
 		{ OP_SET_WATCHES, 20, false },
 	};
@@ -442,8 +450,8 @@ static void test_bodies_cut_short(void **state)
 			if (finish(c) != ZERR_MARSHALLING)
 				fail_msg("type %d, %d bytes: error %d", bodies[i].type, len,
 					 last.header.err);
-			/* It is a write that failed, or a read. */
-			assert_int_equal(last.header.zxid, zxid + bodies[i].is_write);
+			/* Only a multi is a write that failed. */
+			assert_int_equal(last.header.zxid, zxid + bodies[i].takes_zxid);
 			assert_int_equal(registry_last_zxid(h.registry), last.header.zxid);
 		}
 	}
@@ -553,18 +561,29 @@ static void test_authentication_is_no_sign_of_life(void **state)
 	assert_int_equal(left_ms(), TIMEOUT_MS);
 }
 
-static void test_reconfig_is_a_write_that_fails(void **state)
+static void expect_reconfig(enum zerr err)
 {
 	int64_t before = registry_last_zxid(h.registry);
 
-	(void)state;
 	headless_begin(c, ++xid, OP_RECONFIG);
 	for (int i = 0; i < 3; i++)
 		jute_write_buffer(&c->w, slice_of(""));
 	jute_write_long(&c->w, -1);
 	headless_send(c);
-	assert_int_equal(finish(c), ZERR_RECONFIG_DISABLED);
+	assert_int_equal(finish(c), err);
 	assert_int_equal(last.header.zxid, before + 1);
+	assert_null(c->closing);
+}
+
+static void test_reconfig_is_a_write_that_fails(void **state)
+{
+	(void)state;
+	expect_reconfig(ZERR_RECONFIG_DISABLED);
+	headless_stop(&h);
+	h.registry_options.reconfig_enabled = true;
+	headless_start(&h);
+	c = headless_new_session(&h, TIMEOUT_MS);
+	expect_reconfig(ZERR_UNIMPLEMENTED);
 }
 
 /* A reply above the limit ends its connection, not the process. */
@@ -635,14 +654,15 @@ static void test_which_types_wait(void **state)
 					  OP_CREATE_TTL, OP_DELETE,  OP_DELETE_CONTAINER,
 					  OP_SET_DATA,   OP_SET_ACL, OP_MULTI,
 					  OP_RECONFIG };
-	static const int32_t others[] = {
-		OP_EXISTS,         OP_GET_DATA,       OP_GET_ACL,
-		OP_GET_CHILDREN,   OP_SYNC,           OP_GET_CHILDREN2,
-		OP_CHECK,          OP_MULTI_READ,     OP_SET_WATCHES,
-		OP_SET_WATCHES2,   OP_ADD_WATCH,      OP_CHECK_WATCHES,
-		OP_REMOVE_WATCHES, OP_GET_EPHEMERALS, OP_GET_ALL_CHILDREN_NUMBER,
-		OP_WHO_AM_I,       OP_SASL,           OP_CLOSE_SESSION
-	};
+	static const int32_t others[] = { OP_EXISTS,         OP_GET_DATA,
+					  OP_GET_ACL,        OP_GET_CHILDREN,
+					  OP_SYNC,           OP_GET_CHILDREN2,
+					  OP_MULTI_READ,     OP_SET_WATCHES,
+					  OP_SET_WATCHES2,   OP_ADD_WATCH,
+					  OP_CHECK_WATCHES,  OP_REMOVE_WATCHES,
+					  OP_GET_EPHEMERALS, OP_GET_ALL_CHILDREN_NUMBER,
+					  OP_WHO_AM_I,       OP_SASL,
+					  OP_CLOSE_SESSION };
 
 	(void)state;
 	lag(1);

@@ -135,37 +135,6 @@ static void test_children(void **state)
 	assert_int_equal(s.num_children, 2);
 }
 
-static void test_check(void **state)
-{
-	int64_t created;
-
-	(void)state;
-	create(c, "/a", "", 0);
-	created = last.header.zxid;
-	for (int32_t version = -2; version <= 1; version++) {
-		int64_t before = registry_last_zxid(h.registry);
-
-		headless_begin(c, ++xid, OP_CHECK);
-		jute_write_buffer(&c->w, slice_of("/a"));
-		jute_write_int(&c->w, version);
-		headless_send(c);
-		/* It takes a zxid, and leaves nothing in the log. */
-		assert_int_equal(registry_last_zxid(h.registry), before + 1);
-		assert_int_equal(registry_last_change(h.registry), created);
-		assert_int_equal(finish(c),
-				 version == 0 || version == -1 ? ZERR_OK : ZERR_BAD_VERSION);
-		assert_int_equal(last.header.zxid, registry_last_zxid(h.registry));
-		if (last.header.err == ZERR_OK)
-			assert_int_equal(take_stat().czxid, created);
-	}
-	headless_begin(c, ++xid, OP_CHECK);
-	jute_write_buffer(&c->w, slice_of("/nothing"));
-	jute_write_int(&c->w, -1);
-	headless_send(c);
-	assert_int_equal(finish(c), ZERR_NO_NODE);
-	assert_null(c->closing);
-}
-
 static void test_large_data(void **state)
 {
 	enum { LEN = 1000000 };
@@ -197,7 +166,6 @@ int main(void)
 		REGISTRY_TEST(test_the_first_znodes_stay),
 		REGISTRY_TEST(test_delete_of_an_ephemeral),
 		REGISTRY_TEST(test_children),
-		REGISTRY_TEST(test_check),
 		REGISTRY_TEST(test_large_data),
 	};
 

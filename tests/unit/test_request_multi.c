@@ -501,6 +501,55 @@ static void test_an_operation_that_is_malformed(void **state)
 	assert_int_equal(exists(c, "/a"), ZERR_NO_NODE);
 }
 
+/* End the multi that was begun: malformed as a whole. */
+static void expect_malformed(bool takes_zxid)
+{
+	int64_t before = registry_last_zxid(h.registry);
+
+	proto_write_multi_header(&c->w, &(struct proto_multi_header){ -1, true, -1 });
+	headless_send(c);
+	assert_int_equal(finish(c), ZERR_MARSHALLING);
+	assert_int_equal(last.header.zxid, before + takes_zxid);
+	assert_int_equal(registry_last_zxid(h.registry), before + takes_zxid);
+	assert_int_equal(exists(c, "/a"), ZERR_NO_NODE);
+}
+
+static void add_create_without_acl(int32_t type, const char *path)
+{
+	op_header(type);
+	jute_write_buffer(&c->w, slice_of(path));
+	jute_write_buffer(&c->w, slice_of(""));
+	jute_write_int(&c->w, -1);
+	jute_write_int(&c->w, CREATE_PERSISTENT);
+	if (type == OP_CREATE_TTL)
+		jute_write_long(&c->w, -1);
+}
+
+/* Without an ACL there is nothing to create; only createTTL fails of it as by itself. */
+static void test_creates_without_acl(void **state)
+{
+	static const int32_t types[] = { OP_CREATE, OP_CREATE2, OP_CREATE_CONTAINER };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
+		begin();
+		add_create(OP_CREATE, "/a", "", 0);
+		add_create_without_acl(types[i], "/b");
+		expect_malformed(false);
+	}
+	/* Whatever a path is that stands in front of it: paths are looked at behind all. */
+	begin();
+	op_header(OP_DELETE);
+	jute_write_buffer(&c->w, (struct slice){ 0 });
+	jute_write_int(&c->w, 0);
+	add_create_without_acl(OP_CREATE, "/b");
+	expect_malformed(false);
+	begin();
+	add_create_without_acl(OP_CREATE_TTL, "/b");
+	end();
+	EXPECT_ERRORS(ZERR_INVALID_ACL);
+}
+
 /* Here the flags decide what a create is. */
 static void test_flags_of_creates(void **state)
 {
@@ -511,9 +560,7 @@ static void test_flags_of_creates(void **state)
 		begin();
 		add_create(OP_CREATE, "/a", "", 0);
 		add_create(OP_CREATE2, "/b", "", bad[i]);
-		proto_write_multi_header(&c->w, &(struct proto_multi_header){ -1, true, -1 });
-		headless_send(c);
-		assert_int_equal(finish(c), ZERR_MARSHALLING);
+		expect_malformed(true);
 	}
 	begin();
 	add_create(OP_CREATE, "/c", "", CREATE_CONTAINER);
@@ -705,6 +752,7 @@ int main(void)
 		REGISTRY_TEST(test_malformed_ones_do_nothing),
 		REGISTRY_TEST(test_containers_and_ttls),
 		REGISTRY_TEST(test_an_operation_that_is_malformed),
+		REGISTRY_TEST(test_creates_without_acl),
 		REGISTRY_TEST(test_flags_of_creates),
 		REGISTRY_TEST(test_multi_read),
 		REGISTRY_TEST(test_multi_read_waits_for_the_disk),

@@ -1,7 +1,7 @@
 """The edges: our limits, odd ids, requests that nobody sends on purpose, and what is sent behind an end."""
 import zk_wire as zk
 from zk_wire import Acl
-from differential import case, case_of_38
+from differential import case, case_with_ttl
 
 ALICE = "CN=alice,OU=clients,O=Zoolite Test"
 ANYONE = Acl(31, "world", "anyone")
@@ -140,25 +140,10 @@ def ids_with_nul(t):
 # -- requests that nobody sends ------------------------------------------------------------------------
 
 
-@case_of_38
-def bare_check_that_fails(t):
-    """Outside a multi. One that succeeds must never be sent to 3.8.0: it dies of it."""
-    z = t.boss
-    z.create(t.path("n"))
-    z.create(t.path("secret"), acl=[Acl(30, "world", "anyone")])
-    for path, version in ((t.path("none"), -1), (t.path("n"), 9), ("relative", 0), (t.path("n/"), 0), (None, 0), ("", 3),
-                          (t.path("secret"), 7)):
-        z.raw(zk.CHECK, zk.check(path, version).body, "check %s %d" % (path, version))
-        z.set_data(t.path("n"))
-    z.raw(zk.CHECK, b"", "check of nothing")
-    z.set_data(t.path("n"))
-    z.raw(zk.CHECK, zk.p_string(t.path("n")), "check without a version")
-    z.set_data(t.path("n"))
-
-
 @case
 def bare_check(t):
-    """To 3.9 it is a request of no type that it knows, and the end of the connection."""
+    """A request of no type that 3.9 knows, and the end of the connection. One that succeeds must never be sent to 3.8.0:
+    it dies of it."""
     a = t.session("a")
     with t.differs("bare-check", "bare-check-end"):
         a.raw(zk.CHECK, zk.check(t.path("none")).body, "check of nothing")
@@ -167,8 +152,7 @@ def bare_check(t):
     t.boss.set_data(t.root, b"on")
 
 
-@case
-def reconfig(t):
+def ask_to_reconfigure(t):
     """One node has nothing to configure, whoever asks."""
     z = t.boss
     good = zk.p_string("server.1=x") + zk.p_string(None) + zk.p_string(None) + zk.p_long(-1)
@@ -176,6 +160,16 @@ def reconfig(t):
                        ("cut", good[:-1]), ("empty", b""), ("a length that cannot be", zk.p_int(-2) + good[4:])):
         z.raw(zk.RECONFIG, body, what)
         z.set_data(t.root)
+
+
+@case
+def reconfig(t):
+    ask_to_reconfigure(t)
+
+
+@case_with_ttl
+def reconfig_enabled(t):
+    ask_to_reconfigure(t)
 
 
 @case
