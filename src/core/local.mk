@@ -4,6 +4,7 @@ libcore_a_SOURCES = \
 	src/core/access_ip.c src/core/access_ip.h \
 	src/core/access_x509.c src/core/access_x509.h \
 	src/core/acl.c src/core/acl.h \
+	src/core/ages.c src/core/ages.h \
 	src/core/client.c src/core/client.h \
 	src/core/dir.c src/core/dir.h \
 	src/core/quota.c src/core/quota.h \

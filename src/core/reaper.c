@@ -1,30 +1,22 @@
-/* One round: looking (steps of LOOK_ROWS rows of tree.db, a step a timer), then removing (one
- * candidate a timer), then a pause until the next interval. */
+/* One round: looking at all marked rows of tree.db, LOOK_ROWS a timer; what a step found is removed
+ * before the next one. Then a pause until the interval is over. */
 #include "core/reaper.h"
 
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "core/ages.h"
 #include "core/quota.h"
 #include "wire/path.h"
 
 enum {
 	LOOK_ROWS = 256,
 	LOOK_PAUSE_MS = TIMER_SLOT_MS, /* the others have their turn */
-	MOST_CANDIDATES = 10000,       /* of a round; the rest has the next one */
-	MOST_CANDIDATE_BYTES = 4 * 1024 * 1024,
-	MINUTE_MS = 60 * 1000,
-};
-
-/* A znode with an age: since when its data is what it is, in the server's own time. */
-struct age {
-	struct hash_node by_path; /* by the hash of its path alone */
-	int64_t mzxid;
-	int64_t since_ms; /* monotonic */
-	uint32_t round;   /* in which it was seen last */
+	/* A timer may come that late: what it could not remove is made up for. */
+	LATE_US = 2 * TIMER_SLOT_MS * 1000,
+	MINUTE_US = 60 * 1000 * 1000,
 };
 
 struct candidate {
@@ -38,48 +30,23 @@ struct reaper {
 	struct registry *registry;
 	struct timer_wheel *wheel;
 	struct timer timer;
-	struct hash ages;
+	struct ages ages;
 	struct list candidates;
-	size_t candidate_count, candidate_bytes;
-	char *after; /* the last path that was looked at; NULL: not looking */
-	uint32_t round;
-	int64_t round_began_ms, last_round_ms; /* monotonic; the last one is the start at first */
-	unsigned rows;                         /* of the step */
+	char *after;            /* the last path that was looked at; NULL: not looking */
+	int64_t round_began_ms; /* monotonic; the start at first */
+	int64_t next_us;        /* monotonic: from when on one more may be removed */
+	unsigned rows;          /* of the step */
 };
 
 /* --- looking --- */
 
-static struct age *find_age(const struct reaper *p, uint64_t hash)
+/* How long the server has seen this znode's data as it is. */
+static int64_t age_of(const struct reaper *p, const struct record_znode *z)
 {
-	struct hash_node *n = hash_find(&p->ages, hash);
-
-	return n ? container_of(n, struct age, by_path) : NULL;
+	return clock_now_ms() - ages_since(&p->ages, z->mzxid);
 }
 
-/* How long the server has seen this znode's data as it is. What is met for the first time came
- * after the last round, and its clock does not make it older than that. */
-static int64_t age_of(struct reaper *p, const struct record_znode *z)
-{
-	uint64_t hash = hash_bytes(z->path.data, z->path.len);
-	struct age *a = find_age(p, hash);
-	int64_t by_clock = clock_wall_ms() - z->mtime;
-	int64_t most = p->round_began_ms - p->last_round_ms;
-
-	if (!a) {
-		a = mem_new(sizeof(*a));
-		hash_insert(&p->ages, &a->by_path, hash);
-	}
-	a->round = p->round;
-	if (a->mzxid != z->mzxid) {
-		a->mzxid = z->mzxid;
-		a->since_ms = p->round_began_ms - (by_clock < 0      ? 0
-						   : by_clock < most ? by_clock
-								     : most);
-	}
-	return clock_now_ms() - a->since_ms;
-}
-
-static bool is_due(struct reaper *p, const struct record_znode *z)
+static bool is_due(const struct reaper *p, const struct record_znode *z)
 {
 	int64_t never_used_ms = registry_options(p->registry)->container_never_used_ms;
 
@@ -93,18 +60,12 @@ static bool is_due(struct reaper *p, const struct record_znode *z)
 
 static void add_candidate(struct reaper *p, const struct record_znode *z)
 {
-	struct candidate *c;
+	struct candidate *c = mem_new(sizeof(*c) + z->path.len);
 
-	if (p->candidate_count >= MOST_CANDIDATES ||
-	    p->candidate_bytes + z->path.len > MOST_CANDIDATE_BYTES)
-		return;
-	c = mem_new(sizeof(*c) + z->path.len);
 	c->mzxid = z->mzxid;
 	c->len = z->path.len;
 	memcpy(c->path, z->path.data, z->path.len);
 	list_append(&p->candidates, &c->link);
-	p->candidate_count++;
-	p->candidate_bytes += c->len;
 }
 
 static void look_at(void *ctx, const struct record_znode *z)
@@ -118,31 +79,14 @@ static void look_at(void *ctx, const struct record_znode *z)
 		add_candidate(p, z);
 }
 
-/* Of what was not seen in this round nothing needs to be known. */
-static void forget_ages(struct reaper *p)
-{
-	struct hash_node *next;
-
-	for (struct hash_node *n = hash_first(&p->ages); n; n = next) {
-		struct age *a = container_of(n, struct age, by_path);
-
-		next = hash_after(&p->ages, n);
-		if (a->round == p->round)
-			continue;
-		hash_remove(&p->ages, n);
-		mem_free(a);
-	}
-}
-
 static void begin_round(struct reaper *p)
 {
-	p->round++;
 	p->round_began_ms = clock_now_ms();
 	p->after = mem_strdup("/");
 }
 
-/* False when there is no more to look at. */
-static bool look(struct reaper *p)
+/* The next step of a round; it is over when there is no more to look at. */
+static void look(struct reaper *p)
 {
 	enum store_result result;
 	char *after = p->after;
@@ -154,13 +98,9 @@ static bool look(struct reaper *p)
 				   p);
 	mem_free(after);
 	if (result == STORE_FOUND && p->rows == LOOK_ROWS)
-		return true;
+		return;
 	mem_free(p->after);
 	p->after = NULL;
-	if (result == STORE_FOUND)
-		forget_ages(p);
-	p->last_round_ms = p->round_began_ms;
-	return false;
 }
 
 /* --- removing --- */
@@ -200,9 +140,21 @@ static void remove_first(struct reaper *p)
 		log_debug("znode.reaped", LOG_SLICE("path", path));
 	}
 	tree_trim(registry_tree(p->registry));
-	p->candidate_count--;
-	p->candidate_bytes -= c->len;
 	mem_free(c);
+}
+
+/* As many as may be now. They wait for replay like any writer. */
+static void remove_some(struct reaper *p)
+{
+	int64_t now_us = clock_now_ms() * 1000;
+
+	if (p->next_us < now_us - LATE_US)
+		p->next_us = now_us - LATE_US;
+	while (!list_is_empty(&p->candidates) && p->next_us <= now_us &&
+	       !registry_is_behind(p->registry)) {
+		remove_first(p);
+		p->next_us += MINUTE_US / registry_options(p->registry)->container_max_per_minute;
+	}
 }
 
 /* --- rounds --- */
@@ -212,35 +164,29 @@ static void arm(struct reaper *p, int64_t in_ms)
 	timer_arm(p->wheel, &p->timer, clock_now_ms() + in_ms);
 }
 
-static int64_t until_next_round(const struct reaper *p)
+static int64_t until_next_step(const struct reaper *p)
 {
-	int64_t next = p->last_round_ms + registry_options(p->registry)->container_check_ms;
-	int64_t wait = next - clock_now_ms();
+	int64_t next_ms = p->round_began_ms + registry_options(p->registry)->container_check_ms;
+	int64_t wait_ms = LOOK_PAUSE_MS;
 
-	return wait > LOOK_PAUSE_MS ? wait : LOOK_PAUSE_MS;
+	if (!list_is_empty(&p->candidates))
+		wait_ms = p->next_us / 1000 - clock_now_ms();
+	else if (!p->after)
+		wait_ms = next_ms - clock_now_ms();
+	return wait_ms > LOOK_PAUSE_MS ? wait_ms : LOOK_PAUSE_MS;
 }
 
 static void on_timer(struct timer *t)
 {
 	struct reaper *p = container_of(t, struct reaper, timer);
-	const struct registry_options *o = registry_options(p->registry);
 
-	if (!list_is_empty(&p->candidates)) {
-		/* It waits for replay like any writer. */
-		if (!registry_is_behind(p->registry))
-			remove_first(p);
-	} else {
+	if (list_is_empty(&p->candidates)) {
 		if (!p->after)
 			begin_round(p);
-		if (look(p)) {
-			arm(p, LOOK_PAUSE_MS);
-			return;
-		}
+		look(p);
 	}
-	if (!list_is_empty(&p->candidates))
-		arm(p, MINUTE_MS / o->container_max_per_minute);
-	else
-		arm(p, until_next_round(p));
+	remove_some(p);
+	arm(p, until_next_step(p));
 }
 
 struct reaper *reaper_new(struct registry *r, struct timer_wheel *wheel)
@@ -249,8 +195,8 @@ struct reaper *reaper_new(struct registry *r, struct timer_wheel *wheel)
 
 	p->registry = r;
 	p->wheel = wheel;
-	p->last_round_ms = clock_now_ms();
-	hash_init(&p->ages);
+	p->round_began_ms = clock_now_ms();
+	ages_init(&p->ages, clock_now_ms());
 	list_init(&p->candidates);
 	timer_init(&p->timer, on_timer);
 	arm(p, registry_options(r)->container_check_ms);
@@ -266,14 +212,11 @@ void reaper_free(struct reaper *p)
 	timer_disarm(p->wheel, &p->timer);
 	while ((link = list_take_first(&p->candidates)))
 		mem_free(container_of(link, struct candidate, link));
-	p->round++;
-	forget_ages(p);
-	hash_fini(&p->ages);
 	mem_free(p->after);
 	mem_free(p);
 }
 
-unsigned reaper_known(const struct reaper *p)
+void reaper_note(struct reaper *p, int64_t zxid)
 {
-	return (unsigned)p->ages.count;
+	ages_note(&p->ages, zxid, clock_now_ms());
 }

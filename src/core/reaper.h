@@ -15,7 +15,7 @@ struct reaper;
 /* Begins to look one interval from now; both must outlive it. */
 struct reaper *reaper_new(struct registry *r, struct timer_wheel *wheel);
 void reaper_free(struct reaper *p);
-/* Znodes with an age of which it remembers how long it has known them. */
-unsigned reaper_known(const struct reaper *p);
+/* A change was made, now. */
+void reaper_note(struct reaper *p, int64_t zxid);
 
 #endif

@@ -306,6 +306,8 @@ bool change_commit(struct registry *r, const struct client *client, int32_t op, 
 	store_append(r->store, &head, buf_slice(&r->record));
 	forget_record(r);
 	r->last_change = r->last_zxid;
+	if (r->reaper)
+		reaper_note(r->reaper, r->last_zxid);
 	tell_watchers(r);
 	tree_commit(r->tree);
 	quota_end_change(r, true);

@@ -25,6 +25,11 @@ TESTS += tests/unit/test_acl
 tests_unit_test_acl_SOURCES = tests/unit/test_acl.c
 tests_unit_test_acl_LDADD = libcore.a libwire.a libbase.a $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_ages
+TESTS += tests/unit/test_ages
+tests_unit_test_ages_SOURCES = tests/unit/test_ages.c
+tests_unit_test_ages_LDADD = libcore.a $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_dir
 TESTS += tests/unit/test_dir
 tests_unit_test_dir_SOURCES = tests/unit/test_dir.c

@@ -190,6 +190,71 @@ static void test_a_jump_of_the_clock_ends_nothing(void **state)
 	assert_false(is_there("/v"));
 }
 
+/* Not even one that is to live for a shorter time than there is between two looks. */
+static void test_a_jump_ends_no_short_ttl(void **state)
+{
+	(void)state;
+	wait_ms(ROUND_MS - 2000);
+	create_ttl("/t", 10000);
+	jump(YEAR_MS);
+	wait_ms(3000);
+	assert_true(is_there("/t"));
+	wait_ms(ROUND_MS);
+	assert_false(is_there("/t"));
+}
+
+static void create_used_container(const char *path)
+{
+	char child[64];
+
+	create_container(path);
+	snprintf(child, sizeof(child), "%s/a", path);
+	create(c, child, "", 0);
+	delete_any(c, child);
+}
+
+/* What is made while a round lasts is as old as it is, not as the round. */
+static void test_a_long_round_ends_no_ttl(void **state)
+{
+	char path[32];
+
+	(void)state;
+	headless_stop(&h);
+	h.registry_options.container_max_per_minute = 60;
+	restart();
+	for (int i = 0; i < 260; i++) {
+		snprintf(path, sizeof(path), "/c%d", i);
+		create_used_container(path);
+	}
+	wait_ms(ROUND_MS + 200 * 1000);
+	create_ttl("/t", 150000);
+	/* The second step of the round, where it is met, comes in between. */
+	wait_ms(80 * 1000);
+	assert_true(is_there("/t"));
+	wait_ms(300 * 1000);
+	assert_false(is_there("/t"));
+}
+
+/* As many as there may be, though timers are coarser. */
+static void test_a_high_rate(void **state)
+{
+	uint64_t reaped = metrics_get(METRIC_znodes_reaped);
+	char path[32];
+
+	(void)state;
+	headless_stop(&h);
+	h.registry_options.container_max_per_minute = 30000;
+	restart();
+	for (int i = 0; i < 1000; i++) {
+		snprintf(path, sizeof(path), "/c%d", i);
+		create_used_container(path);
+	}
+	wait_ms(ROUND_MS + 1000);
+	assert_in_range(metrics_get(METRIC_znodes_reaped) - reaped, 450, 510);
+	wait_ms(2000);
+	assert_int_equal(metrics_get(METRIC_znodes_reaped) - reaped, 1000);
+}
+
 /* No more than so many in a minute, and more than one step of looking. */
 static void test_rate(void **state)
 {
@@ -202,10 +267,7 @@ static void test_rate(void **state)
 	restart();
 	for (int i = 0; i < 300; i++) {
 		snprintf(path, sizeof(path), "/c%d", i);
-		create_container(path);
-		snprintf(path, sizeof(path), "/c%d/a", i);
-		create(c, path, "", 0);
-		delete_any(c, path);
+		create_used_container(path);
 	}
 	wait_ms(ROUND_MS + 10000);
 	assert_in_range(metrics_get(METRIC_znodes_reaped) - reaped, 5, 11);
@@ -220,17 +282,14 @@ static void test_a_candidate_that_is_none_any_more(void **state)
 	headless_stop(&h);
 	h.registry_options.container_max_per_minute = 1;
 	restart();
-	for (int i = 0; i < 2; i++) {
-		create_container(i ? "/c1" : "/c0");
-		create(c, i ? "/c1/a" : "/c0/a", "", 0);
-		delete_any(c, i ? "/c1/a" : "/c0/a");
-	}
+	create_used_container("/c0");
+	create_used_container("/c1");
 	wait_ms(ROUND_MS + 20000);
-	/* Found both, removed none yet. */
-	create(c, "/c0/b", "", 0);
+	/* Found both, removed one yet. */
+	assert_false(is_there("/c0"));
+	create(c, "/c1/b", "", 0);
 	wait_ms(3 * ROUND_MS);
-	assert_true(is_there("/c0"));
-	assert_false(is_there("/c1"));
+	assert_true(is_there("/c1"));
 }
 
 int main(void)
@@ -241,7 +300,10 @@ int main(void)
 		REAPER_TEST(test_never_used),
 		REAPER_TEST(test_ttl),
 		REAPER_TEST(test_a_jump_of_the_clock_ends_nothing),
+		REAPER_TEST(test_a_jump_ends_no_short_ttl),
+		REAPER_TEST(test_a_long_round_ends_no_ttl),
 		REAPER_TEST(test_rate),
+		REAPER_TEST(test_a_high_rate),
 		REAPER_TEST(test_a_candidate_that_is_none_any_more),
 	};
 
