@@ -74,30 +74,41 @@ static enum zerr arm_each(struct request *rq, struct jute_reader paths, int32_t 
 
 enum { LIST_DATA, LIST_EXIST, LIST_CHILD, LIST_PERSISTENT, LIST_RECURSIVE, LISTS };
 
+static enum zerr set_list(struct request *rq, int list, struct jute_reader paths, int32_t count,
+			  int64_t since)
+{
+	/* As in ZooKeeper, the lists before one that is null count. */
+	if (count < 0)
+		return ZERR_MARSHALLING;
+	switch (list) {
+	case LIST_DATA:
+		return set_each(rq, paths, count, WATCH_DATA, since, false);
+	case LIST_EXIST:
+		return set_each(rq, paths, count, WATCH_DATA, since, true);
+	case LIST_CHILD:
+		return set_each(rq, paths, count, WATCH_CHILD, since, false);
+	case LIST_PERSISTENT:
+		return arm_each(rq, paths, count, WATCH_PERSISTENT);
+	default:
+		return arm_each(rq, paths, count, WATCH_RECURSIVE);
+	}
+}
+
 /* setWatches has the first three lists, setWatches2 all of them. */
 enum zerr request_set_watches(struct request *rq)
 {
 	int lists = rq->type == OP_SET_WATCHES2 ? LISTS : LIST_PERSISTENT;
 	int64_t since = jute_read_long(&rq->in);
 	struct jute_reader paths[LISTS];
-	int32_t count[LISTS] = { 0 };
-	enum zerr err;
+	int32_t count[LISTS];
+	enum zerr err = ZERR_OK;
 
-	for (int i = 0; i < lists; i++) {
+	for (int i = 0; i < lists; i++)
 		count[i] = proto_read_strings(&rq->in, &paths[i]);
-		if (rq->in.bad || count[i] < 0)
-			return ZERR_MARSHALLING;
-	}
-	err = set_each(rq, paths[LIST_DATA], count[LIST_DATA], WATCH_DATA, since, false);
-	if (err == ZERR_OK)
-		err = set_each(rq, paths[LIST_EXIST], count[LIST_EXIST], WATCH_DATA, since, true);
-	if (err == ZERR_OK)
-		err = set_each(rq, paths[LIST_CHILD], count[LIST_CHILD], WATCH_CHILD, since, false);
-	if (err == ZERR_OK && lists == LISTS)
-		err = arm_each(rq, paths[LIST_PERSISTENT], count[LIST_PERSISTENT],
-			       WATCH_PERSISTENT);
-	if (err == ZERR_OK && lists == LISTS)
-		err = arm_each(rq, paths[LIST_RECURSIVE], count[LIST_RECURSIVE], WATCH_RECURSIVE);
+	if (rq->in.bad)
+		return ZERR_MARSHALLING;
+	for (int i = 0; i < lists && err == ZERR_OK; i++)
+		err = set_list(rq, i, paths[i], count[i], since);
 	return err;
 }
 

@@ -339,6 +339,24 @@ def set_watches2_malformed(t):
 
 
 @case
+def set_watches_null_lists(t):
+    """The lists before one that is null count, those behind it do not."""
+    w, z, p = t.session("w"), t.boss, t.path("n")
+    z.create(p)
+    w.set_watches(0, [p], None, [p])
+    w.set_watches(0, [p, t.path("gone")], [p], None)
+    w.set_watches(0x7fffffffffffffff, [p], [t.path("later")], None)
+    w.set_watches2(0, [p], [p], [p], None, [p + "/b"])
+    w.set_watches2(0, [p], [], [], [p + "/a"], None)
+    z.set_data(p, b"x")
+    z.create(t.path("later"))
+    z.create(p + "/a")
+    z.create(p + "/b")
+    w.check_watches(p + "/a")
+    w.check_watches(p + "/b")
+
+
+@case
 def set_watches2_needs_read(t):
     w, z = t.session("w", certificate="second"), t.boss
     since = z.create(t.path("mark")).zxid
