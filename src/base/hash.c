@@ -15,10 +15,6 @@
 
 enum { HASH_FIRST_SLOTS = 16 };
 
-struct sip {
-	uint64_t v0, v1, v2, v3;
-};
-
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 static uint8_t process_key[HASH_KEY_LEN];
 
@@ -47,7 +43,7 @@ static uint64_t load_le64(const uint8_t *at)
 	return le64toh(v);
 }
 
-static void sip_round(struct sip *s)
+static void sip_round(struct hash_prefixes *s)
 {
 	s->v0 += s->v1;
 	s->v1 = rotate_left(s->v1, 13) ^ s->v0;
@@ -61,32 +57,39 @@ static void sip_round(struct sip *s)
 	s->v2 = rotate_left(s->v2, 32);
 }
 
-static void sip_block(struct sip *s, uint64_t block)
+static void sip_block(struct hash_prefixes *s, uint64_t block)
 {
 	s->v3 ^= block;
 	sip_round(s);
 	s->v0 ^= block;
 }
 
-uint64_t hash_siphash13(const uint8_t key[HASH_KEY_LEN], const void *data, size_t len)
+static void sip_init(struct hash_prefixes *s, const uint8_t secret[HASH_KEY_LEN], const void *key)
 {
-	uint64_t k0 = load_le64(key);
-	uint64_t k1 = load_le64(key + 8);
-	struct sip s = {
+	uint64_t k0 = load_le64(secret);
+	uint64_t k1 = load_le64(secret + 8);
+
+	*s = (struct hash_prefixes){
 		/* The constants of the paper: "somepseudorandomlygeneratedbytes". */
 		.v0 = k0 ^ UINT64_C(0x736f6d6570736575),
 		.v1 = k1 ^ UINT64_C(0x646f72616e646f6d),
 		.v2 = k0 ^ UINT64_C(0x6c7967656e657261),
 		.v3 = k1 ^ UINT64_C(0x7465646279746573),
+		.key = key,
 	};
-	const uint8_t *at = data;
-	size_t left = len;
-	uint64_t last = (uint64_t)(len & 0xff) << 56;
+}
 
-	for (; left >= 8; left -= 8, at += 8)
-		sip_block(&s, load_le64(at));
-	for (size_t i = 0; i < left; i++)
-		last |= (uint64_t)at[i] << (8 * i);
+/* Whole blocks stay in the state; what is behind them, and the end, go into a copy. */
+uint64_t hash_prefix(struct hash_prefixes *h, size_t len)
+{
+	uint64_t last = (uint64_t)(len & 0xff) << 56;
+	struct hash_prefixes s;
+
+	for (; len - h->done >= 8; h->done += 8)
+		sip_block(h, load_le64(h->key + h->done));
+	for (size_t i = 0; i < len - h->done; i++)
+		last |= (uint64_t)h->key[h->done + i] << (8 * i);
+	s = *h;
 	sip_block(&s, last);
 	s.v2 ^= 0xff;
 	sip_round(&s);
@@ -95,10 +98,26 @@ uint64_t hash_siphash13(const uint8_t key[HASH_KEY_LEN], const void *data, size_
 	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 }
 
-uint64_t hash_bytes(const void *key, size_t len)
+uint64_t hash_siphash13(const uint8_t secret[HASH_KEY_LEN], const void *key, size_t len)
+{
+	struct hash_prefixes h;
+
+	sip_init(&h, secret, key);
+	return hash_prefix(&h, len);
+}
+
+void hash_prefixes_init(struct hash_prefixes *h, const void *key)
 {
 	pthread_once(&key_once, draw_key);
-	return hash_siphash13(process_key, key, len);
+	sip_init(h, process_key, key);
+}
+
+uint64_t hash_bytes(const void *key, size_t len)
+{
+	struct hash_prefixes h;
+
+	hash_prefixes_init(&h, key);
+	return hash_prefix(&h, len);
 }
 
 uint64_t hash_u64(uint64_t key)

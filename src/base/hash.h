@@ -23,6 +23,18 @@ uint64_t hash_bytes(const void *key, size_t len);
 /* The same for a 64-bit number (session ids). */
 uint64_t hash_u64(uint64_t key);
 
+/* The hashes of a key's prefixes, each as hash_bytes gives it: all of them together cost little more
+ * than that of the whole. */
+struct hash_prefixes {
+	uint64_t v0, v1, v2, v3;
+	const uint8_t *key;
+	size_t done;
+};
+/* key is borrowed. */
+void hash_prefixes_init(struct hash_prefixes *h, const void *key);
+/* len does not fall from call to call. */
+uint64_t hash_prefix(struct hash_prefixes *h, size_t len);
+
 void hash_init(struct hash *h);
 /* Free the table, not the items. */
 void hash_fini(struct hash *h);
@@ -40,8 +52,8 @@ struct hash_node *hash_after(const struct hash *h, const struct hash_node *node)
 
 #ifdef HASH_PRIVATE
 enum { HASH_KEY_LEN = 16 };
-/* SipHash-1-3 under a given key. */
-uint64_t hash_siphash13(const uint8_t key[HASH_KEY_LEN], const void *data, size_t len);
+/* SipHash-1-3 under a given secret. */
+uint64_t hash_siphash13(const uint8_t secret[HASH_KEY_LEN], const void *key, size_t len);
 #endif
 
 #endif

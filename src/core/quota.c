@@ -66,16 +66,20 @@ unsigned quota_count(const struct quota_table *q)
 
 /* --- the table --- */
 
-static struct quota_path *find(const struct quota_table *q, struct slice path)
+static struct quota_path *find_hashed(const struct quota_table *q, struct slice path, uint64_t hash)
 {
-	for (struct hash_node *n = hash_find(&q->paths, hash_bytes(path.data, path.len)); n;
-	     n = hash_find_next(n)) {
+	for (struct hash_node *n = hash_find(&q->paths, hash); n; n = hash_find_next(n)) {
 		struct quota_path *p = container_of(n, struct quota_path, by_path);
 
 		if (slice_equal((struct slice){ p->text, p->len }, path))
 			return p;
 	}
 	return NULL;
+}
+
+static struct quota_path *find(const struct quota_table *q, struct slice path)
+{
+	return find_hashed(q, path, hash_bytes(path.data, path.len));
 }
 
 static void set(struct quota_table *q, struct slice path, bool has_quota)
@@ -105,13 +109,20 @@ static void touch(struct quota_table *q, struct slice path)
 /* The longest path above path, or path itself, that has a quota; empty: none. */
 static struct slice covering(const struct quota_table *q, struct slice path)
 {
-	while (q->paths.count > 0 && path.len > 1) {
-		if (find(q, path))
-			return path;
-		while (path.data[--path.len] != '/')
-			;
+	struct slice longest = { "", 0 };
+	struct hash_prefixes hashes;
+	size_t len = 1; /* of the root, which has none */
+
+	if (q->paths.count == 0)
+		return longest;
+	hash_prefixes_init(&hashes, path.data);
+	while ((len = path_next_prefix(path, len)) > 0) {
+		struct slice above = { path.data, len };
+
+		if (find_hashed(q, above, hash_prefix(&hashes, len)))
+			longest = above;
 	}
-	return (struct slice){ "", 0 };
+	return longest;
 }
 
 /* What quota a znode of that name belongs to: "/a" for /zookeeper/quota/a/NAME; empty: none. */

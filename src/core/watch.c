@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "core/client.h"
+#include "wire/path.h"
 
 /* One-shot modes. */
 enum { USED_UP = WATCH_DATA | WATCH_CHILD };
@@ -58,10 +59,9 @@ void watch_table_free(struct watch_table *t)
 	mem_free(t);
 }
 
-static struct watched_path *find_path(const struct watch_table *t, struct slice path)
+static struct watched_path *find_hashed(const struct watch_table *t, struct slice path,
+					uint64_t hash)
 {
-	uint64_t hash = hash_bytes(path.data, path.len);
-
 	for (struct hash_node *n = hash_find(&t->paths, hash); n; n = hash_find_next(n)) {
 		struct watched_path *p = container_of(n, struct watched_path, by_path);
 
@@ -69,6 +69,11 @@ static struct watched_path *find_path(const struct watch_table *t, struct slice 
 			return p;
 	}
 	return NULL;
+}
+
+static struct watched_path *find_path(const struct watch_table *t, struct slice path)
+{
+	return find_hashed(t, path, hash_bytes(path.data, path.len));
 }
 
 static struct watched_path *take_path(struct watch_table *t, struct slice path)
@@ -246,14 +251,19 @@ static void fire_at(struct firing *f, struct watched_path *p, unsigned modes)
 	}
 }
 
+/* Paths may be thousands deep: they are hashed once, not once for each above them. */
 static void fire_above(struct firing *f, struct slice path)
 {
-	while (f->table->recursive > 0 && path.len > 1) {
-		struct watched_path *p;
+	struct hash_prefixes hashes;
+	size_t len = 0;
 
-		while (path.data[--path.len] != '/')
-			;
-		p = find_path(f->table, path.len > 0 ? path : slice_of("/"));
+	if (f->table->recursive == 0)
+		return;
+	hash_prefixes_init(&hashes, path.data);
+	while ((len = path_next_prefix(path, len)) < path.len) {
+		struct slice above = { path.data, len };
+		struct watched_path *p = find_hashed(f->table, above, hash_prefix(&hashes, len));
+
 		if (p && p->recursive > 0)
 			fire_at(f, p, WATCH_RECURSIVE);
 	}

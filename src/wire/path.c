@@ -119,6 +119,19 @@ struct slice path_name(struct slice path)
 	return (struct slice){ path.data + start, path.len - start };
 }
 
+size_t path_next_prefix(struct slice path, size_t len)
+{
+	size_t name = len + (len > 1);
+	const char *slash;
+
+	if (len >= path.len)
+		return 0;
+	if (len == 0)
+		return 1;
+	slash = memchr(path.data + name, '/', path.len - name);
+	return slash ? (size_t)(slash - path.data) : path.len;
+}
+
 bool path_is_within(struct slice path, struct slice prefix)
 {
 	if (slice_is(prefix, "/"))

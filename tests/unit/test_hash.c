@@ -68,6 +68,23 @@ static void test_one_key_per_process(void **state)
 	assert_true(hash_bytes("", 0) != hash_siphash13((const uint8_t[HASH_KEY_LEN]){ 0 }, "", 0));
 }
 
+static void test_prefixes(void **state)
+{
+	const char text[] = "/a/bc/def/ghij/klmno/pqrstu/vwxyz01/23456789/";
+	struct hash_prefixes h;
+
+	(void)state;
+	hash_prefixes_init(&h, text);
+	for (size_t len = 0; len < sizeof(text); len++) {
+		assert_true(hash_prefix(&h, len) == hash_bytes(text, len));
+		assert_true(hash_prefix(&h, len) == hash_bytes(text, len));
+	}
+	/* In leaps, too. */
+	hash_prefixes_init(&h, text);
+	for (size_t len = 3; len < sizeof(text); len += 13)
+		assert_true(hash_prefix(&h, len) == hash_bytes(text, len));
+}
+
 static void test_empty(void **state)
 {
 	struct hash h;
@@ -155,11 +172,9 @@ static void test_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_siphash_vectors),
-		cmocka_unit_test(test_one_key_per_process),
-		cmocka_unit_test(test_empty),
-		cmocka_unit_test(test_same_hash),
-		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_siphash_vectors),     cmocka_unit_test(test_prefixes),
+		cmocka_unit_test(test_one_key_per_process), cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_same_hash),           cmocka_unit_test(test_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

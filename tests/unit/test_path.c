@@ -165,6 +165,30 @@ static void test_parent_and_name(void **state)
 	}
 }
 
+static void test_prefixes(void **state)
+{
+	static const struct {
+		const char *path;
+		size_t lens[4]; /* to the first 0 */
+	} cases[] = {
+		{ "", { 0 } },          { "/", { 1 } },          { "/a", { 1, 2 } },
+		{ "/ab", { 1, 3 } },    { "/a/b", { 1, 2, 4 } }, { "/ab/c", { 1, 3, 5 } },
+		{ "/a/", { 1, 2, 3 } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		size_t len = 0;
+
+		for (size_t k = 0; k < 4; k++) {
+			len = path_next_prefix(slice_of(cases[i].path), len);
+			assert_int_equal(len, cases[i].lens[k]);
+			if (len == 0)
+				break;
+		}
+	}
+}
+
 static bool is_within(const char *path, const char *prefix)
 {
 	return path_is_within(slice_of(path), slice_of(prefix));
@@ -210,7 +234,7 @@ int main(void)
 		cmocka_unit_test(test_good_paths),      cmocka_unit_test(test_bad_paths),
 		cmocka_unit_test(test_every_character), cmocka_unit_test(test_nul),
 		cmocka_unit_test(test_parent_and_name), cmocka_unit_test(test_within),
-		cmocka_unit_test(test_sequence),
+		cmocka_unit_test(test_prefixes),        cmocka_unit_test(test_sequence),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
+#include "base/hash.h"
 #include "core/client.h"
 
 enum { CLIENTS = 3 };
@@ -284,6 +286,32 @@ static void test_many_paths(void **state)
 	expect_counts(1500, 1500, CLIENTS, 1500);
 }
 
+/* The paths above a very deep one cost less than a fifth of hashing each of them. */
+static void test_a_very_deep_path(void **state)
+{
+	enum { LEN = 16384, EVENTS = 20, PASSES = LEN / 2 / 10 };
+	char path[LEN + 1];
+	volatile uint64_t sum = 0;
+	clock_t began, firing, hashing;
+
+	(void)state;
+	for (int i = 0; i < LEN; i += 2)
+		memcpy(path + i, "/a", 2);
+	path[LEN] = '\0';
+	arm(0, "/a/a/a", WATCH_RECURSIVE);
+	arm(1, "/", WATCH_RECURSIVE);
+	arm(2, "/b", WATCH_RECURSIVE);
+	began = clock();
+	for (int i = 0; i < EVENTS; i++)
+		assert_int_equal(fire(path, EVENT_NODE_DATA_CHANGED), 2);
+	firing = clock() - began;
+	began = clock();
+	for (int i = 0; i < EVENTS * PASSES; i++)
+		sum += hash_bytes(path, LEN);
+	hashing = clock() - began;
+	assert_true(firing < hashing);
+}
+
 #define WATCH_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -299,6 +327,7 @@ int main(void)
 		WATCH_TEST(test_each_client_hears_once),
 		WATCH_TEST(test_a_client_that_goes),
 		WATCH_TEST(test_many_paths),
+		WATCH_TEST(test_a_very_deep_path),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
