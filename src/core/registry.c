@@ -39,6 +39,10 @@ struct registry {
 	struct registry_hooks hooks;
 	int64_t last_zxid;   /* given */
 	int64_t last_change; /* appended to the log */
+	/* What the disk was known to hold when the store woke us last. It may hold more by now; but F
+	 * moves together with what it releases, else a ping's reply that goes ahead would tell of a
+	 * change whose event stands behind it. */
+	int64_t on_disk;
 	/* F as of the last change's begin: it must not fall by one that is not on disk yet. */
 	int64_t flushed;
 	int64_t change_time_ms;
@@ -119,13 +123,11 @@ int64_t registry_last_change(const struct registry *r)
 
 int64_t registry_flushed(const struct registry *r)
 {
-	int64_t flushed = store_flushed(r->store);
-
 	/* Zxids of writes that failed are in no row: when all rows are on disk, so is
 	 * everything. */
-	if (flushed >= r->last_change)
+	if (r->on_disk >= r->last_change)
 		return r->last_zxid;
-	return flushed > r->flushed ? flushed : r->flushed;
+	return r->on_disk > r->flushed ? r->on_disk : r->flushed;
 }
 
 bool registry_is_behind(const struct registry *r)
@@ -561,6 +563,7 @@ int registry_start(struct registry *r, char reason[STORE_REASON_LEN])
 	r->last_change = store_last_zxid(r->store);
 	empty = r->last_change == 0;
 	r->last_zxid = store_begin(r->store);
+	r->on_disk = store_flushed(r->store);
 	session_set_epoch(r->sessions, r->last_zxid >> 32);
 	if (empty)
 		make_first_znodes(r);
@@ -577,6 +580,7 @@ int registry_start(struct registry *r, char reason[STORE_REASON_LEN])
 void registry_wake(struct registry *r)
 {
 	store_wake(r->store);
+	r->on_disk = store_flushed(r->store);
 	tree_replayed(r->tree, store_replayed(r->store));
 }
 

@@ -91,7 +91,7 @@ const struct registry_options *registry_options(const struct registry *r);
 int64_t registry_last_zxid(const struct registry *r);
 /* Zxid of the last change: the mark of answers that depend on several znodes. */
 int64_t registry_last_change(const struct registry *r);
-/* F: everything up to this zxid is on disk. */
+/* F: everything up to this zxid is on disk. Rises in registry_wake, or by writes that fail. */
 int64_t registry_flushed(const struct registry *r);
 /* Whether writers have to wait for replay. */
 bool registry_is_behind(const struct registry *r);

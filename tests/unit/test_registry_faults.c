@@ -95,7 +95,33 @@ static void test_flushed_never_falls(void **state)
 	headless_delete(c, 3, "/nothing", -1);
 	assert_int_equal(registry_flushed(h.registry), zxid + 1);
 	fake_store_flush(fake, 1);
+	headless_turn(&h);
 	assert_int_equal(registry_flushed(h.registry), zxid + 3);
+}
+
+/* The disk is done, and nothing is released yet: a ping's reply, which goes ahead of what waits, does
+ * not tell of it either. */
+static void test_a_ping_tells_of_nothing_that_is_behind_it(void **state)
+{
+	struct headless_client *watcher = headless_new_session(&h, TIMEOUT_MS);
+	struct headless_event event;
+	struct headless_reply reply;
+	int64_t zxid;
+
+	(void)state;
+	create(c, "/a", "", 0);
+	ask(watcher, OP_GET_DATA, "/a", true);
+	zxid = registry_last_zxid(h.registry);
+	fake_store_hold(fake, true);
+	headless_set_data(c, 9, "/a", slice_of("x"), -1);
+	fake_store_flush(fake, 1);
+	headless_ping(watcher);
+	assert_true(headless_receive_reply(watcher, &reply));
+	assert_int_equal(reply.header.xid, XID_PING);
+	assert_int_equal(reply.header.zxid, zxid);
+	headless_turn(&h);
+	assert_true(headless_receive_event(watcher, &event));
+	assert_int_equal(event.zxid, zxid + 1);
 }
 
 /* What was never on disk was never seen. */
@@ -432,6 +458,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FAULTS_TEST(test_each_reply_waits_for_its_own_row),
 		FAULTS_TEST(test_flushed_never_falls),
+		FAULTS_TEST(test_a_ping_tells_of_nothing_that_is_behind_it),
 		FAULTS_TEST(test_a_loss_of_power),
 		FAULTS_TEST(test_a_refusal_waits_for_the_end_of_the_session),
 		FAULTS_TEST(test_the_low_half_runs_out),
