@@ -76,7 +76,7 @@ static bool run_close_session(struct run *r, int64_t argument)
 	}
 	metrics_add(METRIC_sessions_closed, 1);
 	if (client)
-		client->link->close(client, "session closed at the control socket");
+		client_close(client, "session closed at the control socket");
 	r->request->mark = registry_last_change(registry);
 	return true;
 }

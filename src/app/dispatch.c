@@ -157,12 +157,6 @@ static void send_reply(struct dispatch *d, struct client *c, const struct reques
 	c->link->send(c, buf_slice(&d->reply), rq->mark);
 }
 
-static void end_connection(struct client *c, const char *reason)
-{
-	c->stopped = true;
-	c->link->close(c, reason);
-}
-
 static void run(struct dispatch *d, struct client *c, const struct route *route, struct request *rq)
 {
 	uint8_t header[PROTO_REPLY_HEADER_LEN] = { 0 };
@@ -186,7 +180,7 @@ static void run(struct dispatch *d, struct client *c, const struct route *route,
 		     registry_flushed(c->registry));
 	note_client(d, c, rq->type, rq->xid, began_us, rq->mark);
 	if (rq->closing)
-		end_connection(c, rq->closing);
+		client_close(c, rq->closing);
 	/* One large reply must not keep its memory for all the small ones. */
 	if (d->reply.cap > SMALL_REPLY) {
 		buf_clear(&d->reply);
@@ -234,7 +228,7 @@ static void refuse_stranger(struct client *c, int32_t xid)
 {
 	metrics_add(METRIC_requests_unauthenticated, 1);
 	send_header_only(c, xid, 0, ZERR_SESSION_CLOSED_REQUIRE_AUTH, 0);
-	end_connection(c, "no identity of a scheme that is asked for");
+	client_close(c, "no identity of a scheme that is asked for");
 }
 
 static void connect(struct dispatch *d, struct client *c, struct slice frame)
@@ -283,7 +277,7 @@ static enum dispatch_result execute(struct dispatch *d, struct client *c, struct
 		answer_ping(d, c);
 	} else if (!route) {
 		send_header_only(c, header.xid, -1, ZERR_UNIMPLEMENTED, 0);
-		end_connection(c, "unknown type of request");
+		client_close(c, "unknown type of request");
 	} else {
 		run(d, c, route, &rq);
 	}

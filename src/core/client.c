@@ -29,6 +29,13 @@ void client_init(struct client *c, struct registry *registry, const struct clien
 		c->subject = mem_strdup(subject);
 }
 
+void client_close(struct client *c, const char *reason)
+{
+	c->stopped = true;
+	watch_drop_client(registry_watches(c->registry), c);
+	c->link->close(c, reason);
+}
+
 void client_fini(struct client *c)
 {
 	watch_drop_client(registry_watches(c->registry), c);

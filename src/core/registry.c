@@ -364,7 +364,7 @@ static void expire(struct registry *r, struct session *s)
 		log_info("session.expired", LOG_HEX("session", id),
 			 LOG_INT("timeout_ms", timeout_ms), LOG_INT("suppressed", suppressed));
 	if (c)
-		c->link->close(c, "session expired");
+		client_close(c, "session expired");
 }
 
 /* Whether somebody who connected in time may be this session's client, and we do not know yet. A

@@ -31,8 +31,7 @@ static void stop(struct client *c, const struct proto_connect_request *rq, const
 		log_info("session.refused", LOG_TEXT("peer", c->address),
 			 LOG_HEX("session", rq->session_id), LOG_TEXT("reason", reason),
 			 LOG_HEX("seen", rq->last_zxid_seen), LOG_INT("suppressed", suppressed));
-	c->stopped = true;
-	c->link->close(c, reason);
+	client_close(c, reason);
 }
 
 /* Timeout 0, id 0, a password of zeros, then the close: "your session is over". */
@@ -116,8 +115,7 @@ static void resume_session(struct client *c, const struct proto_connect_request 
 	present = s->client;
 	if (present) {
 		session_detach(s);
-		present->stopped = true;
-		present->link->close(present, "session moved to another connection");
+		client_close(present, "session moved to another connection");
 	}
 	timeout_ms = negotiate_timeout(c->registry, rq->timeout);
 	if (timeout_ms != s->timeout_ms) {

@@ -228,9 +228,12 @@ static void test_takeover(void **state)
 	struct headless_client *again = headless_connect(&h, NULL);
 
 	(void)state;
+	ask(c, OP_EXISTS, "/watched", true);
 	assert_true(headless_resume(again, c));
 	assert_non_null(c->closing);
 	assert_false(c->failed);
+	/* However long it takes to be gone. */
+	assert_int_equal(watch_counts(registry_watches(h.registry)).all, 0);
 	/* The old connection says nothing any more, and its end takes nothing with it. */
 	headless_create(c, 70, OP_CREATE, "/late", slice_of(""), headless_world(), 0);
 	expect_silence(c);
@@ -321,7 +324,9 @@ static void test_close(void **state)
 	create(other, "/p/a", "", CREATE_EPHEMERAL);
 	create(other, "/p/b", "", CREATE_EPHEMERAL);
 	zxid = last.header.zxid;
+	ask(other, OP_EXISTS, "/watched", true);
 	headless_close_session(other, 5);
+	assert_int_equal(watch_counts(registry_watches(h.registry)).all, 0);
 	assert_false(headless_receive_reply(other, &reply));
 	reply = headless_reply_to(other, 5);
 	assert_int_equal(reply.header.err, ZERR_OK);
