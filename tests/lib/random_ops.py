@@ -15,6 +15,7 @@ import base64
 import hashlib
 import random
 
+import differential
 import lockstep
 import zk_wire as zk
 from zk_wire import Acl
@@ -263,8 +264,8 @@ class Walk:
         return self.rng.choice(SECRET if self.is_secret(path) else READABLE)
 
     def kind_of(self, peer, path):
-        """The one kind of watch that this peer sets on this path."""
-        if path not in peer.kinds:
+        """In 3.8.0, the one kind of watch that this peer sets on this path; in 3.9 they stand side by side."""
+        if path not in peer.kinds or differential.Run.is_39:
             peer.kinds[path] = self.rng.choices(("once", "persistent", "recursive"), (70, 15, 15))[0]
         return peer.kinds[path]
 
@@ -401,6 +402,8 @@ class Walk:
         return self.op(zk.add_watch(path, mode), path, what=kind)
 
     def type_of_watch(self, peer, path):
+        if differential.Run.is_39:
+            return self.rng.randrange(1, 6)
         if self.kind_of(peer, path) == "once":
             return self.rng.choice((zk.WATCHES_CHILDREN, zk.WATCHES_DATA, zk.WATCHES_ANY))
         return zk.WATCHES_ANY
@@ -430,9 +433,10 @@ class Walk:
         lists = [[] for _ in range(count)]
         for path in {self.path(): None for _ in range(self.rng.randrange(8))}:
             # 3.8.0 tells what the peer may not read, and arms no watch then; the scripts have that.
-            if path is None or (self.is_secret(path) and self.kind_of(peer, path) == "once"):
+            kind = self.kind_of(peer, path) if path is not None else "once"
+            if path is None or (self.is_secret(path) and kind == "once"):
                 continue
-            place = {"once": self.rng.randrange(3), "persistent": 3, "recursive": 4}[self.kind_of(peer, path)]
+            place = {"once": self.rng.randrange(3), "persistent": 3, "recursive": 4}[kind]
             if place < count:
                 lists[place].append(path)
         zxids = self.rng.choice(self.steps.writes) if self.steps.writes else (0, 0)
