@@ -1,4 +1,5 @@
 /* multi: one zxid, all or nothing, the vector of errors. */
+#include "base/metrics.h"
 #include "tests/unit/registry_fixture.h"
 
 static void begin(void)
@@ -661,6 +662,36 @@ static void test_multi_read_waits_for_the_disk(void **state)
 	assert_true(headless_receive(c, &frame));
 }
 
+/* What is behind the part that makes the reply too large is not even looked for. */
+static void test_a_multi_read_that_is_too_large(void **state)
+{
+	enum { DATA = 1000 * 1000, PARTS = 70, LOOKED_FOR = 100 };
+	char *data = calloc(1, DATA + 1);
+	char path[32];
+	uint64_t reads;
+
+	(void)state;
+	memset(data, 'x', DATA);
+	create(c, "/big", data, 0);
+	free(data);
+	reads = metrics_get(METRIC_tree_reads);
+	headless_begin(c, ++xid, OP_MULTI_READ);
+	for (int i = 0; i < PARTS; i++)
+		add_read(OP_GET_DATA, "/big");
+	for (int i = 0; i < LOOKED_FOR; i++) {
+		snprintf(path, sizeof(path), "/none%d/a", i);
+		add_read(OP_GET_DATA, path);
+	}
+	proto_write_multi_header(&c->w, &(struct proto_multi_header){ -1, true, -1 });
+	headless_send(c);
+	assert_true(c->failed);
+	assert_int_equal(metrics_get(METRIC_tree_reads), reads);
+	/* They would have been, otherwise. */
+	c = headless_new_session(&h, TIMEOUT_MS);
+	assert_int_equal(exists(c, "/none0/a"), ZERR_NO_NODE);
+	assert_true(metrics_get(METRIC_tree_reads) > reads);
+}
+
 static void test_malformed_multi_read(void **state)
 {
 	(void)state;
@@ -756,6 +787,7 @@ int main(void)
 		REGISTRY_TEST(test_flags_of_creates),
 		REGISTRY_TEST(test_multi_read),
 		REGISTRY_TEST(test_multi_read_waits_for_the_disk),
+		REGISTRY_TEST(test_a_multi_read_that_is_too_large),
 		REGISTRY_TEST(test_malformed_multi_read),
 		REGISTRY_TEST(test_permissions_hold_inside),
 		REGISTRY_TEST(test_a_large_one),
