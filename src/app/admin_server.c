@@ -207,7 +207,7 @@ const char *admin_server_stats(const struct view *v, struct json *j)
 	json_put_bool(j, "read_only", false);
 	put_server_stats(v, j);
 	put_sizes(v, j, "client_response");
-	json_put_int(j, "node_count", (int64_t)tree_counts(registry_tree(v->registry)).znodes);
+	json_put_int(j, "node_count", (int64_t)stats_znodes(v));
 	return NULL;
 }
 

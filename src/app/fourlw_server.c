@@ -64,8 +64,7 @@ void fourlw_print_figures(const struct view *v, struct buf *out)
 	print(out, "Outstanding: %llu\n", (unsigned long long)latency_waiting(v->latency));
 	print(out, "Zxid: 0x%llx\n", (unsigned long long)registry_last_zxid(v->registry));
 	print(out, "Mode: standalone\n");
-	print(out, "Node count: %llu\n",
-	      (unsigned long long)tree_counts(registry_tree(v->registry)).znodes);
+	print(out, "Node count: %llu\n", (unsigned long long)stats_znodes(v));
 }
 
 void fourlw_srvr(const struct view *v, struct slice argument, struct buf *out)

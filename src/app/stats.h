@@ -31,6 +31,9 @@ struct stat_value {
 void stats_foreach(const struct view *v, void (*each)(void *ctx, const struct stat_value *s),
 		   void *ctx);
 
+/* As ZooKeeper counts them, whose root stands in its table under two names. */
+uint64_t stats_znodes(const struct view *v);
+
 /* All of them that grow begin anew. */
 void stats_reset(const struct view *v);
 

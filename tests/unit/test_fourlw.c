@@ -196,7 +196,7 @@ static void test_srvr(void **state)
 	expect_version(value("Zookeeper version: "));
 	snprintf(zxid, sizeof(zxid), "0x%llx", (unsigned long long)last.header.zxid);
 	assert_string_equal(value("Zxid: "), zxid);
-	assert_string_equal(value("Node count: "), "5");
+	assert_string_equal(value("Node count: "), "6");
 	assert_string_equal(value("Connections: "), "0");
 }
 
@@ -237,7 +237,7 @@ static void test_mntr(void **state)
 	answer("mntr");
 	expect_version(value("zk_version\t"));
 	assert_string_equal(value("zk_server_state\t"), "standalone");
-	assert_string_equal(value("zk_znode_count\t"), "5");
+	assert_string_equal(value("zk_znode_count\t"), "6");
 	assert_string_equal(value("zk_ephemerals_count\t"), "1");
 	assert_string_equal(value("zk_watch_count\t"), "2");
 	assert_string_equal(value("zk_global_sessions\t"), "1");
