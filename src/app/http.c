@@ -1,6 +1,8 @@
 #include "app/http.h"
 
+#include <arpa/inet.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "app/admin.h"
@@ -30,6 +32,8 @@ static const char *reason_of(enum http_status status)
 		return "Method Not Allowed";
 	case HTTP_URI_TOO_LONG:
 		return "URI Too Long";
+	case HTTP_MISDIRECTED:
+		return "Misdirected Request";
 	case HTTP_HEAD_TOO_LONG:
 		return "Request Header Fields Too Large";
 	case HTTP_VERSION_NOT_SUPPORTED:
@@ -75,6 +79,38 @@ static struct answer answer_metrics(const struct view *v, const char *path, stru
 	return (struct answer){ HTTP_OK, PROMETHEUS_CONTENT_TYPE };
 }
 
+/* Whether it listens on loopback alone: where it was told an address or "localhost" for that. */
+static bool is_loopback(const char *host)
+{
+	struct in6_addr address = IN6ADDR_ANY_INIT;
+
+	if (inet_pton(AF_INET, host, &address) == 1)
+		return strncmp(host, "127.", 4) == 0;
+	if (inet_pton(AF_INET6, host, &address) == 1)
+		return IN6_IS_ADDR_LOOPBACK(&address);
+	return strcasecmp(host, "localhost") == 0;
+}
+
+/* A web page may let its own name mean 127.0.0.1, and its reader's browser then takes what we answer
+ * for the page's own. But the browser says the name. */
+static bool is_misdirected(const struct view *v, enum http_place place, struct slice host)
+{
+	const struct config *c = v->config;
+
+	return is_loopback(place == HTTP_ADMIN ? c->admin_host : c->metrics_host) &&
+	       !http_host_is_plain(host);
+}
+
+static struct answer answer_request(const struct view *v, enum http_place place,
+				    const struct http_head *request, struct buf *body)
+{
+	if (is_misdirected(v, place, request->host))
+		return (struct answer){ HTTP_MISDIRECTED, TEXT };
+	if (place == HTTP_ADMIN)
+		return answer_admin(v, request->path, body);
+	return answer_metrics(v, request->path, body);
+}
+
 static void print_head(struct buf *head, const struct answer *a, size_t body_len)
 {
 	time_t now = (time_t)(clock_wall_ms() / 1000);
@@ -89,6 +125,7 @@ static void print_head(struct buf *head, const struct answer *a, size_t body_len
 		print(head, "Allow: GET, HEAD\r\n");
 	print(head, "Content-Type: %s\r\nContent-Length: %zu\r\n", a->type, body_len);
 	print(head, "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
+	print(head, "Cross-Origin-Resource-Policy: same-origin\r\n");
 	print(head, "Connection: close\r\n\r\n");
 }
 
@@ -104,8 +141,7 @@ bool http_answer(const struct view *v, enum http_place place, struct slice bytes
 	case HTTP_HEAD_REFUSED:
 		break;
 	case HTTP_HEAD_WHOLE:
-		a = place == HTTP_ADMIN ? answer_admin(v, request.path, body)
-					: answer_metrics(v, request.path, body);
+		a = answer_request(v, place, &request, body);
 		break;
 	}
 	if (a.status != HTTP_OK && buf_len(body) == 0)

@@ -1,5 +1,5 @@
 /* Answers to HTTP requests: GET and HEAD, one request a connection, and nothing that acts. Who asks
- * is never judged by what a head says. Core thread. */
+ * is never judged by what a head says; on loopback alone, whom is asked for is. Core thread. */
 #ifndef APP_HTTP_H
 #define APP_HTTP_H
 

@@ -1,9 +1,10 @@
 #include "app/http_head.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 #include <strings.h>
 
-enum { METHOD_LEN = 16, HEX_DIGITS = 2 };
+enum { METHOD_LEN = 16, HEX_DIGITS = 2, HOST_LEN = 64 };
 
 /* Characters of a method and of a field's name. */
 static bool is_token(char c)
@@ -145,16 +146,32 @@ static enum http_status read_request_line(struct slice line, struct http_head *o
 	return read_target(target, out);
 }
 
-/* "name: value". */
-static bool is_field(struct slice line, unsigned *hosts)
+static bool is_blank(char c)
 {
-	static const char host[] = "host";
+	return c == ' ' || c == '\t';
+}
+
+static struct slice trim(struct slice text)
+{
+	while (text.len > 0 && is_blank(text.data[0]))
+		text = cut(text, 1);
+	while (text.len > 0 && is_blank(text.data[text.len - 1]))
+		text.len--;
+	return text;
+}
+
+/* "name: value". */
+static bool is_field(struct slice line, struct slice *host, unsigned *hosts)
+{
+	static const char name[] = "host";
 	size_t len = token_len(line);
 
 	if (len == 0 || len == line.len || line.data[len] != ':')
 		return false;
-	if (len == sizeof(host) - 1 && strncasecmp(line.data, host, len) == 0)
+	if (len == sizeof(name) - 1 && strncasecmp(line.data, name, len) == 0) {
+		*host = trim(cut(line, len + 1));
 		(*hosts)++;
+	}
 	for (size_t i = len + 1; i < line.len; i++)
 		if (((unsigned char)line.data[i] < ' ' && line.data[i] != '\t') ||
 		    line.data[i] == 0x7f)
@@ -202,11 +219,47 @@ enum http_head_rc http_head_parse(struct slice bytes, size_t max, struct http_he
 	do {
 		if (!next_line(&rest, &line))
 			return unended;
-		if (line.len > 0 && !is_field(line, &hosts))
+		if (line.len > 0 && !is_field(line, &out->host, &hosts))
 			return refuse(HTTP_BAD_REQUEST, status);
 	} while (line.len > 0);
 	if (hosts > 1 || (is_1_1 && hosts == 0))
 		return refuse(HTTP_BAD_REQUEST, status);
 	*status = HTTP_OK;
 	return HTTP_HEAD_WHOLE;
+}
+
+/* Without ":port", and without the brackets of an IPv6 address. */
+static struct slice strip_port(struct slice host, bool *is_bracketed)
+{
+	const char *end = NULL;
+
+	*is_bracketed = host.len > 0 && host.data[0] == '[';
+	if (*is_bracketed)
+		host = cut(host, 1);
+	if (host.len > 0)
+		end = memchr(host.data, *is_bracketed ? ']' : ':', host.len);
+	if (end)
+		host.len = (size_t)(end - host.data);
+	else if (*is_bracketed)
+		host.len = 0;
+	return host;
+}
+
+bool http_host_is_plain(struct slice host)
+{
+	static const char name[] = "localhost";
+	struct in6_addr address;
+	char text[HOST_LEN];
+	bool is_bracketed;
+
+	host = strip_port(host, &is_bracketed);
+	if (host.len == 0)
+		return !is_bracketed;
+	if (host.len >= sizeof(text))
+		return false;
+	memcpy(text, host.data, host.len);
+	text[host.len] = '\0';
+	if (is_bracketed)
+		return inet_pton(AF_INET6, text, &address) == 1;
+	return strcasecmp(text, name) == 0 || inet_pton(AF_INET, text, &address) == 1;
 }

@@ -17,6 +17,7 @@ enum http_status {
 	HTTP_NOT_FOUND = 404,
 	HTTP_METHOD_NOT_ALLOWED = 405,
 	HTTP_URI_TOO_LONG = 414,
+	HTTP_MISDIRECTED = 421,
 	HTTP_HEAD_TOO_LONG = 431,
 	HTTP_VERSION_NOT_SUPPORTED = 505,
 };
@@ -24,6 +25,7 @@ enum http_status {
 struct http_head {
 	bool is_head;             /* HEAD: the answer has no body */
 	char path[HTTP_PATH_LEN]; /* decoded, begins with '/', without the query */
+	struct slice host;        /* of the bytes given: the field Host; empty without one */
 };
 
 enum http_head_rc {
@@ -36,5 +38,9 @@ enum http_head_rc {
  * was refused. */
 enum http_head_rc http_head_parse(struct slice bytes, size_t max, struct http_head *out,
 				  enum http_status *status);
+
+/* Whether a Host, with or without a port, is an IP address or localhost: no name that somebody else
+ * could let mean this machine. So is an empty one. */
+bool http_host_is_plain(struct slice host);
 
 #endif

@@ -222,9 +222,21 @@ def test_headers_make_nobody(watched):
     assert response.status == 403, body
 
 
+def test_web_pages_read_nothing(watched):
+    """Neither as a page of another origin, nor as one whose name means 127.0.0.1 now."""
+    response, body = fetch(watched.admin, "/commands/dump", Host="evil.example:%d" % watched.admin)
+    assert (response.status, body) == (421, b"421 Misdirected Request\n")
+    for host in ("localhost", "LOCALHOST:%d" % watched.admin, "127.0.0.1", "[::1]:80"):
+        response, _ = fetch(watched.admin, "/commands/dump", Host=host, Origin="http://evil.example")
+        assert response.status == 200, host
+        assert not [name for name, _ in response.getheaders() if name.lower().startswith("access-control-")]
+        assert response.getheader("Cross-Origin-Resource-Policy") == "same-origin"
+        assert response.getheader("X-Content-Type-Options") == "nosniff"
+
+
 def test_the_connection_ends(watched):
     """One request a connection; what stands behind it is thrown away."""
-    request = b"GET /commands/ruok HTTP/1.1\r\nHost: a\r\n\r\n"
+    request = b"GET /commands/ruok HTTP/1.1\r\nHost: localhost\r\n\r\n"
     for more in (b"", request, b"\xff\x00garbage" * 1000):
         answer = raw(watched.admin, request + more)
         assert status_of(answer) == 200

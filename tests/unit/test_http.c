@@ -144,6 +144,40 @@ static void test_refusals(void **state)
 	forget();
 }
 
+static void expect_for_host(enum http_place place, const char *host, const char *status)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n",
+		 place == HTTP_ADMIN ? "/commands/dump" : "/metrics", host);
+	assert_true(offer(place, text, sizeof(answer)));
+	if (strncmp(answer + 9, status, strlen(status)) != 0)
+		fail_msg("%s: %s", host, answer);
+	forget();
+}
+
+/* A page that lets its name mean 127.0.0.1 reads nothing; where others than this machine come in,
+ * names are names. */
+static void test_whom_is_asked_for(void **state)
+{
+	(void)state;
+	create(c, "/secret", "", CREATE_EPHEMERAL);
+	for (enum http_place place = HTTP_ADMIN; place <= HTTP_METRICS; place++) {
+		expect_for_host(place, "localhost:8080", "200 OK");
+		expect_for_host(place, "127.0.0.1:8080", "200 OK");
+		expect_for_host(place, "evil.example", "421 Misdirected Request");
+		assert_null(strstr(answer, "secret"));
+		assert_null(strstr(answer, "znode_count"));
+	}
+	assert_int_equal(metrics_get(METRIC_http_refused), 2);
+	configure("admin.serverAddress=::1\nmetricsProvider.httpHost=localhost\n");
+	expect_for_host(HTTP_ADMIN, "evil.example", "421");
+	expect_for_host(HTTP_METRICS, "evil.example", "421");
+	configure("admin.serverAddress=0.0.0.0\nmetricsProvider.httpHost=metrics.example\n");
+	expect_for_host(HTTP_ADMIN, "zk1.example:8080", "200 OK");
+	expect_for_host(HTTP_METRICS, "metrics.example:7000", "200 OK");
+}
+
 static void test_head_has_no_body(void **state)
 {
 	char *length;
@@ -253,6 +287,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		HTTP_TEST(test_places),
 		HTTP_TEST(test_refusals),
+		HTTP_TEST(test_whom_is_asked_for),
 		HTTP_TEST(test_head_has_no_body),
 		HTTP_TEST(test_what_acts),
 		HTTP_TEST(test_unknown),

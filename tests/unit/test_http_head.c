@@ -129,6 +129,45 @@ static void test_fields(void **state)
 	}
 }
 
+static void test_hosts(void **state)
+{
+	static const char *const plain[] = {
+		"",      "localhost",      "LocalHost:8080", "127.0.0.1", "10.0.0.7:7000",
+		"[::1]", "[fe80::1]:8080", " localhost \t",  ":80"
+	};
+	static const char *const names[] = { "example.com",
+					     "example.com:8080",
+					     "localhost.example.com",
+					     "localhost@example.com",
+					     "127.0.0.1.example.com",
+					     "127.0.0.1,example.com",
+					     "127.1",
+					     "[",
+					     "[]",
+					     "[example.com]",
+					     "xlocalhost",
+					     "[::1",
+					     "x" };
+	char text[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(plain) / sizeof(*plain); i++) {
+		snprintf(text, sizeof(text), "GET / HTTP/1.1\r\nHost:%s\r\n\r\n", plain[i]);
+		expect_path(text, "/");
+		if (!http_host_is_plain(head.host))
+			fail_msg("%s", plain[i]);
+	}
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		snprintf(text, sizeof(text), "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", names[i]);
+		expect_path(text, "/");
+		assert_int_equal(head.host.len, strlen(names[i]));
+		if (http_host_is_plain(head.host))
+			fail_msg("%s", names[i]);
+	}
+	expect_path("GET / HTTP/1.0\r\n\r\n", "/");
+	assert_int_equal(head.host.len, 0);
+}
+
 static void test_limits(void **state)
 {
 	char text[2 * MAX];
@@ -171,6 +210,7 @@ int main(void)
 		cmocka_unit_test(test_garbage_is_refused_at_once),
 		cmocka_unit_test(test_request_lines),
 		cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_hosts),
 		cmocka_unit_test(test_limits),
 	};
 
