@@ -303,6 +303,22 @@ def test_port_in_use_stops_the_start(make_server):
     assert status == 1 and str(first.port) in log
 
 
+def test_check_beside_a_running_server(make_server):
+    """As the unit does before it reloads: what the server holds itself is no fault, and nobody is disturbed."""
+    server = make_server()
+    since = server.log_size()
+    with server.client() as client:
+        for line, status in (("", 0), ("nonsense=1\n", 2)):
+            with open(server.config_path, "a", encoding="utf-8") as file:
+                file.write(line)
+            done = subprocess.run([server.binary, "-t", server.config_path], capture_output=True, text=True, timeout=30,
+                                  check=False)
+            assert done.returncode == status, done.stderr
+        client.ping()
+        client.close_session()
+    assert server.log_size() == since
+
+
 def test_data_directory_in_use_stops_the_start(make_server):
     first = make_server()
     second = make_server.new(dataDir=first.data_dir)
