@@ -140,6 +140,12 @@ static struct slice quota_of(struct slice path, const char *name)
 
 /* --- limits and statistics --- */
 
+/* Clients may write any number into statistics: sums wrap, as Java's do. */
+static int64_t add(int64_t a, int64_t b)
+{
+	return (int64_t)((uint64_t)a + (uint64_t)b);
+}
+
 /* The znode of that name for a quota's path; *z is NULL where there is none. */
 static bool find_znode(struct registry *r, struct slice quota, const char *name, struct znode **z)
 {
@@ -179,8 +185,8 @@ static bool count(struct registry *r, struct slice path, int64_t znodes, int64_t
 	if (!z)
 		return true;
 	stats = quota_track_read(znode_data(z));
-	stats.count += znodes;
-	stats.bytes += bytes;
+	stats.count = add(stats.count, znodes);
+	stats.bytes = add(stats.bytes, bytes);
 	return write_stats(r, z, &stats);
 }
 
@@ -247,10 +253,10 @@ static enum zerr check_limits(struct registry *r, struct slice quota, int64_t mo
 	if (!z)
 		return ZERR_OK;
 	stats = quota_track_read(znode_data(z));
-	if ((is_create && !is_within(quota, "count", stats.count + 1, limits.count,
+	if ((is_create && !is_within(quota, "count", add(stats.count, 1), limits.count,
 				     limits.count_hard, enforced)) ||
-	    (more_bytes != 0 && !is_within(quota, "bytes", stats.bytes + more_bytes, limits.bytes,
-					   limits.bytes_hard, enforced)))
+	    (more_bytes != 0 && !is_within(quota, "bytes", add(stats.bytes, more_bytes),
+					   limits.bytes, limits.bytes_hard, enforced)))
 		return ZERR_QUOTA_EXCEEDED;
 	return ZERR_OK;
 }

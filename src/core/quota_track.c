@@ -1,5 +1,6 @@
 #include "core/quota_track.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,8 +34,9 @@ static int64_t number_of(struct slice text)
 		return -1;
 	memcpy(copy, text.data, text.len);
 	copy[text.len] = 0;
+	errno = 0;
 	value = strtoll(copy, &end, 10);
-	return *end == 0 ? value : -1;
+	return *end == 0 && errno == 0 ? value : -1;
 }
 
 struct quota_track quota_track_read(struct slice text)

@@ -2,6 +2,7 @@
  * enforced; and getAllChildrenNumber, which counts the same way. */
 #include "base/metrics.h"
 #include "core/quota.h"
+#include "core/session.h"
 #include "tests/unit/registry_fixture.h"
 
 #define LIMITS "/zookeeper/quota/a/zookeeper_limits"
@@ -201,6 +202,43 @@ static void test_hard_limits(void **state)
 	assert_int_equal(create(c, "/a/d", "12345", 0), ZERR_OK);
 }
 
+/* Whoever may write the statistics may write any number. */
+static void test_statistics_at_the_end_of_numbers(void **state)
+{
+	(void)state;
+	restart_with(true);
+	create(c, "/a", "", 0);
+	make_quota("count=0,bytes=0");
+	set(c, STATS, "count=9223372036854775807,bytes=9223372036854775807");
+	assert_int_equal(create(c, "/a/b", "1", 0), ZERR_OK);
+	expect_stats("count=-9223372036854775808,bytes=-9223372036854775808");
+	assert_int_equal(delete_any(c, "/a/b"), ZERR_OK);
+	expect_stats("count=9223372036854775807,bytes=9223372036854775807");
+}
+
+/* Made as ephemeral znodes, they go with their session, and are charged to it until then. */
+static void test_quota_of_a_session(void **state)
+{
+	int64_t id = c->client.session->id;
+
+	(void)state;
+	create(c, "/a", "", 0);
+	create(c, "/zookeeper/quota/a", "", 0);
+	assert_int_equal(create(c, LIMITS, "count=-1,bytes=-1", CREATE_EPHEMERAL), ZERR_OK);
+	assert_int_equal(create(c, STATS, "", CREATE_EPHEMERAL), ZERR_OK);
+	for (int i = 0; i < 20; i++)
+		create(c, "/a/e", "0123456789", CREATE_EPHEMERAL_SEQUENTIAL);
+	expect_stats("count=21,bytes=200");
+	assert_int_equal(tree_owned_count(registry_tree(h.registry), id), 22);
+	headless_close_session(c, ++xid);
+	assert_int_equal(finish(c), ZERR_OK);
+	assert_int_equal(quota_count(registry_quotas(h.registry)), 0);
+	assert_int_equal(tree_owned_bytes(registry_tree(h.registry), id), 0);
+	c = headless_new_session(&h, TIMEOUT_MS);
+	assert_int_equal(exists(c, STATS), ZERR_NO_NODE);
+	assert_int_equal(create(c, "/a/x", "1", 0), ZERR_OK);
+}
+
 static void test_most_quotas(void **state)
 {
 	(void)state;
@@ -272,6 +310,8 @@ int main(void)
 		REGISTRY_TEST(test_restart),
 		REGISTRY_TEST(test_soft_limits_are_only_logged),
 		REGISTRY_TEST(test_hard_limits),
+		REGISTRY_TEST(test_statistics_at_the_end_of_numbers),
+		REGISTRY_TEST(test_quota_of_a_session),
 		REGISTRY_TEST(test_most_quotas),
 		REGISTRY_TEST(test_all_children_number),
 	};

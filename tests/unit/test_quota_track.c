@@ -33,6 +33,8 @@ static void test_read(void **state)
 	expect("count=,bytes=x", -1, -1, -1, -1);
 	expect("count=5x,bytes=99999999999999999999999999", -1, -1, -1, -1);
 	expect("=4,count", -1, -1, -1, -1);
+	expect("count=9223372036854775807,bytes=9223372036854775808", INT64_MAX, -1, -1, -1);
+	expect("count=-9223372036854775808,bytes=-9223372036854775809", INT64_MIN, -1, -1, -1);
 	assert_int_equal(quota_track_read((struct slice){ 0 }).count, -1);
 }
 
