@@ -206,6 +206,16 @@ static bool begin_stats(struct registry *r, struct znode *z, struct slice quota)
 	return write_stats(r, z, &stats);
 }
 
+/* Limits have come: what statistics that were there before do not know has happened meanwhile. */
+static bool renew_stats(struct registry *r, struct slice quota)
+{
+	struct znode *z;
+
+	if (!find_znode(r, quota, STATS_NAME, &z))
+		return false;
+	return !z || begin_stats(r, z, quota);
+}
+
 /* --- limits --- */
 
 static void log_exceeded(struct slice quota, const char *what, int64_t now, int64_t limit,
@@ -294,6 +304,8 @@ struct znode *quota_create(struct registry *r, struct znode *parent, struct slic
 	if (limited.len > 0) {
 		touch(q, limited);
 		set(q, limited, true);
+		if (!renew_stats(r, limited))
+			return NULL;
 	}
 	if (counted.len > 0 && !begin_stats(r, z, counted))
 		return NULL;

@@ -202,6 +202,25 @@ static void test_hard_limits(void **state)
 	assert_int_equal(create(c, "/a/d", "12345", 0), ZERR_OK);
 }
 
+/* Nothing is counted without limits; when they come again the statistics are made right. */
+static void test_limits_that_come_later(void **state)
+{
+	(void)state;
+	create(c, "/a", "1", 0);
+	create(c, "/zookeeper/quota/a", "", 0);
+	assert_int_equal(create(c, STATS, "", 0), ZERR_OK);
+	create(c, "/a/b", "23", 0);
+	assert_int_equal(create(c, LIMITS, "count=-1,bytes=-1", 0), ZERR_OK);
+	expect_stats("count=2,bytes=3");
+	delete_any(c, LIMITS);
+	delete_any(c, "/a/b");
+	headless_replay(&h);
+	restart_with(false);
+	create(c, "/a/c", "4567", 0);
+	assert_int_equal(create(c, LIMITS, "count=-1,bytes=-1", 0), ZERR_OK);
+	expect_stats("count=2,bytes=5");
+}
+
 /* Whoever may write the statistics may write any number. */
 static void test_statistics_at_the_end_of_numbers(void **state)
 {
@@ -310,6 +329,7 @@ int main(void)
 		REGISTRY_TEST(test_restart),
 		REGISTRY_TEST(test_soft_limits_are_only_logged),
 		REGISTRY_TEST(test_hard_limits),
+		REGISTRY_TEST(test_limits_that_come_later),
 		REGISTRY_TEST(test_statistics_at_the_end_of_numbers),
 		REGISTRY_TEST(test_quota_of_a_session),
 		REGISTRY_TEST(test_most_quotas),
