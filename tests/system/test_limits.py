@@ -49,6 +49,8 @@ def test_size_of_a_frame(make_server):
     client = server.client(tls=False)
     assert client.call(zk.create("/fits", b"x" * 2500)).err == 0
     empty = len(zk.create("/over").body) + 8
+    assert client.call(zk.create("/last", b"x" * (4096 - empty))).err == 0
+    assert len(client.call(zk.get_data("/last")).value.data) == 4096 - empty
     client.submit(zk.create("/over", b"x" * (4096 - empty + 1)))
     assert client.link.wait_closed(CLOSED_WITHIN_S)
     again = zk.Client(server.link(tls=False))
@@ -56,6 +58,39 @@ def test_size_of_a_frame(make_server):
     assert again.call(zk.exists("/over")).err == -101
     assert len(again.call(zk.get_data("/fits")).value.data) == 2500
     again.close_session()
+
+
+def test_size_of_a_large_frame(make_server):
+    """Both ways, and alone or many at once: the other limits make room for what this one lets in."""
+    server = make_server(jute__maxbuffer=4 << 20)
+    client = server.client()
+    data = b"x" * ((4 << 20) - len(zk.create("/large").body) - 8)
+    assert client.call(zk.create("/large", data)).err == 0
+    assert client.call(zk.set_data("/large", data[:-8])).err == 0
+    assert [len(reply.value.data) for reply in client.call_all([zk.get_data("/large")] * 5)] == [len(data) - 8] * 5
+
+
+def test_connects_at_once(make_server):
+    """Tokens, as ZooKeeper's: those who come when there are none are closed, and may come again."""
+    server = make_server(connection_throttle_tokens=3, connection_throttle_fill_time=3600000)
+    inside = [server.client() for _ in range(3)]
+    refused = server.metric("sessions_refused")
+    assert opens(server, True) is None
+    assert opens(server, False) is None
+    assert server.metric("sessions_refused") == refused + 2
+    assert all(client.call(zk.exists("/")).err == 0 for client in inside)
+    # Resuming takes one as well.
+    again = zk.Client(server.link())
+    with pytest.raises((zk.Closed, OSError)):
+        again.connect(session_id=inside[0].session_id, password=inside[0].password)
+    assert inside[0].call(zk.exists("/")).err == 0
+
+
+def test_connects_at_once_are_filled_up(make_server):
+    server = make_server(connection_throttle_tokens=2, connection_throttle_fill_time=200,
+                         connection_throttle_fill_count=2)
+    for _ in range(5):
+        assert servers.wait_until(lambda: opens(server, False), 10, "a token").call(zk.exists("/")).err == 0
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
