@@ -148,7 +148,8 @@ static const struct option options[] = {
 	  16 * MIB },
 	{ "zoolite.maxSessions", OPTION_INT, TO(max_sessions), 1, INT_MAX, 100000 },
 	{ "zoolite.maxPath", OPTION_INT, TO(max_path), 256, 256 * KIB, 16 * KIB },
-	{ "zoolite.maxIdentities", OPTION_INT, TO(max_ids), 2, 1000, 16 },
+	/* An address, a certificate, and its super user. */
+	{ "zoolite.maxIdentities", OPTION_INT, TO(max_ids), 3, 1000, 16 },
 	{ "zoolite.maxIdentitySize", OPTION_INT, TO(max_id_bytes), 64, 64 * KIB, 4 * KIB },
 	{ "zoolite.maxAcls", OPTION_INT, TO(max_acls), 1, INT_MAX, 100000 },
 	{ "zoolite.maxAclEntries", OPTION_INT, TO(max_acl_entries), 1, 10000, 128 },

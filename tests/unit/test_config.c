@@ -170,6 +170,8 @@ static void test_sizes_and_times(void **state)
 	expect_error(PLAIN "zoolite.segmentSize=1k\n",
 		     "zoo.cfg:3: zoolite.segmentSize must be a size in bytes (or with k, m, g) "
 		     "from 65536 to 4294967296, not \"1k\"");
+	expect_error(PLAIN "zoolite.maxIdentities=2\n",
+		     "zoo.cfg:3: zoolite.maxIdentities must be a number from 3 to 1000, not \"2\"");
 	expect_error(PLAIN "zoolite.replayDelay=2h\n",
 		     "zoo.cfg:3: zoolite.replayDelay must be a time in milliseconds "
 		     "(or with ms, s, m, h, d) from 0 to 60000, not \"2h\"");
