@@ -91,8 +91,8 @@ static bool is_loopback(const char *host)
 	return strcasecmp(host, "localhost") == 0;
 }
 
-/* A web page may let its own name mean 127.0.0.1, and its reader's browser then takes what we answer
- * for the page's own. But the browser says the name. */
+/* A web page may let its own name mean 127.0.0.1, and its reader's browser then takes what we
+ * answer for the page's own. But the browser says the name. */
 static bool is_misdirected(const struct view *v, enum http_place place, struct slice host)
 {
 	const struct config *c = v->config;

@@ -23,8 +23,8 @@ uint64_t hash_bytes(const void *key, size_t len);
 /* The same for a 64-bit number (session ids). */
 uint64_t hash_u64(uint64_t key);
 
-/* The hashes of a key's prefixes, each as hash_bytes gives it: all of them together cost little more
- * than that of the whole. */
+/* The hashes of a key's prefixes, each as hash_bytes gives it: all of them together cost little
+ * more than that of the whole. */
 struct hash_prefixes {
 	uint64_t v0, v1, v2, v3;
 	const uint8_t *key;

@@ -80,8 +80,8 @@ struct client {
  * certificate. */
 void client_init(struct client *c, struct registry *registry, const struct client_link *link,
 		 const char *address, const char *host, const char *subject);
-/* End its connection when everything sent is out. From now on nothing that it sends counts, and it is
- * told of nothing: its watches go. Not while watches are fired. */
+/* End its connection when everything sent is out. From now on nothing that it sends counts, and it
+ * is told of nothing: its watches go. Not while watches are fired. */
 void client_close(struct client *c, const char *reason);
 /* The connection is gone: drop the watches, leave the session to its timer. */
 void client_fini(struct client *c);

@@ -39,9 +39,9 @@ struct registry {
 	struct registry_hooks hooks;
 	int64_t last_zxid;   /* given */
 	int64_t last_change; /* appended to the log */
-	/* What the disk was known to hold when the store woke us last. It may hold more by now; but F
-	 * moves together with what it releases, else a ping's reply that goes ahead would tell of a
-	 * change whose event stands behind it. */
+	/* What the disk was known to hold when the store woke us last. It may hold more by now;
+	 * but F moves together with what it releases, else a ping's reply that goes ahead would
+	 * tell of a change whose event stands behind it. */
 	int64_t on_disk;
 	/* F as of the last change's begin: it must not fall by one that is not on disk yet. */
 	int64_t flushed;

@@ -31,9 +31,9 @@ struct registry_options {
 	unsigned max_sessions;
 	/* Different ACLs that ephemeral znodes and changes not yet replayed have: in memory. */
 	unsigned max_acls;
-	size_t max_path;     /* bytes */
-	bool extended_types; /* znodes with a TTL may be created */
-	bool reconfig_enabled; /* reconfig is answered with Unimplemented, not with ReconfigDisabled */
+	size_t max_path;       /* bytes */
+	bool extended_types;   /* znodes with a TTL may be created */
+	bool reconfig_enabled; /* reconfig: Unimplemented, not ReconfigDisabled */
 	/* Containers and TTLs: how often they are looked at, how many are removed, and for how long
 	 * a container may wait for its first child (0: for ever). */
 	int64_t container_check_ms;

@@ -207,7 +207,7 @@ enum zerr request_multi_read(struct request *rq)
 	struct proto_multi_header header = proto_read_multi_header(&rq->in);
 	enum zerr err = ZERR_OK;
 
-	/* A reply that is too large is the end of the connection: nothing is read for it any more. */
+	/* A reply that is too large is the end of the connection: nothing more is read for it. */
 	for (; !rq->in.bad && !rq->out.bad && !header.done && err == ZERR_OK;
 	     header = proto_read_multi_header(&rq->in)) {
 		/* Its flag for a watch is passed over, as in ZooKeeper. */

@@ -22,8 +22,8 @@ bool path_has_nul(struct slice path);
 struct slice path_parent(struct slice path);
 /* What stands behind the last '/'. */
 struct slice path_name(struct slice path);
-/* The path itself and all above it, from the root down: the length of the one behind that of len (0:
- * the root's), 0 behind the last. */
+/* The path itself and all above it, from the root down: the length of the one behind that of len
+ * (0: the root's), 0 behind the last. */
 size_t path_next_prefix(struct slice path, size_t len);
 /* Whether path is prefix itself or stands below it. */
 bool path_is_within(struct slice path, struct slice prefix);

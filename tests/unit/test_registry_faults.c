@@ -99,8 +99,8 @@ static void test_flushed_never_falls(void **state)
 	assert_int_equal(registry_flushed(h.registry), zxid + 3);
 }
 
-/* The disk is done, and nothing is released yet: a ping's reply, which goes ahead of what waits, does
- * not tell of it either. */
+/* The disk is done, and nothing is released yet: a ping's reply, which goes ahead of what waits,
+ * does not tell of it either. */
 static void test_a_ping_tells_of_nothing_that_is_behind_it(void **state)
 {
 	struct headless_client *watcher = headless_new_session(&h, TIMEOUT_MS);
