@@ -206,11 +206,13 @@ static bool begin_stats(struct registry *r, struct znode *z, struct slice quota)
 	return write_stats(r, z, &stats);
 }
 
-/* Limits have come: what statistics that were there before do not know has happened meanwhile. */
+/* Statistics that did not count for a while, or not everything below them. */
 static bool renew_stats(struct registry *r, struct slice quota)
 {
 	struct znode *z;
 
+	if (quota.len == 0)
+		return true;
 	if (!find_znode(r, quota, STATS_NAME, &z))
 		return false;
 	return !z || begin_stats(r, z, quota);
@@ -304,12 +306,12 @@ struct znode *quota_create(struct registry *r, struct znode *parent, struct slic
 	if (limited.len > 0) {
 		touch(q, limited);
 		set(q, limited, true);
-		if (!renew_stats(r, limited))
-			return NULL;
 	}
 	if (counted.len > 0 && !begin_stats(r, z, counted))
 		return NULL;
-	return count(r, path, 1, (int64_t)data.len) ? z : NULL;
+	if (!count(r, path, 1, (int64_t)data.len))
+		return NULL;
+	return renew_stats(r, limited) ? z : NULL;
 }
 
 bool quota_delete(struct registry *r, struct znode *parent, struct znode *z)
@@ -323,7 +325,11 @@ bool quota_delete(struct registry *r, struct znode *parent, struct znode *z)
 		touch(q, limited);
 		set(q, limited, false);
 	}
-	return count(r, znode_path(z), -1, -bytes);
+	if (!count(r, znode_path(z), -1, -bytes))
+		return false;
+	/* What stands here belongs to the quota above from now on, which does not know what came
+	 * and went meanwhile. */
+	return limited.len == 0 || renew_stats(r, covering(q, limited));
 }
 
 int quota_set_data(struct registry *r, struct znode *z, struct slice data, int32_t version)

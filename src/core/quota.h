@@ -2,8 +2,9 @@
  * is below it may have, zookeeper_stats beside it how many there are (ZooKeeper's Quotas,
  * DataTree.updateQuotaStat, ZooKeeperServer.checkQuota). The longest path that has a quota counts
  * alone. Statistics are part of the change that moves them, so they are right after a restart, and
- * no Stat moves with them. They begin with what is there when they or their limits are made:
- * ZooKeeper counts anew for the first only, and at its next start. Core thread. */
+ * no Stat moves with them. They are counted anew when they are made, when limits are made beside
+ * them, and when a quota below them goes: ZooKeeper does the latter two at its next start. Core
+ * thread. */
 #ifndef CORE_QUOTA_H
 #define CORE_QUOTA_H
 

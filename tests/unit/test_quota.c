@@ -132,8 +132,32 @@ static void test_the_longest_path_counts(void **state)
 	/* Without limits it is no quota any more. */
 	delete_any(c, "/zookeeper/quota/a/b/zookeeper_limits");
 	create(c, "/a/b/d", "xy", 0);
-	expect_stats("count=3,bytes=2");
+	expect_stats("count=4,bytes=5");
 	assert_int_equal(quota_count(registry_quotas(h.registry)), 1);
+}
+
+/* The quota above takes over what the one below counted, be it more or less than at its begin. */
+static void test_a_quota_below_goes(void **state)
+{
+	(void)state;
+	create(c, "/a", "", 0);
+	create(c, "/a/b", "", 0);
+	create(c, "/a/b/old", "1", 0);
+	make_quota("count=-1,bytes=-1");
+	expect_stats("count=3,bytes=1");
+	create(c, "/zookeeper/quota/a/b", "", 0);
+	create(c, "/zookeeper/quota/a/b/zookeeper_limits", "count=-1,bytes=-1", 0);
+	create(c, "/zookeeper/quota/a/b/zookeeper_stats", "", 0);
+	create(c, "/a/b/c", "xyz", 0);
+	create(c, "/a/b/d", "xy", 0);
+	delete_any(c, "/a/b/old");
+	expect_stats("count=3,bytes=1");
+	delete_any(c, "/zookeeper/quota/a/b/zookeeper_limits");
+	expect_stats("count=4,bytes=5");
+	delete_any(c, "/a/b/c");
+	delete_any(c, "/a/b/d");
+	delete_any(c, "/a/b");
+	expect_stats("count=1,bytes=0");
 }
 
 /* Both what tree.db has and what only the log has. */
@@ -326,6 +350,7 @@ int main(void)
 		REGISTRY_TEST(test_statistics_when_a_session_ends),
 		REGISTRY_TEST(test_statistics_and_multi),
 		REGISTRY_TEST(test_the_longest_path_counts),
+		REGISTRY_TEST(test_a_quota_below_goes),
 		REGISTRY_TEST(test_restart),
 		REGISTRY_TEST(test_soft_limits_are_only_logged),
 		REGISTRY_TEST(test_hard_limits),
