@@ -34,6 +34,7 @@ enum {
 	SCRATCH_LEN = 16 * 1024, /* one TLS record */
 	TURN_BYTES = 64 * 1024,  /* read from a connection before the others have their turn */
 	TURN_FRAMES = 64,
+	TURN_US = 5000, /* likewise, where a few frames take long */
 	TURN_WRITE_BYTES = 128 * 1024,
 	LEAST_READ_COST = 512,
 	READ_NOW_BYTES = 1024 * 1024,
@@ -725,6 +726,18 @@ static bool answer_ping(struct conn *c, struct slice frame)
 	return was_ping;
 }
 
+/* What a connection may have of a turn. */
+struct share {
+	size_t bytes;
+	unsigned frames;
+	int64_t until_us;
+};
+
+static struct share share_of_turn(void)
+{
+	return (struct share){ TURN_BYTES, TURN_FRAMES, clock_exact_us() + TURN_US };
+}
+
 static void scan_pings(struct conn *c, unsigned *frames)
 {
 	struct slice frame;
@@ -752,7 +765,7 @@ static void scan_pings(struct conn *c, unsigned *frames)
 		make_ready(c);
 }
 
-static void handle_input(struct conn *c, unsigned *frames)
+static void handle_input(struct conn *c, struct share *share)
 {
 	struct slice frame;
 
@@ -772,15 +785,15 @@ static void handle_input(struct conn *c, unsigned *frames)
 			stop(&c->is_held);
 			break;
 		}
-		if (*frames == 0) {
+		if (share->frames == 0) {
 			make_ready(c);
 			return;
 		}
-		(*frames)--;
 		offer(c, frame);
+		share->frames = clock_exact_us() < share->until_us ? share->frames - 1 : 0;
 	}
 	if (c->state == CONN_OPEN)
-		scan_pings(c, frames);
+		scan_pings(c, &share->frames);
 }
 
 /* Read once. False where nothing more is to be had now. */
@@ -821,18 +834,18 @@ static bool fill_input(struct conn *c, size_t *budget)
 	return true;
 }
 
-/* Handle what is there and read more, within the budgets. */
-static void work(struct conn *c, size_t bytes, unsigned frames)
+/* Handle what is there and read more. */
+static void work(struct conn *c, struct share share)
 {
 	do
-		handle_input(c, &frames);
-	while (c->state == CONN_OPEN && !in_list(&c->ready_link) && fill_input(c, &bytes));
+		handle_input(c, &share);
+	while (c->state == CONN_OPEN && !in_list(&c->ready_link) && fill_input(c, &share.bytes));
 
 	/* Nothing more comes, and no whole frame is left. */
 	if (c->state == CONN_OPEN && c->is_eof && !is_stopped(c) && !in_list(&c->ready_link))
 		conn_close(c, stream_reason(&c->stream));
 	/* epoll does not know what TLS has taken from the socket already. */
-	if (c->state == CONN_OPEN && bytes == 0 && input_allowed(c) > 0 &&
+	if (c->state == CONN_OPEN && share.bytes == 0 && input_allowed(c) > 0 &&
 	    stream_has_pending(&c->stream))
 		make_ready(c);
 	account(c);
@@ -845,7 +858,7 @@ bool conn_read_now(struct conn *c)
 	if (c->state == CONN_OPEN && !c->in_handler) {
 		/* What is queued for its turn would not be read. */
 		list_remove(&c->ready_link);
-		work(c, READ_NOW_BYTES, READ_NOW_FRAMES);
+		work(c, (struct share){ READ_NOW_BYTES, READ_NOW_FRAMES, INT64_MAX });
 	}
 	return c->state == CONN_OPEN;
 }
@@ -874,7 +887,7 @@ static void on_socket(evutil_socket_t fd, short what, void *arg)
 		flush(c);
 	}
 	if (c->state == CONN_OPEN && (what & c->read_wants) != 0)
-		work(c, TURN_BYTES, TURN_FRAMES);
+		work(c, share_of_turn());
 }
 
 static void on_kick(evutil_socket_t fd, short what, void *arg)
@@ -892,7 +905,7 @@ static void on_kick(evutil_socket_t fd, short what, void *arg)
 		struct conn *c = container_of(link, struct conn, ready_link);
 
 		tell_begun(c);
-		work(c, TURN_BYTES, TURN_FRAMES);
+		work(c, share_of_turn());
 	}
 }
 

@@ -77,6 +77,8 @@ static enum conn_next on_frame(struct conn *c, void *user, struct slice f)
 		conn_send(c, (struct slice){ big, BIG_LEN }, 0);
 	else if (sscanf(text, "mark %ld %n", &mark, &at) == 1)
 		conn_send(c, (struct slice){ f.data + at, f.len - (size_t)at }, mark);
+	else if (strcmp(text, "slow") == 0)
+		clock_fake_advance(2);
 	else if (strcmp(text, "close") == 0)
 		conn_close(c, "asked to");
 	else if (strcmp(text, "fail") == 0)
@@ -397,6 +399,26 @@ static void test_one_pipeline_does_not_starve_others(void **state)
 	for (int i = 0; i < MOST_TURNS && conn_get_stats(a).received < 1001; i++)
 		turn();
 	assert_int_equal(conn_get_stats(a).received, 1001);
+	close(fd);
+	close(other);
+}
+
+/* However few they are. */
+static void test_slow_frames_do_not_starve_others(void **state)
+{
+	struct conn *a, *b;
+	int fd = open_established(&a), other;
+
+	(void)state;
+	other = open_established(&b);
+	send_many(fd, "slow", 50);
+	send_frame(other, "echo b");
+	turn();
+	assert_int_equal(conn_get_stats(a).received, 1 + 3);
+	assert_string_equal(received(other), "echo b;");
+	for (int i = 0; i < MOST_TURNS && conn_get_stats(a).received < 51; i++)
+		turn();
+	assert_int_equal(conn_get_stats(a).received, 51);
 	close(fd);
 	close(other);
 }
@@ -1802,6 +1824,7 @@ int main(void)
 		conn_test(test_bad_lengths),
 		conn_test(test_longest_frame),
 		conn_test(test_one_pipeline_does_not_starve_others),
+		conn_test(test_slow_frames_do_not_starve_others),
 		conn_test(test_word),
 		conn_test(test_word_in_parts),
 		conn_test(test_http),
