@@ -97,13 +97,11 @@ enum http_status admin_run(const struct view *v, const char *name, struct buf *b
 
 	json_init(&j, body);
 	fill(v, command, name, &j);
-	/* Half of it would be no JSON. */
-	if (j.is_full) {
-		buf_clear(body);
+	if (print_too_large(body, name)) {
 		json_init(&j, body);
 		json_open_object(&j);
 		json_put_text(&j, "command", name);
-		json_put_text(&j, "error", "The answer is larger than zoolite.maxReply");
+		json_put_text(&j, "error", PRINT_TOO_LARGE);
 		json_close_object(&j);
 	}
 	return command && !command->run ? HTTP_FORBIDDEN : HTTP_OK;

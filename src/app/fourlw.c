@@ -51,6 +51,8 @@ enum fourlw_result fourlw_answer(const struct view *v, struct slice bytes, struc
 		print(out, VIEW_NOT_SERVING "\n");
 	else
 		word->answer(v, (struct slice){ bytes.data + WORD_LEN, word->argument_len }, out);
+	if (print_too_large(out, word->name))
+		print(out, PRINT_TOO_LARGE "\n");
 	metrics_add(METRIC_words_answered, 1);
 	return FOURLW_ANSWERED;
 }

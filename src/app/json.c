@@ -9,8 +9,7 @@ enum { INDENT = 2 };
 
 static void put(struct json *j, struct slice text)
 {
-	if (buf_append(j->out, text.data, text.len) != 0)
-		j->is_full = true;
+	print_slice(j->out, text);
 }
 
 static void put_line(struct json *j)

@@ -12,7 +12,6 @@ enum { JSON_DEPTH = 8 };
 
 struct json {
 	struct buf *out;
-	bool is_full; /* it did not fit: what stands in the buffer is no JSON */
 	unsigned depth;
 	struct {
 		bool is_array;
@@ -21,7 +20,8 @@ struct json {
 	bool has_key; /* the next value belongs to a key */
 };
 
-/* out: empty or not, the caller's. */
+/* out: empty or not, the caller's. Where its is_cut is set in the end, it did not fit: what stands
+ * there is no JSON. */
 void json_init(struct json *j, struct buf *out);
 void json_open_object(struct json *j);
 void json_close_object(struct json *j);

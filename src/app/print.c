@@ -3,6 +3,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/log.h"
+#include "base/metrics.h"
+
+enum { LOG_BURST = 20 };
+
 void print(struct buf *out, const char *format, ...)
 {
 	char text[1024];
@@ -20,7 +25,7 @@ void print(struct buf *out, const char *format, ...)
 
 void print_slice(struct buf *out, struct slice text)
 {
-	if (buf_append(out, text.data, text.len) != 0)
+	if (out->is_cut || buf_append(out, text.data, text.len) != 0)
 		return;
 }
 
@@ -32,4 +37,19 @@ void print_rounded(struct buf *out, double value)
 	while (text[len - 1] == '0' && text[len - 2] != '.')
 		text[--len] = 0;
 	print_slice(out, slice_of(text));
+}
+
+bool print_too_large(struct buf *out, const char *what)
+{
+	static struct log_limit log_limit;
+	uint32_t suppressed;
+
+	if (!out->is_cut)
+		return false;
+	buf_clear(out);
+	metrics_add(METRIC_answers_too_large, 1);
+	if (log_limit_pass(&log_limit, LOG_BURST, &suppressed))
+		log_warn("answer.too_large", LOG_TEXT("to", what),
+			 LOG_INT("limit", (int64_t)out->limit), LOG_INT("suppressed", suppressed));
+	return true;
 }

@@ -80,8 +80,10 @@ void buf_commit(struct buf *b, size_t n)
 
 int buf_append(struct buf *b, const void *src, size_t n)
 {
-	if (buf_reserve(b, n) != 0)
+	if (buf_reserve(b, n) != 0) {
+		b->is_cut = true;
 		return -1;
+	}
 	if (n > 0)
 		memcpy(buf_tail(b), src, n);
 	b->tail += n;
@@ -118,6 +120,7 @@ void buf_clear(struct buf *b)
 {
 	b->head = 0;
 	b->tail = 0;
+	b->is_cut = false;
 }
 
 void buf_release(struct buf *b)

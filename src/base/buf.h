@@ -3,6 +3,7 @@
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,7 @@ struct buf {
 	size_t tail;  /* first free byte */
 	size_t cap;   /* bytes allocated */
 	size_t limit; /* most bytes the queue may hold */
+	bool is_cut;  /* something did not fit when it was appended; until all is dropped */
 };
 
 void buf_init(struct buf *b, size_t limit);

@@ -22,6 +22,7 @@
 	X(bytes_received_count, "bytes of requests and pings read from clients")         \
 	X(response_bytes, "bytes of replies and events given to clients")                \
 	X(words_answered, "four-letter words answered")                                  \
+	X(answers_too_large, "answers to people and probes above the limit of a reply")  \
 	X(http_requests, "HTTP requests answered with what they asked for")              \
 	X(http_refused, "HTTP requests refused: malformed, too long, not to be had")     \
 	X(control_commands, "commands taken at the control socket")                      \

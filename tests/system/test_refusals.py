@@ -242,6 +242,21 @@ def test_size_of_a_reply(make_server):
     assert other.call(zk.exists("/l")).value.num_children == 120
 
 
+def test_size_of_an_answer_in_text(make_server):
+    """It is whole, or says that it is too large."""
+    server = make_server(zoolite__maxReply="1m")
+    client = server.client()
+    paths = ["/" + "w" * 10000 + "%03d" % index for index in range(120)]
+    client.call_all([zk.exists(path, watch=True) for path in paths[:100]])
+    lines = server.four_letter_word("wchp").decode().splitlines()
+    assert sorted(line for line in lines if line.startswith("/")) == paths[:100]
+    client.call_all([zk.exists(path, watch=True) for path in paths[100:]])
+    with Counted(server, "answers_too_large"):
+        assert server.four_letter_word("wchp") == b"The answer is larger than zoolite.maxReply\n"
+    server.wait_log(r"event=answer\.too_large to=wchp limit=1048576")
+    assert client.call(zk.exists("/")).err == OK
+
+
 def test_what_is_not_replayed_yet(make_server):
     """Above the bound writers wait, and are served when the tree has caught up; readers and pings do not wait."""
     server = make_server(zoolite__maxPendingSize="1m", zoolite__replayDelay=400)

@@ -136,6 +136,21 @@ static void test_the_whitelist(void **state)
 	assert_non_null(strstr(answer("conf"), "not in the whitelist"));
 }
 
+/* Half an answer would pass for a whole one. */
+static void test_too_large(void **state)
+{
+	static const char path[] = "/a/path/that/takes/more/than/the/text/that/is/sent/instead";
+	uint64_t before = metrics_get(METRIC_answers_too_large);
+
+	(void)state;
+	ask(c, OP_EXISTS, path, true);
+	out.limit = strlen(answer("wchp"));
+	assert_non_null(strstr(answer("wchp"), path));
+	ask(c, OP_EXISTS, "/w", true);
+	assert_string_equal(answer("wchp"), "The answer is larger than zoolite.maxReply\n");
+	assert_int_equal(metrics_get(METRIC_answers_too_large), before + 1);
+}
+
 static void test_before_it_serves(void **state)
 {
 	static const char *const words[] = { "srvr", "stat", "mntr", "conf", "cons", "crst", "dirs",
@@ -401,19 +416,13 @@ static void test_resets(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WORD_TEST(test_what_is_a_word),
-		WORD_TEST(test_the_whitelist),
-		WORD_TEST(test_before_it_serves),
-		WORD_TEST(test_srvr),
-		WORD_TEST(test_latencies),
-		WORD_TEST(test_stat),
-		WORD_TEST(test_mntr),
-		WORD_TEST(test_conf),
-		WORD_TEST(test_envi),
-		WORD_TEST(test_trace_mask),
-		WORD_TEST(test_dirs_and_hash),
-		WORD_TEST(test_dump),
-		WORD_TEST(test_watches),
+		WORD_TEST(test_what_is_a_word), WORD_TEST(test_the_whitelist),
+		WORD_TEST(test_too_large),      WORD_TEST(test_before_it_serves),
+		WORD_TEST(test_srvr),           WORD_TEST(test_latencies),
+		WORD_TEST(test_stat),           WORD_TEST(test_mntr),
+		WORD_TEST(test_conf),           WORD_TEST(test_envi),
+		WORD_TEST(test_trace_mask),     WORD_TEST(test_dirs_and_hash),
+		WORD_TEST(test_dump),           WORD_TEST(test_watches),
 		WORD_TEST(test_resets),
 	};
 
