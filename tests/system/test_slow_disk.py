@@ -120,6 +120,24 @@ def test_disk_that_hangs_is_no_silence_of_clients(make_slow, disk):
     assert not server.metric("sessions_expired")
 
 
+def test_outstanding_requests(make_slow, disk):
+    """Above globalOutstandingLimit those wait who have something that waits for the disk, and nobody else; pings
+    least of all."""
+    server = make_slow(globalOutstandingLimit=3)
+    writer, other = server.client(timeout=20000), server.client(tls=False, timeout=20000)
+    assert writer.call(zk.create("/a")).err == 0
+    with disk.hangs("hang-sync"):
+        held = writer.submit_all([zk.set_data("/a", b"x")] * 5)
+        servers.wait_until(lambda: server.metric("outstanding_requests") == 3, 10, "three that wait")
+        waiting = writer.submit(zk.exists("/zookeeper"))
+        assert other.call(zk.exists("/zookeeper")).err == 0
+        assert writer.ping(5).err == 0
+        assert waiting not in writer.done
+        assert server.metric("outstanding_requests") == 3
+    assert [writer.wait(xid).err for xid in held + [waiting]] == [0] * 6
+    assert writer.call(zk.get_data("/a")).value.stat.version == 5
+
+
 def restart_cold(server):
     """Znodes that are in no cache; whoever reads one makes the core read the disk."""
     with server.client() as client:
@@ -141,7 +159,8 @@ def test_who_came_back_during_long_turns_is_let_in(make_slow, disk, tls):
     client.abandon()
     deadline = time.monotonic() + TIMEOUT_MS / 1000
     with disk.hangs("drag"):
-        held = other.submit_all([zk.get_data("/cold-%d" % (index * 37 % COLD)) for index in range(300)])
+        cold = [zk.get_data("/cold-%d" % (index * 37 % COLD)) for index in range(300)]
+        held = other.submit_all([zk.multi_read(cold[at:at + 60]) for at in range(0, 300, 60)])
         time.sleep(max(0, deadline - 0.4 - time.monotonic()))
         again = zk.Client(server.link(tls=tls))
         again.link.send_frame(zk.connect_body(TIMEOUT_MS, client.session_id, client.password))
