@@ -16,7 +16,7 @@ tests_unit_test_dispatch_LDADD = $(HEADLESS_LDADD)
 
 check_PROGRAMS += tests/unit/test_fourlw
 TESTS += tests/unit/test_fourlw
-tests_unit_test_fourlw_SOURCES = tests/unit/test_fourlw.c $(HEADLESS)
+tests_unit_test_fourlw_SOURCES = tests/unit/test_fourlw.c tests/unit/view_fixture.h $(HEADLESS)
 tests_unit_test_fourlw_LDADD = $(HEADLESS_LDADD)
 
 check_PROGRAMS += tests/unit/test_latency
@@ -42,7 +42,7 @@ tests_unit_test_http_head_SOURCES = tests/unit/test_http_head.c
 tests_unit_test_http_head_LDADD = libapp.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_json_SOURCES = tests/unit/test_json.c
 tests_unit_test_json_LDADD = libapp.a libbase.a $(CMOCKA_LIBS)
-tests_unit_test_http_SOURCES = tests/unit/test_http.c $(HEADLESS)
+tests_unit_test_http_SOURCES = tests/unit/test_http.c tests/unit/view_fixture.h $(HEADLESS)
 tests_unit_test_http_LDADD = $(HEADLESS_LDADD)
 
 # Lines of the control socket, as the server reads them and zoolited --control writes them.

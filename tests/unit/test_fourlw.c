@@ -2,75 +2,34 @@
 #include "app/fourlw.h"
 
 #include <ctype.h>
-#include <event2/event.h>
 
-#include "app/latency.h"
-#include "app/peers.h"
 #include "base/metrics.h"
-#include "tests/unit/registry_fixture.h"
+#include "tests/unit/view_fixture.h"
 
-static struct config config;
-static struct config_report report;
-static struct event_base *base;
-static struct timer_wheel wheel;
-static struct peers *peers;
-static struct view view;
-static int64_t trace_mask;
 static struct buf out;
 static char text[65536];
 
-static enum conn_text no_text(void *ctx, struct conn *conn, struct slice bytes)
+static void allow(const char *whitelist)
 {
-	(void)ctx;
-	(void)conn;
-	(void)bytes;
-	return CONN_TEXT_NONE;
-}
+	char more[256];
 
-static void configure(const char *whitelist)
-{
-	char file[512];
-
-	config_fini(&config);
-	config_report_fini(&report);
-	snprintf(file, sizeof(file),
-		 "dataDir=/var/lib/data\nclientPort=2181\ntickTime=1500\nmaxClientCnxns=7\n"
-		 "4lw.commands.whitelist=%s\n",
+	snprintf(more, sizeof(more), "tickTime=1500\nmaxClientCnxns=7\n4lw.commands.whitelist=%s\n",
 		 whitelist);
-	if (config_parse(slice_of(file), "zoo.cfg", &config, &report) != 0)
-		fail_msg("%s", report.error);
+	configure(more);
 }
 
 static int set_up_words(void **state)
 {
-	struct conn_limits limits;
-
-	set_up(state);
-	conn_limits_init(&limits);
-	timer_wheel_init(&wheel, clock_now_ms());
-	base = event_base_new();
-	peers = peers_new(base, &wheel, &limits, h.dispatch, &h.turn, no_text, NULL);
-	configure("*");
-	trace_mask = VIEW_TRACE_MASK;
-	view = (struct view){ .config = &config,
-			      .registry = h.registry,
-			      .store = h.store,
-			      .peers = peers,
-			      .latency = h.latency,
-			      .serves_since_ms = clock_now_ms(),
-			      .trace_mask = &trace_mask };
+	set_up_view(state);
+	allow("*");
 	buf_init(&out, sizeof(text));
 	return 0;
 }
 
 static int tear_down_words(void **state)
 {
-	peers_free(peers);
-	event_base_free(base);
 	buf_fini(&out);
-	config_fini(&config);
-	config_report_fini(&report);
-	return tear_down(state);
+	return tear_down_view(state);
 }
 
 /* The answer to a word that is one. */
@@ -123,14 +82,14 @@ static void test_the_whitelist(void **state)
 	char wanted[96];
 
 	(void)state;
-	configure("srvr");
+	allow("srvr");
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
 		snprintf(wanted, sizeof(wanted),
 			 "%s is not executed because it is not in the whitelist.\n", words[i]);
 		assert_string_equal(answer(words[i]), wanted);
 	}
 	assert_non_null(strstr(answer("srvr"), "Mode: standalone\n"));
-	configure("ruok, mntr");
+	allow("ruok, mntr");
 	assert_string_equal(answer("ruok"), "imok");
 	assert_non_null(strstr(answer("mntr"), "zk_server_state\t"));
 	assert_non_null(strstr(answer("conf"), "not in the whitelist"));
@@ -165,7 +124,7 @@ static void test_before_it_serves(void **state)
 	assert_string_equal(answer("isro"), "null");
 	assert_non_null(strstr(answer("envi"), "zookeeper.version="));
 	assert_string_equal(answer("gtmk"), "306");
-	configure("ruok");
+	allow("ruok");
 	assert_non_null(strstr(answer("stat"), "not in the whitelist"));
 }
 
@@ -324,7 +283,7 @@ static void test_trace_mask(void **state)
 	assert_memory_equal(buf_head(&out), "513", 3);
 	assert_string_equal(answer("gtmk"), "513");
 	/* Who may not say it is told at once. */
-	configure("ruok");
+	allow("ruok");
 	assert_non_null(strstr(answer("stmk"), "not in the whitelist"));
 }
 

@@ -1,73 +1,18 @@
 /* What is answered over HTTP, and what is refused; and the figures that it tells. */
 #include "app/http.h"
 
-#include <event2/event.h>
-
-#include "app/latency.h"
-#include "app/peers.h"
 #include "app/stats.h"
-#include "app/view.h"
 #include "base/metrics.h"
-#include "tests/unit/registry_fixture.h"
+#include "tests/unit/view_fixture.h"
 
-static struct config config;
-static struct config_report report;
-static struct event_base *base;
-static struct timer_wheel wheel;
-static struct peers *peers;
-static struct view view;
-static int64_t trace_mask;
 static struct buf head, body;
 static char answer[65536]; /* the head, then the body */
 
-static enum conn_text no_text(void *ctx, struct conn *conn, struct slice bytes)
-{
-	(void)ctx;
-	(void)conn;
-	(void)bytes;
-	return CONN_TEXT_NONE;
-}
-
-static void configure(const char *more)
-{
-	char file[512];
-
-	config_fini(&config);
-	config_report_fini(&report);
-	snprintf(file, sizeof(file), "dataDir=/var/lib/data\nclientPort=2181\n%s", more);
-	if (config_parse(slice_of(file), "zoo.cfg", &config, &report) != 0)
-		fail_msg("%s", report.error);
-}
-
 static int set_up_http(void **state)
 {
-	struct conn_limits limits;
-
-	set_up(state);
-	conn_limits_init(&limits);
-	timer_wheel_init(&wheel, clock_now_ms());
-	base = event_base_new();
-	peers = peers_new(base, &wheel, &limits, h.dispatch, &h.turn, no_text, NULL);
-	configure("");
-	trace_mask = VIEW_TRACE_MASK;
-	view = (struct view){ .config = &config,
-			      .registry = h.registry,
-			      .store = h.store,
-			      .peers = peers,
-			      .latency = h.latency,
-			      .serves_since_ms = clock_now_ms(),
-			      .trace_mask = &trace_mask };
+	set_up_view(state);
 	metrics_reset();
 	return 0;
-}
-
-static int tear_down_http(void **state)
-{
-	peers_free(peers);
-	event_base_free(base);
-	config_fini(&config);
-	config_report_fini(&report);
-	return tear_down(state);
 }
 
 static bool offer(enum http_place place, const char *text, size_t body_limit)
@@ -280,7 +225,7 @@ static void test_no_secrets(void **state)
 	assert_non_null(strstr(answer, "\"zookeeper.ssl.clientAuth\" : \"need\""));
 }
 
-#define HTTP_TEST(test) cmocka_unit_test_setup_teardown(test, set_up_http, tear_down_http)
+#define HTTP_TEST(test) cmocka_unit_test_setup_teardown(test, set_up_http, tear_down_view)
 
 int main(void)
 {
