@@ -18,6 +18,7 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 
 #include "base/mem.h"
 #include "net/cork.h"
@@ -170,6 +171,17 @@ static int load_identity(SSL_CTX *ssl, const struct tls_options *o, struct tls_f
 	return 0;
 }
 
+/* OpenSSL takes a certificate's extensions apart when it first needs them. That is done before
+ * threads share it: several of them would meet at the first handshakes. */
+static void take_apart(X509_STORE *store)
+{
+	STACK_OF(X509) *certs = X509_STORE_get1_all_certs(store);
+
+	for (int i = 0; i < sk_X509_num(certs); i++)
+		(void)X509_check_purpose(sk_X509_value(certs, i), -1, 0);
+	sk_X509_pop_free(certs, X509_free);
+}
+
 /* The file is read where it is named, though nobody may be asked for a certificate. */
 static int read_trust(SSL_CTX *ssl, const char *file, struct tls_fault *fault)
 {
@@ -181,6 +193,7 @@ static int read_trust(SSL_CTX *ssl, const char *file, struct tls_fault *fault)
 			    first_error());
 	}
 	SSL_CTX_set_client_CA_list(ssl, names); /* takes it */
+	take_apart(SSL_CTX_get_cert_store(ssl));
 	return 0;
 }
 

@@ -301,6 +301,28 @@ def test_silent_handshakes_are_ended(make_server):
         assert link.wait_closed(CLOSED_WITHIN_S)
 
 
+@pytest.mark.parametrize("reload", [False, True])
+def test_first_handshakes_of_all_threads_at_once(make_server, reload):
+    """What they share is ready before them; ThreadSanitizer looks at it."""
+    server = make_server(zoolite__gateThreads=4)
+    if reload:
+        since = server.log_size()
+        server.hangup()
+        server.wait_log(r"event=reload\.done", since)
+    begin = threading.Barrier(12)
+    sessions = []
+
+    def connect():
+        begin.wait()
+        sessions.append(server.client(tls=True).session_id)
+    threads = [threading.Thread(target=connect) for _ in range(begin.parties)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(sessions)) == begin.parties
+
+
 def test_storm_of_handshakes_starves_nobody(server):
     """Many handshakes at once all get through, and an open session is answered meanwhile."""
     inside, failures = server.client(), []
