@@ -1,5 +1,6 @@
 #include "app/config.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -14,6 +15,7 @@
 #include "app/properties.h"
 #include "base/buf.h"
 #include "base/mem.h"
+#include "net/names.h"
 
 enum {
 	FILE_MAX_LEN = 1024 * 1024,
@@ -28,6 +30,7 @@ enum {
 	DEFAULT_TICK_MS = 3000,
 	MIN_SESSION_TICKS = 2,
 	MAX_SESSION_TICKS = 20,
+	IDS_BESIDE_NAMES = 2, /* an address, and the super user */
 };
 
 #define KIB INT64_C(1024)
@@ -52,6 +55,7 @@ enum option_type {
 	OPTION_PROTOCOLS, /* unsigned: CONFIG_TLS_1_2 and CONFIG_TLS_1_3 */
 	OPTION_WORDS,     /* char *, four-letter words */
 	OPTION_SCHEMES,   /* char *, authentication schemes with commas */
+	OPTION_NAMES,     /* char *, kinds of names in a certificate with commas */
 	OPTION_PROVIDER,  /* bool: is it ZooKeeper's class for Prometheus? */
 };
 
@@ -97,6 +101,7 @@ static const struct option options[] = {
 	{ "enforce.auth.schemes", OPTION_SCHEMES, TO(enforced_schemes), 0, 0, 0 },
 	{ "DigestAuthenticationProvider.superDigest", OPTION_SECRET, TO(super_digest), 0, 0, 0 },
 	{ "X509AuthenticationProvider.superUser", OPTION_TEXT, TO(super_x509), 0, 0, 0 },
+	{ "zoolite.identity", OPTION_NAMES, TO(identity), 0, 0, 0 },
 	{ "admin.enableServer", OPTION_BOOL, TO(admin), 0, 0, true },
 	{ "admin.serverAddress", OPTION_TEXT, TO(admin_host), 0, 0, 0 },
 	{ "admin.serverPort", OPTION_INT, TO(admin_port), 0, PORT_MAX, 8080 },
@@ -148,7 +153,7 @@ static const struct option options[] = {
 	  16 * MIB },
 	{ "zoolite.maxSessions", OPTION_INT, TO(max_sessions), 1, INT_MAX, 100000 },
 	{ "zoolite.maxPath", OPTION_INT, TO(max_path), 256, 256 * KIB, 16 * KIB },
-	/* An address, a certificate, and its super user. */
+	/* An address, a name of a certificate, and its super user. */
 	{ "zoolite.maxIdentities", OPTION_INT, TO(max_ids), 3, 1000, 16 },
 	{ "zoolite.maxIdentitySize", OPTION_INT, TO(max_id_bytes), 64, 64 * KIB, 4 * KIB },
 	{ "zoolite.maxAcls", OPTION_INT, TO(max_acls), 1, INT_MAX, 100000 },
@@ -416,7 +421,7 @@ static void wipe(char *text)
 static bool is_text(enum option_type type)
 {
 	return type == OPTION_TEXT || type == OPTION_TYPE || type == OPTION_SECRET ||
-	       type == OPTION_WORDS || type == OPTION_SCHEMES;
+	       type == OPTION_WORDS || type == OPTION_SCHEMES || type == OPTION_NAMES;
 }
 
 static void set_text(char **target, const char *value)
@@ -453,6 +458,7 @@ static void set_number(const struct option *o, struct config *c, int64_t value)
 	case OPTION_PROTOCOLS:
 	case OPTION_WORDS:
 	case OPTION_SCHEMES:
+	case OPTION_NAMES:
 		break;
 	}
 }
@@ -624,7 +630,8 @@ static int set_schemes(struct reading *r, const struct option *o, const char *va
 	for (const char *at = value; next_word(&at, &word);) {
 		if (word.len == 0)
 			continue;
-		if (!slice_is(word, "digest") && !slice_is(word, "x509") && !slice_is(word, "ip")) {
+		if (!slice_is(word, "digest") && !slice_is(word, "x509") &&
+		    !slice_is(word, "san") && !slice_is(word, "ip")) {
 			mem_free(kept);
 			return fail(r, line, "%s: there is no scheme \"%.*s\" here", o->name,
 				    (int)word.len, word.data);
@@ -637,6 +644,18 @@ static int set_schemes(struct reading *r, const struct option *o, const char *va
 	kept[len] = '\0';
 	set_text(member(o, r->config), kept);
 	mem_free(kept);
+	return 0;
+}
+
+static int set_names(struct reading *r, const struct option *o, const char *value, unsigned line)
+{
+	struct names_chain chain;
+
+	names_chain_init(&chain);
+	if (names_chain_parse(&chain, value) != 0)
+		return fail(r, line, "%s is a list of uri, dns, email, cn and dn, not \"%s\"",
+			    o->name, value);
+	set_text(member(o, r->config), value);
 	return 0;
 }
 
@@ -689,6 +708,8 @@ static int set_option(struct reading *r, const struct option *o, const char *val
 		return set_words(r, o, value, line);
 	case OPTION_SCHEMES:
 		return set_schemes(r, o, value, line);
+	case OPTION_NAMES:
+		return set_names(r, o, value, line);
 	case OPTION_SECRET:
 		wipe(*(char **)member(o, r->config));
 		set_text(member(o, r->config), value);
@@ -1151,6 +1172,7 @@ static const char *value_text(const struct option *o, const struct config *c, ch
 	case OPTION_TYPE:
 	case OPTION_WORDS:
 	case OPTION_SCHEMES:
+	case OPTION_NAMES:
 		return *(char *const *)at;
 	case OPTION_SECRET:
 	case OPTION_PROTOCOLS:
@@ -1175,6 +1197,18 @@ static const char *value_text(const struct option *o, const struct config *c, ch
 	}
 	snprintf(room, 32, "%lld", number);
 	return room;
+}
+
+void config_names(const struct config *c, struct names_chain *chain)
+{
+	int rc = 0;
+
+	names_chain_init(chain);
+	if (c->identity != NULL)
+		rc = names_chain_parse(chain, c->identity);
+	/* It was judged when it was read. */
+	assert(rc == 0);
+	chain->max_names = (size_t)c->max_ids - IDS_BESIDE_NAMES;
 }
 
 void config_foreach(const struct config *c,
@@ -1241,6 +1275,7 @@ static size_t size_of(enum option_type type)
 	case OPTION_SECRET:
 	case OPTION_WORDS:
 	case OPTION_SCHEMES:
+	case OPTION_NAMES:
 		break;
 	}
 	return sizeof(char *);

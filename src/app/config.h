@@ -96,6 +96,7 @@ struct config {
 	char *enforced_schemes; /* "digest,x509": one of these is asked for, with enforce_auth */
 	char *super_digest;     /* "super:" and a hash */
 	char *super_x509;       /* a certificate's subject */
+	char *identity;         /* "uri,dns,email,cn,dn": names_chain_parse takes it */
 	/* how fast sessions may come, and how much of all may wait for the disk */
 	int32_t connect_tokens; /* 0: no limit */
 	int32_t connect_fill_count;
@@ -182,6 +183,10 @@ bool config_waits(const struct config *running, const struct config *fresh,
 /* Every option that has a value, as a text; no secrets. */
 void config_foreach(const struct config *c,
 		    void (*each)(void *ctx, const char *name, const char *value), void *ctx);
+
+/* What zoolite.identity says, or ZooKeeper's way. */
+struct names_chain;
+void config_names(const struct config *c, struct names_chain *chain);
 
 /* Whether 4lw.commands.whitelist allows a word of four letters. srvr always is, as in ZooKeeper. */
 bool config_allows_word(const struct config *c, const char word[4]);

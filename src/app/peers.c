@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "core/registry.h"
 #include "core/session.h"
+#include "net/names.h"
 
 struct peer {
 	struct client client;
@@ -21,6 +22,7 @@ struct peers {
 	struct registry *registry; /* NULL until it serves */
 	peers_text_fn text;
 	void *ctx;
+	struct names_chain chain;
 };
 
 /* --- from the registry to the connection --- */
@@ -80,9 +82,16 @@ static const struct client_link peer_link = {
 static void give_client(struct peer *p)
 {
 	const struct arrival *from = conn_peer(p->conn);
+	struct name names[NAMES_MOST];
+	struct access_name known_by[NAMES_MOST];
+	struct access_peer peer = { .host = from->host,
+				    .subject = from->identity.subject,
+				    .names = known_by };
 
-	client_init(&p->client, p->peers->registry, &peer_link, from->address, from->host,
-		    from->identity.subject);
+	peer.name_count = names_list(&p->peers->chain, &from->identity, names);
+	for (size_t i = 0; i < peer.name_count; i++)
+		known_by[i] = (struct access_name){ names[i].scheme, names[i].id };
+	client_init(&p->client, p->peers->registry, &peer_link, from->address, &peer);
 	p->has_client = true;
 }
 
@@ -150,8 +159,14 @@ struct peers *peers_new(struct event_base *base, struct timer_wheel *wheel,
 	p->turn = turn;
 	p->text = text;
 	p->ctx = ctx;
+	names_chain_init(&p->chain);
 	p->connections = conn_set_new(base, wheel, limits, &handlers);
 	return p;
+}
+
+void peers_name_by(struct peers *p, const struct names_chain *chain)
+{
+	p->chain = *chain;
 }
 
 void peers_free(struct peers *p)

@@ -10,6 +10,7 @@
 #include "net/conn.h"
 
 struct event_base;
+struct names_chain;
 struct peers;
 struct turn;
 
@@ -19,6 +20,8 @@ typedef enum conn_text (*peers_text_fn)(void *ctx, struct conn *c, struct slice 
 struct peers *peers_new(struct event_base *base, struct timer_wheel *wheel,
 			const struct conn_limits *limits, struct dispatch *dispatch,
 			struct turn *turn, peers_text_fn text, void *ctx);
+/* By which names of their certificates clients go; the subject, where it is not said. */
+void peers_name_by(struct peers *p, const struct names_chain *chain);
 /* Closes all connections. */
 void peers_free(struct peers *p);
 /* The registry serves from now on: what waited goes on. */

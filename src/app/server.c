@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/registry.h"
+#include "net/names.h"
 
 enum {
 	MAX_HTTP_HEAD = 4096, /* of an answer */
@@ -444,6 +445,7 @@ static int open_listeners(struct server *s, char reason[SERVER_REASON_LEN])
 	o.max_handshakes = (unsigned)c->max_handshakes;
 	o.handshake_timeout_ms = c->handshake_ms;
 	o.backlog = c->backlog;
+	config_names(c, &o.names);
 	s->gate = gate_new(&o);
 	if (listen_on(s, GATE_TLS, c->secure_host, c->secure_port, "secureClientPort", reason) !=
 		    0 ||
@@ -480,6 +482,7 @@ static int open_registry(struct server *s, char reason[SERVER_REASON_LEN])
 {
 	const struct config *c = &s->config;
 	const struct registry_hooks hooks = { s, read_strangers, somebody_waits, somebody_owes };
+	struct names_chain chain;
 	struct store_options so;
 	struct registry_options ro;
 
@@ -523,6 +526,8 @@ static int open_registry(struct server *s, char reason[SERVER_REASON_LEN])
 	ro.access.max_acl_bytes = (size_t)c->max_acl_bytes;
 	ro.access.super_digest = c->super_digest;
 	ro.access.super_x509 = c->super_x509;
+	config_names(c, &chain);
+	ro.access.has_san = names_chain_has_san(&chain);
 	ro.enforced_schemes = c->enforce_auth ? c->enforced_schemes : NULL;
 	ro.connect_tokens = c->connect_tokens;
 	ro.connect_fill_count = c->connect_fill_count;
@@ -546,6 +551,7 @@ static void make_loop(struct server *s)
 	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
 	const struct config *c = &s->config;
 	struct conn_limits limits;
+	struct names_chain chain;
 
 	s->loaded_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	s->base = event_base_new();
@@ -566,6 +572,8 @@ static void make_loop(struct server *s)
 	s->dispatch = dispatch_new((size_t)c->max_reply, s->latency, &s->turn);
 	s->peers = peers_new(s->base, &s->connection_wheel, &limits, s->dispatch, &s->turn,
 			     answer_text, s);
+	config_names(c, &chain);
+	peers_name_by(s->peers, &chain);
 	s->gate_event = watch_fd(s, gate_fd(s->gate), on_gate);
 	s->store_event = watch_fd(s, store_wake_fd(s->store), on_store);
 	s->loaded_event = watch_fd(s, s->loaded_fd, on_loaded);

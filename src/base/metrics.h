@@ -12,6 +12,7 @@
 	X(connections_refused, "connections refused by a limit of the gate")             \
 	X(connections_rejected_tls, "TLS handshakes that failed")                        \
 	X(handshakes_expired, "TLS handshakes that ran out of time")                     \
+	X(identities_rejected, "certificates refused for their names")                   \
 	X(non_mtls_local_conn_count, "plain connections of clients from this machine")   \
 	X(non_mtls_remote_conn_count, "plain connections of clients from elsewhere")     \
 	X(connections_closed, "connections closed")                                      \

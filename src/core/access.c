@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "core/access_ip.h"
+#include "core/access_san.h"
 #include "core/access_x509.h"
 
 void access_limits_init(struct access_limits *l)
@@ -52,18 +53,27 @@ int access_ids_add(struct access_ids *ids, const char *scheme, struct slice id)
 	return 0;
 }
 
-int access_ids_add_peer(struct access_ids *ids, const char *host, const char *subject)
+int access_ids_add_peer(struct access_ids *ids, const struct access_peer *peer)
 {
 	const char *super = ids->limits->super_x509;
 
-	if (access_ids_add(ids, "ip", slice_of(host)) != 0)
+	if (access_ids_add(ids, "ip", slice_of(peer->host)) != 0)
 		return -1;
-	if (!subject)
-		return 0;
-	if (super && strcmp(super, subject) == 0 &&
-	    access_ids_add(ids, "super", slice_of(subject)) != 0)
+	if (super && peer->subject && strcmp(super, peer->subject) == 0 &&
+	    access_ids_add(ids, "super", slice_of(peer->subject)) != 0)
 		return -1;
-	return access_ids_add(ids, "x509", slice_of(subject));
+	for (size_t i = 0; i < peer->name_count; i++)
+		if (access_ids_add(ids, peer->names[i].scheme, slice_of(peer->names[i].id)) != 0)
+			return -1;
+	return 0;
+}
+
+static bool has_scheme(const struct access_ids *ids, struct slice scheme)
+{
+	for (unsigned i = 0; i < ids->count; i++)
+		if (slice_equal(slice_of(ids->items[i].scheme), scheme))
+			return true;
+	return false;
 }
 
 bool access_has_scheme(const struct access_ids *ids, const char *schemes)
@@ -71,10 +81,8 @@ bool access_has_scheme(const struct access_ids *ids, const char *schemes)
 	while (*schemes) {
 		size_t len = strcspn(schemes, ",");
 
-		for (unsigned i = 0; i < ids->count; i++)
-			if (slice_equal(slice_of(ids->items[i].scheme),
-					(struct slice){ schemes, len }))
-				return true;
+		if (has_scheme(ids, (struct slice){ schemes, len }))
+			return true;
 		schemes += len + (schemes[len] == ',');
 	}
 	return false;
@@ -128,10 +136,8 @@ enum zerr access_authenticate(struct access_ids *ids, struct slice scheme, struc
 		return ZERR_OK;
 	/* The certificate was judged by the gate; a connection that has one may ask for it
 	 * again. */
-	if (slice_is(scheme, "x509"))
-		for (unsigned i = 0; i < ids->count; i++)
-			if (strcmp(ids->items[i].scheme, "x509") == 0)
-				return ZERR_OK;
+	if ((slice_is(scheme, "x509") || slice_is(scheme, "san")) && has_scheme(ids, scheme))
+		return ZERR_OK;
 	return ZERR_AUTH_FAILED;
 }
 
@@ -198,13 +204,15 @@ static bool digest_id_is_valid(struct slice id)
 	return rest_len > 0 && !memchr(rest, ':', rest_len);
 }
 
-static bool scheme_is_known(struct slice scheme)
+static bool scheme_is_known(const struct access_limits *l, struct slice scheme)
 {
+	if (slice_is(scheme, "san"))
+		return l->has_san;
 	return slice_is(scheme, "world") || slice_is(scheme, "digest") || slice_is(scheme, "ip") ||
 	       slice_is(scheme, "x509");
 }
 
-static bool id_is_valid(const struct proto_acl *entry)
+static bool id_is_valid(const struct access_limits *l, const struct proto_acl *entry)
 {
 	if (!entry->id.data || (entry->id.len && memchr(entry->id.data, 0, entry->id.len)))
 		return false;
@@ -214,6 +222,8 @@ static bool id_is_valid(const struct proto_acl *entry)
 		return access_ip_is_valid(entry->id);
 	if (slice_is(entry->scheme, "x509"))
 		return access_x509_is_valid(entry->id);
+	if (slice_is(entry->scheme, "san"))
+		return l->has_san && access_san_is_valid(entry->id);
 	return false;
 }
 
@@ -265,10 +275,11 @@ static enum zerr fix_entry(const struct access_ids *ids, const struct proto_acl 
 		return own > 0 ? ZERR_OK : ZERR_INVALID_ACL;
 	}
 	if (!(slice_is(entry->scheme, "world") && slice_is(entry->id, "anyone")) &&
-	    !id_is_valid(entry))
+	    !id_is_valid(ids->limits, entry))
 		/* A null id is no text to judge, where the scheme is known at all. */
-		return entry->id.data || !scheme_is_known(entry->scheme) ? ZERR_INVALID_ACL
-									 : ZERR_MARSHALLING;
+		return entry->id.data || !scheme_is_known(ids->limits, entry->scheme)
+			       ? ZERR_INVALID_ACL
+			       : ZERR_MARSHALLING;
 	proto_write_acl(w, entry);
 	(*count)++;
 	return ZERR_OK;

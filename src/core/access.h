@@ -1,6 +1,7 @@
 /* Who may do what: the identities of a connection, the authentication schemes that give them, and
  * the check of a znode's ACL (ZooKeeper's ZooKeeperServer.checkACL, PrepRequestProcessor.fixupACL
- * and the providers of world, auth, digest, ip and x509). Core thread. */
+ * and the providers of world, auth, digest, ip and x509, beside which stands san: other names of a
+ * certificate than its subject). Core thread. */
 #ifndef CORE_ACCESS_H
 #define CORE_ACCESS_H
 
@@ -19,6 +20,7 @@ struct access_limits {
 	/* Who is asked for no permission (identities of the scheme "super"); NULL: nobody. */
 	const char *super_digest; /* "super:" and a hash, as the scheme digest makes an identity */
 	const char *super_x509;   /* subject of a certificate */
+	bool has_san;             /* certificates give identities of the scheme san */
 };
 void access_limits_init(struct access_limits *l);
 
@@ -46,9 +48,19 @@ void access_ids_fini(struct access_ids *ids);
 /* Add scheme:id unless it is there. -1 where there are too many already. */
 must_check int access_ids_add(struct access_ids *ids, const char *scheme, struct slice id);
 
-/* What the gate found out of the peer: its address, and the subject of its certificate (NULL:
- * none). -1 where there is no room for that. */
-must_check int access_ids_add_peer(struct access_ids *ids, const char *host, const char *subject);
+/* What the gate found out of a peer; all lent. */
+struct access_name {
+	const char *scheme; /* x509 or san */
+	const char *id;
+};
+struct access_peer {
+	const char *host;
+	const char *subject;             /* of its certificate; NULL: none */
+	const struct access_name *names; /* by which it goes, the first one first */
+	size_t name_count;
+};
+/* -1 where there is no room for its address, its names, and the super user that it may be. */
+must_check int access_ids_add_peer(struct access_ids *ids, const struct access_peer *peer);
 /* Whether one of ids is of a scheme in this list ("digest,x509"). */
 bool access_has_scheme(const struct access_ids *ids, const char *schemes);
 

@@ -9,13 +9,15 @@
 #include "core/watch.h"
 
 void client_init(struct client *c, struct registry *registry, const struct client_link *link,
-		 const char *address, const char *host, const char *subject)
+		 const char *address, const struct access_peer *peer)
 {
+	const char *subject = peer->subject;
 	static uint64_t serial;
 
-	/* A certificate without a name is nobody's: all of them would be one. */
+	/* A certificate without a subject is known by its other names: "URI:…" is no subject. One
+	 * without any is nobody's, for all of them would be one. */
 	if (subject && !*subject)
-		subject = NULL;
+		subject = peer->name_count > 0 ? peer->names[0].id : NULL;
 	*c = (struct client){ .link = link, .registry = registry, .serial = ++serial };
 	list_init(&c->watches);
 	list_init(&c->stats.link);
@@ -23,7 +25,7 @@ void client_init(struct client *c, struct registry *registry, const struct clien
 	access_ids_init(&c->ids, &registry_options(registry)->access);
 	snprintf(c->address, sizeof(c->address), "%s", address);
 	/* What the gate found out counts towards the limit, but is never refused. */
-	if (access_ids_add_peer(&c->ids, host, subject) != 0)
+	if (access_ids_add_peer(&c->ids, peer) != 0)
 		die("client.identities", "no room for the first ones");
 	if (subject)
 		c->subject = mem_strdup(subject);

@@ -58,7 +58,7 @@ struct client {
 	struct registry *registry;
 	struct session *session; /* NULL before the connect request and after the session's end */
 	struct access_ids ids;
-	char *subject; /* certificate identity; NULL: none */
+	char *subject; /* of its certificate, or its first name if that is empty; NULL: none */
 	char address[CLIENT_ADDRESS_LEN];
 	struct list watches;  /* struct watch */
 	unsigned watch_count; /* paths that it watches */
@@ -76,10 +76,9 @@ struct client {
 	bool stopped;   /* nothing that it sends counts any more */
 };
 
-/* address: "host:port" for the log; host: for the scheme ip; subject: NULL without a
- * certificate. */
+/* address: "host:port" for the log. */
 void client_init(struct client *c, struct registry *registry, const struct client_link *link,
-		 const char *address, const char *host, const char *subject);
+		 const char *address, const struct access_peer *peer);
 /* End its connection when everything sent is out. From now on nothing that it sends counts, and it
  * is told of nothing: its watches go. Not while watches are fired. */
 void client_close(struct client *c, const char *reason);

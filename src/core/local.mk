@@ -2,6 +2,7 @@ noinst_LIBRARIES += libcore.a
 libcore_a_SOURCES = \
 	src/core/access.c src/core/access.h \
 	src/core/access_ip.c src/core/access_ip.h \
+	src/core/access_san.c src/core/access_san.h \
 	src/core/access_x509.c src/core/access_x509.h \
 	src/core/acl.c src/core/acl.h \
 	src/core/ages.c src/core/ages.h \

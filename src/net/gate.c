@@ -144,8 +144,16 @@ static void give_arrival(struct gate *g, struct arrival *a)
 
 static void on_passed(void *user, struct arrival *a)
 {
+	const struct gate *g = user;
 	const char *subject = a->identity.subject;
+	const char *refusal = names_refusal(&g->options.names, &a->identity);
 
+	if (refusal) {
+		metrics_add(METRIC_identities_rejected, 1);
+		log_refusal(a->address, refusal);
+		arrival_free(a);
+		return;
+	}
 	log_debug("gate.passed", LOG_TEXT("peer", a->address), LOG_TEXT("tls", tls_version(a->tls)),
 		  LOG_TEXT("subject", subject ? subject : "none"));
 	give_arrival(user, a);
@@ -515,6 +523,7 @@ void gate_options_init(struct gate_options *o)
 		.handshake_timeout_ms = 10000,
 		.backlog = -1,
 	};
+	names_chain_init(&o->names);
 }
 
 static int base_init(struct gate *g)

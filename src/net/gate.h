@@ -10,6 +10,7 @@
 
 #include "base/list.h"
 #include "net/address.h"
+#include "net/names.h"
 #include "net/tls.h"
 
 /* MONITOR: four-letter words alone; ADMIN, METRICS: HTTP. No session is opened at these three. */
@@ -42,7 +43,8 @@ struct gate_options {
 	unsigned max_per_address;
 	unsigned max_handshakes; /* under way at once; more wait unaccepted */
 	int64_t handshake_timeout_ms;
-	int backlog; /* clientPortListenBacklog; -1: the system's */
+	int backlog;              /* clientPortListenBacklog; -1: the system's */
+	struct names_chain names; /* who comes with a certificate must have one of these */
 };
 void gate_options_init(struct gate_options *o);
 

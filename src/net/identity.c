@@ -289,25 +289,29 @@ char *tls_subject_name(struct x509_st *cert)
 }
 
 /* A name with a NUL or another control character in it is nobody's: it could end early where it is
- * compared. */
-static bool is_clean(const ASN1_STRING *s)
+ * compared. Nor is one in bytes that are no text: what is not UTF-8 where that may stand, and not
+ * ASCII elsewhere. */
+static bool is_clean(const ASN1_STRING *s, bool is_utf8)
 {
 	const unsigned char *data = ASN1_STRING_get0_data(s);
+	size_t len = (size_t)ASN1_STRING_length(s);
+	bool good = true;
 
-	for (int i = 0; i < ASN1_STRING_length(s); i++) {
-		if (data[i] < ' ' || data[i] == 0x7f)
+	for (size_t i = 0, n; i < len && good; i += n) {
+		n = utf8_step(data + i, len - i, &good);
+		if (data[i] < ' ' || data[i] == 0x7f || (n > 1 && !is_utf8))
 			return false;
 	}
-	return true;
+	return good;
 }
 
-static char *san_of_string(const char *kind, const ASN1_STRING *s)
+static char *name_of_string(const char *kind, const ASN1_STRING *s, bool is_utf8)
 {
 	size_t kind_len = strlen(kind);
 	size_t len = (size_t)ASN1_STRING_length(s);
 	char *text;
 
-	if (!is_clean(s))
+	if (!is_clean(s, is_utf8))
 		return NULL;
 	text = mem_try(kind_len + len + 1);
 	if (text) {
@@ -337,11 +341,11 @@ static char *san_text(const GENERAL_NAME *name)
 {
 	switch (name->type) {
 	case GEN_DNS:
-		return san_of_string("DNS:", name->d.dNSName);
+		return name_of_string("DNS:", name->d.dNSName, false);
 	case GEN_URI:
-		return san_of_string("URI:", name->d.uniformResourceIdentifier);
+		return name_of_string("URI:", name->d.uniformResourceIdentifier, false);
 	case GEN_EMAIL:
-		return san_of_string("EMAIL:", name->d.rfc822Name);
+		return name_of_string("EMAIL:", name->d.rfc822Name, false);
 	case GEN_IPADD:
 		return san_of_ip(name->d.iPAddress);
 	default:
@@ -356,15 +360,40 @@ static void read_sans(X509 *cert, struct tls_identity *out)
 
 	if (count > 0)
 		out->sans = mem_new(IDENTITY_SANS_MAX * sizeof(*out->sans));
-	for (int i = 0; i < count && out->san_count < IDENTITY_SANS_MAX; i++) {
+	for (int i = 0; i < count && !out->has_more_sans; i++) {
 		char *text = san_text(sk_GENERAL_NAME_value(names, i));
 
-		if (text)
+		if (text && out->san_count == IDENTITY_SANS_MAX) {
+			out->has_more_sans = true;
+			mem_free(text);
+		} else if (text) {
 			out->sans[out->san_count++] = text;
+		}
 	}
 	if (out->san_count > 0)
 		out->sans = mem_grow(out->sans, out->san_count * sizeof(*out->sans));
 	GENERAL_NAMES_free(names);
+}
+
+/* One of several would be chosen by who wrote the request for the certificate. */
+static char *read_cn(X509 *cert)
+{
+	X509_NAME *subject = X509_get_subject_name(cert);
+	int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+	const ASN1_STRING *value;
+
+	if (at < 0 || X509_NAME_get_index_by_NID(subject, NID_commonName, at) >= 0)
+		return NULL;
+	value = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at));
+	switch (ASN1_STRING_type(value)) {
+	case V_ASN1_UTF8STRING:
+		return name_of_string("CN:", value, true);
+	case V_ASN1_PRINTABLESTRING:
+	case V_ASN1_IA5STRING:
+		return name_of_string("CN:", value, false);
+	default:
+		return NULL;
+	}
 }
 
 static int read_fingerprint(X509 *cert, char text[65])
@@ -391,6 +420,7 @@ int tls_identity_read(struct x509_st *cert, struct tls_identity *out)
 		return -1;
 	}
 	read_sans(cert, out);
+	out->cn = read_cn(cert);
 	return 0;
 }
 
@@ -400,5 +430,6 @@ void tls_identity_fini(struct tls_identity *id)
 	for (size_t i = 0; i < id->san_count; i++)
 		mem_free(id->sans[i]);
 	mem_free(id->sans);
+	mem_free(id->cn);
 	memset(id, 0, sizeof(*id));
 }

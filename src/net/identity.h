@@ -4,6 +4,7 @@
 #ifndef NET_IDENTITY_H
 #define NET_IDENTITY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/cdefs.h"
@@ -12,7 +13,7 @@ struct x509_st; /* OpenSSL's X509 */
 
 enum {
 	IDENTITY_SUBJECT_MAX = 16 * 1024, /* a longer one is refused */
-	IDENTITY_SANS_MAX = 64,           /* more are passed over: fewer names, never other ones */
+	IDENTITY_SANS_MAX = 64,           /* more are passed over, and noted */
 };
 
 /* By a verified certificate. All strings owned, freed by tls_identity_fini. */
@@ -20,6 +21,8 @@ struct tls_identity {
 	char *subject; /* as Java's X500Principal.getName() prints it; NULL: no certificate */
 	char **sans;   /* "DNS:host", "URI:spiffe://…", "EMAIL:…", "IP:…" */
 	size_t san_count;
+	bool has_more_sans; /* than IDENTITY_SANS_MAX */
+	char *cn; /* "CN:…": the one common name of the subject; NULL: it has none, or several */
 	char fingerprint[65]; /* SHA-256 of the DER, lower-case hex; "" where there is none */
 };
 

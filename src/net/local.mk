@@ -18,6 +18,8 @@ libnet_a_SOURCES = \
 	src/net/input.h \
 	src/net/listen.c \
 	src/net/listen.h \
+	src/net/names.c \
+	src/net/names.h \
 	src/net/output.c \
 	src/net/output.h \
 	src/net/shaker.c \

@@ -17,12 +17,12 @@ check_PROGRAMS += tests/fuzz/replay_config
 TESTS += tests/fuzz/replay_config
 tests_fuzz_replay_config_SOURCES = tests/fuzz/fuzz_config.c tests/fuzz/replay.c
 tests_fuzz_replay_config_CPPFLAGS = $(AM_CPPFLAGS) -DSEEDS='"tests/fuzz/seeds/config"'
-tests_fuzz_replay_config_LDADD = libapp.a libbase.a
+tests_fuzz_replay_config_LDADD = libapp.a libnet.a libbase.a
 
 if ENABLE_FUZZ
 noinst_PROGRAMS += tests/fuzz/fuzz_config
 tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c
-tests_fuzz_fuzz_config_LDADD = libapp.a libbase.a
+tests_fuzz_fuzz_config_LDADD = libapp.a libnet.a libbase.a
 tests_fuzz_fuzz_config_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 endif
 

@@ -311,12 +311,14 @@ struct headless_client *headless_connect_from(struct headless *h, const char *ho
 					      const char *subject)
 {
 	struct headless_client *c = mem_new(sizeof(*c));
+	const struct access_name name = { "x509", subject };
+	const struct access_peer peer = { host, subject, &name, subject && *subject };
 	char address[CLIENT_ADDRESS_LEN];
 
 	c->headless = h;
 	c->connected = true;
 	snprintf(address, sizeof(address), "%s:1000", host);
-	client_init(&c->client, h->registry, &headless_link, address, host, subject);
+	client_init(&c->client, h->registry, &headless_link, address, &peer);
 	output_init(&c->output, OUTPUT_LIMIT);
 	buf_init(&c->released, OUTPUT_LIMIT);
 	buf_init(&c->request, REPLY_LIMIT);

@@ -6,7 +6,7 @@ tests_unit_test_properties_SOURCES = tests/unit/test_properties.c
 tests_unit_test_properties_LDADD = libapp.a libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS)
 
 tests_unit_test_config_SOURCES = tests/unit/test_config.c tests/lib/tmpdir.h
-tests_unit_test_config_LDADD = libapp.a libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS)
+tests_unit_test_config_LDADD = libapp.a libnet.a libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS)
 
 # What dispatch, latencies and words say of a registry without a network (HEADLESS: core.mk).
 check_PROGRAMS += tests/unit/test_dispatch

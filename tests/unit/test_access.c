@@ -269,6 +269,43 @@ static void test_ids_that_are_taken(void **state)
 	assert_false(is_taken("auth", ""));
 }
 
+/* Where certificates give no such identities, the scheme is as unknown as in ZooKeeper. */
+static void test_names_of_certificates(void **state)
+{
+	static const char *const good[] = { "URI:spiffe://d/svc", "DNS:a.example", "EMAIL:a@b",
+					    "CN:j\xc3\xbcrgen", "CN:a, b" };
+	static const char *const bad[] = {
+		"",         "URI:",         "DNS:",           "EMAIL:",
+		"CN:",      "IP:1::1",      "spiffe://d/svc", "dns:a.example",
+		"DNS:a\nb", "DNS:\xc3\xbc", "CN:\x7f"
+	};
+	struct proto_acls acls = { 1, { 0 } };
+
+	(void)state;
+	assert_false(is_taken("san", good[0]));
+	give_nothing();
+	give(PERM_ALL, slice_of("san"), (struct slice){ 0 });
+	acls.raw = buf_slice(&given);
+	assert_int_equal(access_fix_acls(&ids, &acls, &fixed), ZERR_INVALID_ACL);
+	limits.has_san = true;
+	buf_clear(&fixed);
+	assert_int_equal(access_fix_acls(&ids, &acls, &fixed), ZERR_MARSHALLING);
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
+		assert_true(is_taken("san", good[i]));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		assert_false(is_taken("san", bad[i]));
+	assert_true(is_taken("san", "DNS:a.example"));
+	assert_false(permits(PERM_READ));
+	assert_int_equal(access_authenticate(&ids, slice_of("san"), slice_of("DNS:a.example")),
+			 ZERR_AUTH_FAILED);
+	assert_int_equal(access_ids_add(&ids, "san", slice_of("DNS:a.example")), 0);
+	assert_int_equal(access_authenticate(&ids, slice_of("san"), slice_of("DNS:b")), ZERR_OK);
+	assert_int_equal(ids.count, 1);
+	assert_true(permits(PERM_READ));
+	assert_true(is_taken("san", "DNS:A.example"));
+	assert_false(permits(PERM_READ));
+}
+
 static void test_odd_vectors(void **state)
 {
 	struct proto_acls null = { -1, { NULL, 0 } }, none = { 0, { "", 0 } };
@@ -450,6 +487,7 @@ int main(void)
 		ACCESS_TEST(test_digest),
 		ACCESS_TEST(test_other_schemes),
 		ACCESS_TEST(test_ids_that_are_taken),
+		ACCESS_TEST(test_names_of_certificates),
 		ACCESS_TEST(test_odd_vectors),
 		ACCESS_TEST(test_order_and_duplicates),
 		ACCESS_TEST(test_auth_stands_for_the_caller),

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "app/config.h"
+#include "net/names.h"
 #include "tests/lib/tmpdir.h"
 
 /* The least that a server needs. */
@@ -508,12 +509,33 @@ static void test_what_would_be_stricter(void **state)
 	assert_int_equal(report.note_count, 4);
 }
 
+static void test_identity(void **state)
+{
+	struct names_chain chain;
+
+	(void)state;
+	expect_good(PLAIN);
+	config_names(&config, &chain);
+	assert_int_equal(chain.count, 1);
+	assert_false(chain.is_required);
+	assert_int_equal(chain.max_names, 14);
+	expect_good(PLAIN "zoolite.identity= uri, dn\nzoolite.maxIdentities=3\n");
+	config_names(&config, &chain);
+	assert_int_equal(chain.count, 2);
+	assert_int_equal(chain.kinds[0], NAMES_URI);
+	assert_true(chain.is_required);
+	assert_int_equal(chain.max_names, 1);
+	expect_error(PLAIN "zoolite.identity=uri,name\n",
+		     "zoo.cfg:3: zoolite.identity is a list of uri, dns, email, cn and dn, "
+		     "not \"uri,name\"");
+}
+
 static void test_enforced_schemes(void **state)
 {
 	(void)state;
-	expect_good(PLAIN "enforce.auth.enabled=true\nenforce.auth.schemes= digest , x509 ,\n");
+	expect_good(PLAIN "enforce.auth.enabled=true\nenforce.auth.schemes= digest , x509 ,san\n");
 	assert_true(config.enforce_auth);
-	assert_string_equal(config.enforced_schemes, "digest,x509");
+	assert_string_equal(config.enforced_schemes, "digest,x509,san");
 	expect_good(PLAIN "enforce.auth.schemes=ip\n");
 	assert_false(config.enforce_auth);
 	expect_error(PLAIN "enforce.auth.enabled=true\n",
@@ -792,6 +814,7 @@ int main(void)
 		TEST(test_unknown),
 		TEST(test_what_would_be_stricter),
 		TEST(test_enforced_schemes),
+		TEST(test_identity),
 		TEST(test_last_one_counts),
 		TEST(test_words),
 		TEST(test_log_levels),

@@ -329,6 +329,26 @@ static void test_bad_clients_are_refused_and_the_log_says_why(void **state)
 	assert_int_equal(refused, 8);
 }
 
+/* What it sent behind its handshake is never read. */
+static void test_who_has_none_of_the_names_is_refused(void **state)
+{
+	struct gate_options o = options();
+	struct client c;
+
+	(void)state;
+	assert_int_equal(names_chain_parse(&o.names, "email"), 0);
+	begin(&o, TLS_CLIENT_AUTH_NEED);
+	assert_true(client_open(&c, &pki.client, TLS1_3_VERSION));
+	assert_int_equal(SSL_write(c.ssl, "x", 1), 1);
+	assert_closed(c.fd);
+	client_close(&c);
+	wait_until(gate_connections(fix.gate) == 0 &&
+		   was_logged("reason=\"the certificate has no name that zoolite.identity"));
+	assert_int_equal(metrics_get(METRIC_identities_rejected), 1);
+	assert_false(is_readable(gate_fd(fix.gate)));
+	finish();
+}
+
 static void test_no_tls_is_refused(void **state)
 {
 	static const struct {
@@ -1032,6 +1052,7 @@ int main(void)
 		gate_test(test_a_good_client_arrives),
 		gate_test(test_plain_and_monitor_come_at_once),
 		gate_test(test_bad_clients_are_refused_and_the_log_says_why),
+		gate_test(test_who_has_none_of_the_names_is_refused),
 		gate_test(test_no_tls_is_refused),
 		gate_test(test_old_tls_is_refused),
 		gate_test(test_handshake_deadline),

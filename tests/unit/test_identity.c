@@ -129,6 +129,8 @@ static void test_sans_and_fingerprint(void **state)
 	assert_int_equal(tls_identity_read(cert.x509, &id), 0);
 	assert_string_equal(id.subject, "CN=svc");
 	assert_int_equal(id.san_count, 6);
+	assert_false(id.has_more_sans);
+	assert_string_equal(id.cn, "CN:svc");
 	for (size_t i = 0; i < id.san_count; i++)
 		assert_string_equal(id.sans[i], expected[i]);
 	len = i2d_X509(cert.x509, &der);
@@ -183,8 +185,65 @@ static void test_sans_are_bounded(void **state)
 	cert_make(&cert, &request);
 	assert_int_equal(tls_identity_read(cert.x509, &id), 0);
 	assert_int_equal(id.san_count, IDENTITY_SANS_MAX);
+	assert_true(id.has_more_sans);
 	tls_identity_fini(&id);
 	cert_fini(&cert);
+}
+
+static void expect_cn(const X509_NAME *subject, const char *expected)
+{
+	struct cert_request request = { .subject = subject, .issuer = &ca };
+	struct tls_identity id;
+	struct cert cert;
+
+	cert_make(&cert, &request);
+	assert_int_equal(tls_identity_read(cert.x509, &id), 0);
+	if (expected)
+		assert_string_equal(id.cn, expected);
+	else
+		assert_null(id.cn);
+	tls_identity_fini(&id);
+	cert_fini(&cert);
+}
+
+static void add_cn(X509_NAME *subject, int type, const char *value, int len)
+{
+	const ASN1_OBJECT *cn = OBJ_nid2obj(NID_commonName);
+	const unsigned char *bytes = (const unsigned char *)value;
+
+	assert_int_equal(X509_NAME_add_entry_by_OBJ(subject, cn, type, bytes, len, -1, 0), 1);
+}
+
+static void test_common_name(void **state)
+{
+	static const struct {
+		int type;
+		const char *value;
+		int len;
+		const char *expected;
+	} cases[] = {
+		{ V_ASN1_UTF8STRING, "j\xc3\xbcrgen, x", 10, "CN:j\xc3\xbcrgen, x" },
+		{ V_ASN1_PRINTABLESTRING, "bob", 3, "CN:bob" },
+		{ V_ASN1_UTF8STRING, "bob\0x", 5, NULL },
+		{ V_ASN1_UTF8STRING, "bob\n", 4, NULL },
+		{ V_ASN1_T61STRING, "bob", 3, NULL },
+		{ V_ASN1_PRINTABLESTRING, "b\xc3\xbc", 3, NULL }, /* no ASCII */
+	};
+	X509_NAME *two = X509_NAME_new();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		X509_NAME *one = X509_NAME_new();
+
+		add_cn(one, cases[i].type, cases[i].value, cases[i].len);
+		expect_cn(one, cases[i].expected);
+		X509_NAME_free(one);
+	}
+	expect_cn(two, NULL);
+	add_cn(two, V_ASN1_UTF8STRING, "alice", 5);
+	add_cn(two, V_ASN1_UTF8STRING, "root", 4);
+	expect_cn(two, NULL);
+	X509_NAME_free(two);
 }
 
 int main(void)
@@ -196,6 +255,7 @@ int main(void)
 		cmocka_unit_test(test_sans_and_fingerprint),
 		cmocka_unit_test(test_san_with_nul_is_nobody),
 		cmocka_unit_test(test_sans_are_bounded),
+		cmocka_unit_test(test_common_name),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -3,6 +3,7 @@
 #include "app/peers.h"
 
 #include "core/session.h"
+#include "net/names.h"
 #include "tests/unit/registry_fixture.h"
 
 /* --- the other side --- */
@@ -269,6 +270,31 @@ static void test_identity_and_address(void **state)
 	assert_string_equal(client->ids.items[1].scheme, "x509");
 }
 
+static void test_names_by_the_chain(void **state)
+{
+	char *sans[] = { "URI:spiffe://d/svc", "DNS:a" };
+	struct conn *conn = arrive((char *)(uintptr_t) "");
+	const struct client *client;
+	struct names_chain chain;
+
+	(void)state;
+	arrivals[0].identity.sans = sans;
+	arrivals[0].identity.san_count = 2;
+	names_chain_init(&chain);
+	assert_int_equal(names_chain_parse(&chain, "dn,dns,uri"), 0);
+	peers_name_by(peers, &chain);
+	peers_set_registry(peers, h.registry);
+	write_connect();
+	assert_int_equal(offer(conn), CONN_TOOK);
+	client = peers_client(conn->user);
+	assert_int_equal(client->ids.count, 3);
+	assert_string_equal(client->ids.items[1].scheme, "san");
+	assert_string_equal(client->ids.items[1].id, "DNS:a");
+	assert_string_equal(client->ids.items[2].id, "URI:spiffe://d/svc");
+	/* The subject is empty: the first name owns the session. */
+	assert_string_equal(client->session->identity, "DNS:a");
+}
+
 static void test_replies_and_ends(void **state)
 {
 	struct conn *conn = established();
@@ -421,6 +447,7 @@ int main(void)
 		PEERS_TEST(test_frames_wait_until_the_registry_serves),
 		PEERS_TEST(test_a_stranger_goes),
 		PEERS_TEST(test_identity_and_address),
+		PEERS_TEST(test_names_by_the_chain),
 		PEERS_TEST(test_replies_and_ends),
 		PEERS_TEST(test_work_on_sockets_is_a_step),
 		PEERS_TEST(test_a_writer_parks),
