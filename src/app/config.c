@@ -52,6 +52,7 @@ enum option_type {
 	OPTION_SECRET,    /* char *, may be empty, wiped when freed */
 	OPTION_AUTH,      /* enum tls_client_auth */
 	OPTION_LEVEL,     /* enum log_level */
+	OPTION_HASH,      /* enum crypto_hash */
 	OPTION_PROTOCOLS, /* unsigned: CONFIG_TLS_1_2 and CONFIG_TLS_1_3 */
 	OPTION_WORDS,     /* char *, four-letter words */
 	OPTION_SCHEMES,   /* char *, authentication schemes with commas */
@@ -99,6 +100,9 @@ static const struct option options[] = {
 	{ "connection_throttle_fill_count", OPTION_INT, TO(connect_fill_count), 1, INT_MAX, 1 },
 	{ "enforce.auth.enabled", OPTION_BOOL, TO(enforce_auth), 0, 0, false },
 	{ "enforce.auth.schemes", OPTION_SCHEMES, TO(enforced_schemes), 0, 0, 0 },
+	{ "DigestAuthenticationProvider.enabled", OPTION_BOOL, TO(digest), 0, 0, true },
+	{ "DigestAuthenticationProvider.digestAlg", OPTION_HASH, TO(digest_hash), 0, 0,
+	  CRYPTO_SHA1 },
 	{ "DigestAuthenticationProvider.superDigest", OPTION_SECRET, TO(super_digest), 0, 0, 0 },
 	{ "X509AuthenticationProvider.superUser", OPTION_TEXT, TO(super_x509), 0, 0, 0 },
 	{ "zoolite.identity", OPTION_NAMES, TO(identity), 0, 0, 0 },
@@ -349,8 +353,6 @@ static const struct refused {
 	{ "ssl.context.supplier.class", NULL },
 	{ "ssl.authProvider", "x509" },
 	{ "sessionRequireClientSASLAuth", "false" },
-	{ "DigestAuthenticationProvider.enabled", "true" },
-	{ "DigestAuthenticationProvider.digestAlg", "SHA1" },
 };
 
 /* What a reload takes from the file; the rest waits for a restart. */
@@ -448,6 +450,9 @@ static void set_number(const struct option *o, struct config *c, int64_t value)
 		break;
 	case OPTION_AUTH:
 		*(enum tls_client_auth *)member(o, c) = (enum tls_client_auth)value;
+		break;
+	case OPTION_HASH:
+		*(enum crypto_hash *)member(o, c) = (enum crypto_hash)value;
 		break;
 	case OPTION_LEVEL:
 		*(enum log_level *)member(o, c) = (enum log_level)value;
@@ -563,6 +568,38 @@ static int set_level(struct reading *r, const struct option *o, const char *valu
 		}
 	}
 	return fail(r, line, "%s must be debug, info, warn or error, not \"%s\"", o->name, value);
+}
+
+/* As Java names them, which does not mind capitals; the first of each is told. */
+static const struct {
+	const char *name;
+	enum crypto_hash hash;
+} hash_names[] = {
+	{ "SHA1", CRYPTO_SHA1 },      { "SHA-1", CRYPTO_SHA1 },     { "SHA", CRYPTO_SHA1 },
+	{ "SHA-256", CRYPTO_SHA256 }, { "SHA-512", CRYPTO_SHA512 }, { "SHA3-256", CRYPTO_SHA3_256 },
+};
+
+enum { HASH_NAMES = sizeof(hash_names) / sizeof(hash_names[0]) };
+
+static int set_hash(struct reading *r, const struct option *o, const char *value, unsigned line)
+{
+	for (size_t i = 0; i < HASH_NAMES; i++) {
+		if (strcasecmp(value, hash_names[i].name) == 0) {
+			set_number(o, r->config, hash_names[i].hash);
+			return 0;
+		}
+	}
+	return fail(r, line, "%s must be SHA1, SHA-256, SHA-512 or SHA3-256, not \"%s\"", o->name,
+		    value);
+}
+
+static const char *hash_name(enum crypto_hash hash)
+{
+	size_t i = 0;
+
+	while (hash_names[i].hash != hash)
+		i++;
+	return hash_names[i].name;
 }
 
 /* The next word of a list that commas separate, without white space; false at the end. */
@@ -702,6 +739,8 @@ static int set_option(struct reading *r, const struct option *o, const char *val
 		return set_auth(r, o, value, line);
 	case OPTION_LEVEL:
 		return set_level(r, o, value, line);
+	case OPTION_HASH:
+		return set_hash(r, o, value, line);
 	case OPTION_PROTOCOLS:
 		return set_protocols(r, o, value, line);
 	case OPTION_WORDS:
@@ -1181,6 +1220,8 @@ static const char *value_text(const struct option *o, const struct config *c, ch
 		return *(const bool *)at ? "true" : "false";
 	case OPTION_PROVIDER:
 		return *(const bool *)at ? CLASS_OF_PROMETHEUS : NULL;
+	case OPTION_HASH:
+		return hash_name(*(const enum crypto_hash *)at);
 	case OPTION_LEVEL:
 		return level_names[*(const enum log_level *)at];
 	case OPTION_AUTH:
@@ -1268,6 +1309,8 @@ static size_t size_of(enum option_type type)
 		return sizeof(enum tls_client_auth);
 	case OPTION_LEVEL:
 		return sizeof(enum log_level);
+	case OPTION_HASH:
+		return sizeof(enum crypto_hash);
 	case OPTION_PROTOCOLS:
 		return sizeof(unsigned);
 	case OPTION_TEXT:

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/cdefs.h"
+#include "base/crypto.h"
 #include "base/log.h"
 #include "base/slice.h"
 #include "net/tls.h"
@@ -94,9 +95,11 @@ struct config {
 	/* who must prove what, and who may do all */
 	bool enforce_auth;
 	char *enforced_schemes; /* "digest,x509": one of these is asked for, with enforce_auth */
-	char *super_digest;     /* "super:" and a hash */
-	char *super_x509;       /* a certificate's subject */
-	char *identity;         /* "uri,dns,email,cn,dn": names_chain_parse takes it */
+	bool digest;            /* the scheme is known */
+	enum crypto_hash digest_hash;
+	char *super_digest; /* "super:" and a hash */
+	char *super_x509;   /* a certificate's subject */
+	char *identity;     /* "uri,dns,email,cn,dn": names_chain_parse takes it */
 	/* how fast sessions may come, and how much of all may wait for the disk */
 	int32_t connect_tokens; /* 0: no limit */
 	int32_t connect_fill_count;

@@ -524,6 +524,8 @@ static int open_registry(struct server *s, char reason[SERVER_REASON_LEN])
 	ro.access.max_id_bytes = (size_t)c->max_id_bytes;
 	ro.access.max_entries = (unsigned)c->max_acl_entries;
 	ro.access.max_acl_bytes = (size_t)c->max_acl_bytes;
+	ro.access.has_digest = c->digest;
+	ro.access.digest_hash = c->digest_hash;
 	ro.access.super_digest = c->super_digest;
 	ro.access.super_x509 = c->super_x509;
 	config_names(c, &chain);

@@ -11,15 +11,34 @@
 
 #include "base/log.h"
 
-static void digest(const EVP_MD *type, struct slice in, uint8_t *out)
+static size_t digest(const EVP_MD *type, struct slice in, uint8_t *out)
 {
-	if (EVP_Digest(in.data, in.len, out, NULL, type, NULL) != 1)
+	unsigned len = 0;
+
+	if (EVP_Digest(in.data, in.len, out, &len, type, NULL) != 1)
 		die("crypto.digest", "OpenSSL computes no digest");
+	return len;
 }
 
-void crypto_sha1(struct slice in, uint8_t out[CRYPTO_SHA1_LEN])
+size_t crypto_hash(enum crypto_hash hash, struct slice in, uint8_t out[CRYPTO_HASH_LEN])
 {
-	digest(EVP_sha1(), in, out);
+	const EVP_MD *type = NULL;
+
+	switch (hash) {
+	case CRYPTO_SHA1:
+		type = EVP_sha1();
+		break;
+	case CRYPTO_SHA256:
+		type = EVP_sha256();
+		break;
+	case CRYPTO_SHA512:
+		type = EVP_sha512();
+		break;
+	case CRYPTO_SHA3_256:
+		type = EVP_sha3_256();
+		break;
+	}
+	return digest(type, in, out);
 }
 
 void crypto_sha256(struct slice in, uint8_t out[CRYPTO_SHA256_LEN])

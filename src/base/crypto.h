@@ -8,9 +8,13 @@
 
 #include "base/slice.h"
 
-enum { CRYPTO_SHA1_LEN = 20, CRYPTO_SHA256_LEN = 32 };
+enum { CRYPTO_SHA1_LEN = 20, CRYPTO_SHA256_LEN = 32, CRYPTO_HASH_LEN = 64 };
 
-void crypto_sha1(struct slice in, uint8_t out[CRYPTO_SHA1_LEN]);
+/* Those that hash passwords. */
+enum crypto_hash { CRYPTO_SHA1, CRYPTO_SHA256, CRYPTO_SHA512, CRYPTO_SHA3_256 };
+
+/* How many bytes it put into out. */
+size_t crypto_hash(enum crypto_hash hash, struct slice in, uint8_t out[CRYPTO_HASH_LEN]);
 void crypto_sha256(struct slice in, uint8_t out[CRYPTO_SHA256_LEN]);
 /* Base64 with padding (RFC 4648, 4) and a NUL; out holds 4 * ((len + 2) / 3) + 1 bytes. */
 void crypto_base64(const uint8_t *in, size_t len, char *out);

@@ -1,6 +1,5 @@
 #include "core/access.h"
 
-#include "base/crypto.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "core/access_ip.h"
@@ -14,6 +13,8 @@ void access_limits_init(struct access_limits *l)
 		.max_id_bytes = 4096,
 		.max_entries = 128,
 		.max_acl_bytes = 64 * 1024,
+		.has_digest = true,
+		.digest_hash = CRYPTO_SHA1,
 	};
 }
 
@@ -88,14 +89,20 @@ bool access_has_scheme(const struct access_ids *ids, const char *schemes)
 	return false;
 }
 
-/* "user" + ":" + base64(sha1(all of it)), as DigestAuthenticationProvider.generateDigest. */
+/* How long it takes must not tell how much of the hash was right. */
+static bool is_super_digest(const char *super, const char *id, size_t len)
+{
+	return super && strlen(super) == len && crypto_equal(super, id, len);
+}
+
+/* "user" + ":" + base64(hash(all of it)), as DigestAuthenticationProvider.generateDigest. */
 static enum zerr authenticate_digest(struct access_ids *ids, struct slice auth)
 {
 	const char *colon = auth.len ? memchr(auth.data, ':', auth.len) : NULL;
 	size_t user_len = colon ? (size_t)(colon - auth.data) : auth.len;
-	uint8_t sha1[CRYPTO_SHA1_LEN];
-	char base64[4 * ((CRYPTO_SHA1_LEN + 2) / 3) + 1];
-	size_t len = user_len + 1 + sizeof(base64) - 1;
+	uint8_t hash[CRYPTO_HASH_LEN];
+	char base64[4 * ((CRYPTO_HASH_LEN + 2) / 3) + 1];
+	size_t len;
 	char *id;
 	int rc;
 
@@ -106,17 +113,17 @@ static enum zerr authenticate_digest(struct access_ids *ids, struct slice auth)
 	/* An identity is kept as text: a NUL in it would make another one of it. */
 	if (user_len && memchr(auth.data, 0, user_len))
 		return ZERR_AUTH_FAILED;
-	crypto_sha1(auth, sha1);
-	crypto_base64(sha1, sizeof(sha1), base64);
+	crypto_base64(hash, crypto_hash(ids->limits->digest_hash, auth, hash), base64);
+	len = user_len + 1 + strlen(base64);
 	id = mem_try(len + 1);
 	if (!id)
 		return ZERR_AUTH_FAILED;
 	if (user_len)
 		memcpy(id, auth.data, user_len);
 	id[user_len] = ':';
-	memcpy(id + user_len + 1, base64, sizeof(base64));
+	memcpy(id + user_len + 1, base64, strlen(base64) + 1);
 	rc = 0;
-	if (ids->limits->super_digest && strcmp(id, ids->limits->super_digest) == 0)
+	if (is_super_digest(ids->limits->super_digest, id, len))
 		rc = access_ids_add(ids, "super", slice_of(""));
 	if (rc == 0)
 		rc = access_ids_add(ids, "digest", (struct slice){ id, len });
@@ -129,7 +136,7 @@ static enum zerr authenticate_digest(struct access_ids *ids, struct slice auth)
 
 enum zerr access_authenticate(struct access_ids *ids, struct slice scheme, struct slice auth)
 {
-	if (slice_is(scheme, "digest") && auth.data)
+	if (slice_is(scheme, "digest") && ids->limits->has_digest && auth.data)
 		return authenticate_digest(ids, auth);
 	/* The address is known from the socket; what the client says of it is passed over. */
 	if (slice_is(scheme, "ip"))
@@ -208,8 +215,9 @@ static bool scheme_is_known(const struct access_limits *l, struct slice scheme)
 {
 	if (slice_is(scheme, "san"))
 		return l->has_san;
-	return slice_is(scheme, "world") || slice_is(scheme, "digest") || slice_is(scheme, "ip") ||
-	       slice_is(scheme, "x509");
+	if (slice_is(scheme, "digest"))
+		return l->has_digest;
+	return slice_is(scheme, "world") || slice_is(scheme, "ip") || slice_is(scheme, "x509");
 }
 
 static bool id_is_valid(const struct access_limits *l, const struct proto_acl *entry)
@@ -217,7 +225,7 @@ static bool id_is_valid(const struct access_limits *l, const struct proto_acl *e
 	if (!entry->id.data || (entry->id.len && memchr(entry->id.data, 0, entry->id.len)))
 		return false;
 	if (slice_is(entry->scheme, "digest"))
-		return digest_id_is_valid(entry->id);
+		return l->has_digest && digest_id_is_valid(entry->id);
 	if (slice_is(entry->scheme, "ip"))
 		return access_ip_is_valid(entry->id);
 	if (slice_is(entry->scheme, "x509"))

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "base/buf.h"
+#include "base/crypto.h"
 #include "core/acl.h"
 #include "wire/proto.h"
 
@@ -21,6 +22,8 @@ struct access_limits {
 	const char *super_digest; /* "super:" and a hash, as the scheme digest makes an identity */
 	const char *super_x509;   /* subject of a certificate */
 	bool has_san;             /* certificates give identities of the scheme san */
+	bool has_digest;          /* the scheme digest is known */
+	enum crypto_hash digest_hash;
 };
 void access_limits_init(struct access_limits *l);
 

@@ -212,6 +212,47 @@ static void test_digest(void **state)
 	mem_fail_after(0);
 }
 
+static void test_other_hashes(void **state)
+{
+	static const struct {
+		enum crypto_hash hash;
+		const char *id;
+	} cases[] = {
+		{ CRYPTO_SHA1, "user:tpUq/4Pn5A64fVZyQ0gOJ8ZWqkY=" },
+		{ CRYPTO_SHA256, "user:yRsdas04PETE7CDJcj51jDEYKh9PAjHWPZElmi6hS50=" },
+		{ CRYPTO_SHA512, "user:jpg++2gII4jzID8eXmWBSuUbGt1jbK9iB9PlOOf0uNwG7O0rsNtKX7GP4vq+"
+				 "QM0ncsfbzxZTuyf0xv2Xbkfz1Q==" },
+		{ CRYPTO_SHA3_256, "user:NAR2RZ7JZxGXKOuQubzhytx9PjP71AWWZoOY+TVw1hw=" },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		limits.digest_hash = cases[i].hash;
+		assert_int_equal(
+			access_authenticate(&ids, slice_of("digest"), slice_of("user:password")),
+			ZERR_OK);
+		assert_string_equal(ids.items[i].id, cases[i].id);
+	}
+}
+
+static void test_digest_is_switched_off(void **state)
+{
+	struct proto_acls acls = { 1, { 0 } };
+
+	(void)state;
+	assert_true(is_taken("digest", "user:tpUq/4Pn5A64fVZyQ0gOJ8ZWqkY="));
+	limits.has_digest = false;
+	assert_int_equal(access_authenticate(&ids, slice_of("digest"), slice_of("user:password")),
+			 ZERR_AUTH_FAILED);
+	assert_int_equal(ids.count, 0);
+	assert_false(is_taken("digest", "user:tpUq/4Pn5A64fVZyQ0gOJ8ZWqkY="));
+	/* As any other scheme that nobody knows. */
+	give_nothing();
+	give(PERM_ALL, slice_of("digest"), (struct slice){ 0 });
+	acls.raw = buf_slice(&given);
+	assert_int_equal(access_fix_acls(&ids, &acls, &fixed), ZERR_INVALID_ACL);
+}
+
 static void test_other_schemes(void **state)
 {
 	(void)state;
@@ -485,6 +526,8 @@ int main(void)
 		ACCESS_TEST(test_long_identities),
 		ACCESS_TEST(test_verdicts_are_not_mixed_up),
 		ACCESS_TEST(test_digest),
+		ACCESS_TEST(test_other_hashes),
+		ACCESS_TEST(test_digest_is_switched_off),
 		ACCESS_TEST(test_other_schemes),
 		ACCESS_TEST(test_ids_that_are_taken),
 		ACCESS_TEST(test_names_of_certificates),

@@ -288,8 +288,8 @@ static void test_empty_values(void **state)
 	expect_error("dataDir=/d\nsecureClientPort=1\nssl.keyStore.location=/a/k.p12\n"
 		     "ssl.keyStore.type=\n",
 		     "zoo.cfg:3: ssl.keyStore.location: a p12 file is not supported, only PEM");
-	/* Here it would be another thing than the default. */
-	assert_int_equal(parse(PLAIN "DigestAuthenticationProvider.enabled=\n"), -1);
+	expect_good(PLAIN "DigestAuthenticationProvider.enabled=\n");
+	assert_false(config.digest);
 }
 
 static void test_tls_errors(void **state)
@@ -504,9 +504,31 @@ static void test_what_would_be_stricter(void **state)
 		     "zoo.cfg:3: ssl.crl is not supported by this version, but as false");
 	expect_error(PLAIN "zookeeper.ssl.ciphersuites=TLS_AES_128_GCM_SHA256\n",
 		     "zoo.cfg:3: zookeeper.ssl.ciphersuites is not supported by this version");
-	expect_good(PLAIN "ssl.crl=False\nssl.authProvider=x509\nssl.ciphersuites=\n"
-			  "DigestAuthenticationProvider.digestAlg=SHA1\n");
-	assert_int_equal(report.note_count, 4);
+	expect_good(PLAIN "ssl.crl=False\nssl.authProvider=x509\nssl.ciphersuites=\n");
+	assert_int_equal(report.note_count, 3);
+}
+
+static void expect_hash(const char *line, enum crypto_hash hash)
+{
+	expect_good(line);
+	assert_int_equal(config.digest_hash, hash);
+}
+
+static void test_digest(void **state)
+{
+	(void)state;
+	expect_hash(PLAIN, CRYPTO_SHA1);
+	assert_true(config.digest);
+	expect_hash(PLAIN "DigestAuthenticationProvider.digestAlg=sha-1\n", CRYPTO_SHA1);
+	expect_hash(PLAIN "zookeeper.DigestAuthenticationProvider.digestAlg=SHA-256\n",
+		    CRYPTO_SHA256);
+	expect_hash(PLAIN "DigestAuthenticationProvider.digestAlg=SHA-512\n", CRYPTO_SHA512);
+	expect_hash(PLAIN "DigestAuthenticationProvider.digestAlg=SHA3-256\n", CRYPTO_SHA3_256);
+	expect_error(PLAIN "DigestAuthenticationProvider.digestAlg=MD5\n",
+		     "zoo.cfg:3: DigestAuthenticationProvider.digestAlg must be SHA1, SHA-256, "
+		     "SHA-512 or SHA3-256, not \"MD5\"");
+	expect_good(PLAIN "DigestAuthenticationProvider.enabled=false\n");
+	assert_false(config.digest);
 }
 
 static void test_identity(void **state)
@@ -814,6 +836,7 @@ int main(void)
 		TEST(test_unknown),
 		TEST(test_what_would_be_stricter),
 		TEST(test_enforced_schemes),
+		TEST(test_digest),
 		TEST(test_identity),
 		TEST(test_last_one_counts),
 		TEST(test_words),
