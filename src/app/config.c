@@ -15,6 +15,7 @@
 #include "app/properties.h"
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/private_file.h"
 #include "net/names.h"
 
 enum {
@@ -72,6 +73,7 @@ struct option {
 static const struct option options[] = {
 	{ "dataDir", OPTION_TEXT, TO(data_dir), 0, 0, 0 },
 	{ "dataLogDir", OPTION_TEXT, TO(data_log_dir), 0, 0, 0 },
+	{ "zoolite.user", OPTION_TEXT, TO(user), 0, 0, 0 },
 	{ "clientPort", OPTION_INT, TO(client_port), 0, PORT_MAX, CONFIG_NO_PORT },
 	{ "clientPortAddress", OPTION_TEXT, TO(client_host), 0, 0, 0 },
 	{ "secureClientPort", OPTION_INT, TO(secure_port), 0, PORT_MAX, CONFIG_NO_PORT },
@@ -1147,12 +1149,17 @@ static char *read_file(const char *path, size_t max, size_t *len)
  * configuration. */
 static int read_secret(struct reading *r)
 {
+	char reason[PRIVATE_FILE_REASON_LEN];
 	struct config *c = r->config;
 	char *text;
 	size_t len;
 
 	if (c->key_password_file == NULL)
 		return 0;
+	if (private_file_check(c->key_password_file, reason) != 0)
+		return fail(r, line_of(r, "ssl.keyStore.passwordPath"),
+			    "ssl.keyStore.passwordPath: %.*s: %s", NAME_SHOWN, c->key_password_file,
+			    reason);
 	text = read_file(c->key_password_file, SECRET_MAX_LEN, &len);
 	if (text == NULL)
 		return fail(r, line_of(r, "ssl.keyStore.passwordPath"),

@@ -29,6 +29,7 @@ struct config {
 	/* where the data lies */
 	char *data_dir;
 	char *data_log_dir; /* NULL: data_dir */
+	char *user;         /* who root becomes; NULL: stays what it is */
 	/* ports: CONFIG_NO_PORT: none, 0: the system chooses; hosts: NULL: all addresses */
 	int32_t client_port; /* plain text */
 	char *client_host;

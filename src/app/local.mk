@@ -18,6 +18,7 @@ libapp_a_SOURCES = \
 	src/app/fourlw_server.c \
 	src/app/fourlw_watches.c \
 	src/app/machine.c src/app/machine.h \
+	src/app/privileges.c src/app/privileges.h \
 	src/app/print.c src/app/print.h \
 	src/app/prometheus.c src/app/prometheus.h \
 	src/app/stats.c src/app/stats.h \

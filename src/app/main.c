@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/config.h"
@@ -46,6 +47,8 @@ static int serve(struct config *config, struct tls_context *tls, const char *pat
 	struct server *server;
 	int rc;
 
+	/* Whatever it is that we make, it is nobody else's. */
+	umask(S_IRWXG | S_IRWXO);
 	log_info("server.starting", LOG_TEXT("version", machine_version()),
 		 LOG_TEXT("config", path));
 	server = server_new(config, path, tls, reason);

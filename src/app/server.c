@@ -18,6 +18,7 @@
 #include "app/notify.h"
 #include "app/peers.h"
 #include "app/print.h"
+#include "app/privileges.h"
 #include "app/setup.h"
 #include "app/turn.h"
 #include "app/view.h"
@@ -456,6 +457,36 @@ static int open_listeners(struct server *s, char reason[SERVER_REASON_LEN])
 	return open_http_listeners(s, reason);
 }
 
+/* A reload reads them again, as that user. */
+static void look_for_unreadable(const struct config *c, const char *config_path)
+{
+	const char *const files[] = { config_path, c->cert_file, c->key_file, c->trust_file,
+				      c->key_password_file };
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+		if (files[i] && access(files[i], R_OK) != 0)
+			log_warn("user.unreadable", LOG_TEXT("file", files[i]),
+				 LOG_TEXT("user", c->user),
+				 LOG_TEXT("reason", "every reload will be refused"));
+}
+
+/* Root made the ports; what is made from now on is the user's. */
+static int become_user(struct server *s, char reason[SERVER_REASON_LEN])
+{
+	const struct config *c = &s->config;
+	char why[PRIVILEGES_REASON_LEN];
+
+	if (!c->user)
+		return 0;
+	if (privileges_drop(c->user, why) != 0) {
+		snprintf(reason, SERVER_REASON_LEN, "zoolite.user %s", why);
+		return -1;
+	}
+	log_info("server.user", LOG_TEXT("user", c->user), LOG_INT("uid", geteuid()));
+	look_for_unreadable(c, s->config_path);
+	return 0;
+}
+
 static void read_strangers(void *ctx)
 {
 	struct server *s = ctx;
@@ -600,7 +631,8 @@ struct server *server_new(struct config *config, const char *config_path, struct
 	s->trace_mask = VIEW_TRACE_MASK;
 	timer_wheel_init(&s->connection_wheel, clock_update());
 	timer_wheel_init(&s->session_wheel, clock_now_ms());
-	if (open_registry(s, reason) != 0 || open_listeners(s, reason) != 0) {
+	if (open_listeners(s, reason) != 0 || become_user(s, reason) != 0 ||
+	    open_registry(s, reason) != 0) {
 		server_free(s);
 		return NULL;
 	}

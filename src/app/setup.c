@@ -2,7 +2,11 @@
 
 #include <stdio.h>
 
+#include "app/privileges.h"
+#include "base/private_file.h"
 #include "net/listen.h"
+
+enum { FILE_SHOWN = 300 };
 
 /* The property that named the file. */
 static const char *property_of(const struct config *c, enum tls_part part)
@@ -27,6 +31,17 @@ static void tell_tls(const struct config *c, const struct tls_fault *found,
 	snprintf(fault->reason, sizeof(fault->reason), "%s", found->reason);
 }
 
+static int check_key(const struct config *c, struct setup_fault *fault)
+{
+	char why[PRIVATE_FILE_REASON_LEN];
+
+	if (!c->key_file || private_file_check(c->key_file, why) == 0)
+		return 0;
+	fault->property = property_of(c, TLS_PART_KEY);
+	snprintf(fault->reason, sizeof(fault->reason), "%.*s: %s", FILE_SHOWN, c->key_file, why);
+	return -1;
+}
+
 struct tls_context *setup_tls(const struct config *c, struct setup_fault *fault)
 {
 	struct tls_options o = {
@@ -39,8 +54,11 @@ struct tls_context *setup_tls(const struct config *c, struct setup_fault *fault)
 		.no_tls_1_3 = !c->tls_1_3,
 	};
 	struct tls_fault found;
-	struct tls_context *tls = tls_context_new(&o, &found);
+	struct tls_context *tls;
 
+	if (check_key(c, fault) != 0)
+		return NULL;
+	tls = tls_context_new(&o, &found);
 	if (!tls)
 		tell_tls(c, &found, fault);
 	return tls;
@@ -92,6 +110,17 @@ static enum setup_rc check_tls(const struct config *c, struct tls_context **tls,
 	return setup_is_out_of_date(c, *tls, fault) ? SETUP_DOUBTFUL : SETUP_GOOD;
 }
 
+static enum setup_rc check_user(const struct config *c, struct setup_fault *fault)
+{
+	char why[PRIVILEGES_REASON_LEN];
+
+	if (!c->user || privileges_check(c->user, why) == 0)
+		return SETUP_GOOD;
+	fault->property = "zoolite.user";
+	snprintf(fault->reason, sizeof(fault->reason), "%s", why);
+	return SETUP_WRONG;
+}
+
 enum setup_rc setup_check(const struct config *c, struct tls_context **tls,
 			  struct setup_fault *fault)
 {
@@ -105,6 +134,8 @@ enum setup_rc setup_check(const struct config *c, struct tls_context **tls,
 		rc = check_host("admin.serverAddress", c->admin_host, fault);
 	if (rc == SETUP_GOOD)
 		rc = check_host("metricsProvider.httpHost", c->metrics_host, fault);
+	if (rc == SETUP_GOOD)
+		rc = check_user(c, fault);
 	if (rc == SETUP_GOOD)
 		rc = check_tls(c, tls, fault);
 	if (*tls && c->secure_port == CONFIG_NO_PORT) {

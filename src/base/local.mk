@@ -18,6 +18,8 @@ libbase_a_SOURCES = \
 	src/base/mem.h \
 	src/base/metrics.c \
 	src/base/metrics.h \
+	src/base/private_file.c \
+	src/base/private_file.h \
 	src/base/slice.h \
 	src/base/sm.c \
 	src/base/sm.h \

@@ -99,6 +99,7 @@ def test_password_of_the_key_in_a_file(make_server, authority, tmp_path):
         return path
     secret = tmp_path / "password"
     secret.write_text("hunter2\n")
+    secret.chmod(0o600)
     server = make_server(ssl__keyStore__location=lock("first.pem", "hunter2"), ssl__keyStore__password="wrong",
                          ssl__keyStore__passwordPath=str(secret))
     server.client().close_session()

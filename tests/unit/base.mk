@@ -15,6 +15,11 @@ TESTS += tests/unit/test_crypto
 tests_unit_test_crypto_SOURCES = tests/unit/test_crypto.c
 tests_unit_test_crypto_LDADD = libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS)
 
+check_PROGRAMS += tests/unit/test_private_file
+TESTS += tests/unit/test_private_file
+tests_unit_test_private_file_SOURCES = tests/unit/test_private_file.c tests/lib/tmpdir.h
+tests_unit_test_private_file_LDADD = libbase.a $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_hash
 TESTS += tests/unit/test_hash
 tests_unit_test_hash_SOURCES = tests/unit/test_hash.c

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -800,8 +801,13 @@ static void test_password_file(void **state)
 	snprintf(text, sizeof(text),
 		 PLAIN "ssl.keyStore.password=x\nssl.keyStore.passwordPath=%s\n", secret);
 	path = write_file(0, text, strlen(text));
+	assert_int_equal(chmod(secret, 0600), 0);
 	assert_int_equal(config_load(path, &config, &report), 0);
 	assert_string_equal(config.key_password, "from a file");
+	teardown(NULL);
+	assert_int_equal(chmod(secret, 0604), 0);
+	assert_int_equal(config_load(path, &config, &report), -1);
+	assert_non_null(strstr(report.error, "holds a secret, but others than its owner may"));
 	teardown(NULL);
 	unlink(secret);
 	assert_int_equal(config_load(path, &config, &report), -1);
