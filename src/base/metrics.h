@@ -47,6 +47,7 @@
 	X(ephemerals_refused, "ephemeral znodes refused at the limit of a session")      \
 	X(quotas_exceeded, "writes beyond a soft or hard quota")                         \
 	X(quotas_refused, "writes refused by a quota")                                   \
+	X(quotas_counted, "counts of all znodes below a quota")                          \
 	X(znodes_reaped, "containers and znodes with a TTL removed")                     \
 	X(replies_refused, "connections closed because a reply was too large")           \
 	X(changes_logged, "changes appended to the log")                                 \

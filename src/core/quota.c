@@ -22,11 +22,22 @@ struct quota_path {
 	char text[];
 };
 
+/* A path with all below it, as the open change has left it so far. */
+struct quota_sum {
+	char *path;
+	size_t len;
+	int64_t znodes, bytes;
+};
+
 struct quota_table {
 	struct hash paths;
 	/* Paths whose limits came or went in the open change. */
 	char **touched;
 	size_t touched_count, touched_cap;
+	/* What was counted in the open change, and is kept up with it: one that has its statistics
+	 * begin anew thousands of times must not have all znodes looked at as often. */
+	struct quota_sum *sums;
+	size_t sum_count, sum_cap;
 };
 
 struct quota_table *quota_table_new(void)
@@ -37,10 +48,12 @@ struct quota_table *quota_table_new(void)
 	return q;
 }
 
-static void forget_touched(struct quota_table *q)
+static void forget_change(struct quota_table *q)
 {
 	while (q->touched_count > 0)
 		mem_free(q->touched[--q->touched_count]);
+	while (q->sum_count > 0)
+		mem_free(q->sums[--q->sum_count].path);
 }
 
 void quota_table_free(struct quota_table *q)
@@ -54,8 +67,9 @@ void quota_table_free(struct quota_table *q)
 		mem_free(container_of(n, struct quota_path, by_path));
 	}
 	hash_fini(&q->paths);
-	forget_touched(q);
+	forget_change(q);
 	mem_free(q->touched);
+	mem_free(q->sums);
 	mem_free(q);
 }
 
@@ -162,15 +176,34 @@ static bool find_znode(struct registry *r, struct slice quota, const char *name,
 	return result != TREE_UNREADABLE;
 }
 
+/* path has changed by so much: what was counted in this change moves. */
+static void keep_sums(struct registry *r, struct slice path, int64_t znodes, int64_t bytes)
+{
+	struct quota_table *q = registry_quotas(r);
+
+	for (size_t i = 0; i < q->sum_count; i++) {
+		struct quota_sum *s = &q->sums[i];
+
+		if (path_is_within(path, (struct slice){ s->path, s->len })) {
+			s->znodes += znodes;
+			s->bytes += bytes;
+		}
+	}
+}
+
 static bool write_stats(struct registry *r, struct znode *z, const struct quota_track *stats)
 {
 	char text[QUOTA_TRACK_LEN];
 	size_t len = quota_track_write(stats, text);
+	int64_t before = z->st.data_len;
 
-	return tree_set_counters(registry_tree(r), z, (struct slice){ text, len }) == 0;
+	if (tree_set_counters(registry_tree(r), z, (struct slice){ text, len }) != 0)
+		return false;
+	keep_sums(r, znode_path(z), 0, (int64_t)len - before);
+	return true;
 }
 
-/* path has changed by so much. */
+/* path has changed by so much: the statistics of its quota move. */
 static bool count(struct registry *r, struct slice path, int64_t znodes, int64_t bytes)
 {
 	struct slice quota = covering(registry_quotas(r), path);
@@ -190,19 +223,58 @@ static bool count(struct registry *r, struct slice path, int64_t znodes, int64_t
 	return write_stats(r, z, &stats);
 }
 
-/* Statistics that are made begin with what is there. */
-static bool begin_stats(struct registry *r, struct znode *z, struct slice quota)
+static struct quota_sum *find_sum(const struct quota_table *q, struct slice path)
 {
-	struct quota_track stats = { 0 };
-	struct subtree_sum sum;
+	for (size_t i = 0; i < q->sum_count; i++)
+		if (slice_equal((struct slice){ q->sums[i].path, q->sums[i].len }, path))
+			return &q->sums[i];
+	return NULL;
+}
+
+static struct quota_sum *add_sum(struct quota_table *q, struct slice path)
+{
+	struct quota_sum *s;
+
+	if (q->sum_count == q->sum_cap) {
+		q->sum_cap = q->sum_cap ? 2 * q->sum_cap : 4;
+		q->sums = mem_grow(q->sums, q->sum_cap * sizeof(*q->sums));
+	}
+	s = &q->sums[q->sum_count++];
+	*s = (struct quota_sum){ .path = mem_dup(path.data, path.len), .len = path.len };
+	return s;
+}
+
+/* What is there; NULL where it cannot be read. */
+static const struct quota_sum *sum_up(struct registry *r, struct slice quota)
+{
+	struct quota_table *q = registry_quotas(r);
+	struct quota_sum *s = find_sum(q, quota);
+	struct subtree_sum below;
 	struct znode *top;
 	int64_t mark;
 
+	if (s)
+		return s;
 	if (tree_find(registry_tree(r), quota, &top, &mark) == TREE_UNREADABLE ||
-	    !subtree_sum(registry_tree(r), registry_store(r), quota, &sum))
+	    !subtree_sum(registry_tree(r), registry_store(r), quota, &below))
+		return NULL;
+	metrics_add(METRIC_quotas_counted, 1);
+	s = add_sum(q, quota);
+	s->znodes = (int64_t)below.znodes + (top ? 1 : 0);
+	s->bytes = (int64_t)below.bytes + (top ? top->st.data_len : 0);
+	return s;
+}
+
+/* Statistics that are made begin with what is there. */
+static bool begin_stats(struct registry *r, struct znode *z, struct slice quota)
+{
+	const struct quota_sum *sum = sum_up(r, quota);
+	struct quota_track stats = { 0 };
+
+	if (!sum)
 		return false;
-	stats.count = (int64_t)sum.znodes + (top ? 1 : 0);
-	stats.bytes = (int64_t)sum.bytes + (top ? top->st.data_len : 0);
+	stats.count = sum->znodes;
+	stats.bytes = sum->bytes;
 	return write_stats(r, z, &stats);
 }
 
@@ -303,6 +375,7 @@ struct znode *quota_create(struct registry *r, struct znode *parent, struct slic
 		acl_unref(tree_acls(registry_tree(r)), acl);
 		return NULL;
 	}
+	keep_sums(r, path, 1, (int64_t)data.len);
 	if (limited.len > 0) {
 		touch(q, limited);
 		set(q, limited, true);
@@ -321,6 +394,7 @@ bool quota_delete(struct registry *r, struct znode *parent, struct znode *z)
 	int64_t bytes = z->st.data_len;
 
 	tree_delete(registry_tree(r), parent, z);
+	keep_sums(r, znode_path(z), -1, -bytes);
 	if (limited.len > 0) {
 		touch(q, limited);
 		set(q, limited, false);
@@ -334,11 +408,12 @@ bool quota_delete(struct registry *r, struct znode *parent, struct znode *z)
 
 int quota_set_data(struct registry *r, struct znode *z, struct slice data, int32_t version)
 {
-	int64_t before = z->st.data_len;
+	int64_t more = (int64_t)data.len - z->st.data_len;
 
 	if (tree_set_data(registry_tree(r), z, data, version) != 0)
 		return -1;
-	return count(r, znode_path(z), 0, (int64_t)data.len - before) ? 0 : -1;
+	keep_sums(r, znode_path(z), 0, more);
+	return count(r, znode_path(z), 0, more) ? 0 : -1;
 }
 
 void quota_end_change(struct registry *r, bool stays)
@@ -353,7 +428,7 @@ void quota_end_change(struct registry *r, bool stays)
 		if (find_znode(r, quota, LIMITS_NAME, &z))
 			set(q, quota, z != NULL);
 	}
-	forget_touched(q);
+	forget_change(q);
 }
 
 /* --- start --- */

@@ -73,6 +73,22 @@ static void test_statistics_when_a_session_ends(void **state)
 	expect_stats("count=1,bytes=0");
 }
 
+static void add_create(const char *path, const char *data)
+{
+	proto_write_multi_header(&c->w, &(struct proto_multi_header){ OP_CREATE, false, -1 });
+	jute_write_buffer(&c->w, slice_of(path));
+	jute_write_buffer(&c->w, slice_of(data));
+	jute_write_raw(&c->w, headless_world().data, headless_world().len);
+	jute_write_int(&c->w, 0);
+}
+
+static void add_delete(const char *path)
+{
+	proto_write_multi_header(&c->w, &(struct proto_multi_header){ OP_DELETE, false, -1 });
+	jute_write_buffer(&c->w, slice_of(path));
+	jute_write_int(&c->w, -1);
+}
+
 /* A multi that fails leaves nothing, a quota that it made neither. */
 static void test_statistics_and_multi(void **state)
 {
@@ -84,12 +100,7 @@ static void test_statistics_and_multi(void **state)
 		for (int i = 0; i < 3; i++) {
 			static const char *const paths[] = { LIMITS, STATS, "/a/b" };
 
-			proto_write_multi_header(
-				&c->w, &(struct proto_multi_header){ OP_CREATE, false, -1 });
-			jute_write_buffer(&c->w, slice_of(paths[i]));
-			jute_write_buffer(&c->w, slice_of("count=1,bytes=1"));
-			jute_write_raw(&c->w, headless_world().data, headless_world().len);
-			jute_write_int(&c->w, 0);
+			add_create(paths[i], "count=1,bytes=1");
 		}
 		proto_write_multi_header(&c->w,
 					 &(struct proto_multi_header){ OP_CHECK, false, -1 });
@@ -103,9 +114,7 @@ static void test_statistics_and_multi(void **state)
 	expect_stats("count=2,bytes=15");
 	/* The same with one that would take it away. */
 	headless_begin(c, ++xid, OP_MULTI);
-	proto_write_multi_header(&c->w, &(struct proto_multi_header){ OP_DELETE, false, -1 });
-	jute_write_buffer(&c->w, slice_of(LIMITS));
-	jute_write_int(&c->w, -1);
+	add_delete(LIMITS);
 	proto_write_multi_header(&c->w, &(struct proto_multi_header){ OP_CHECK, false, -1 });
 	jute_write_buffer(&c->w, slice_of("/none"));
 	jute_write_int(&c->w, 0);
@@ -158,6 +167,78 @@ static void test_a_quota_below_goes(void **state)
 	delete_any(c, "/a/b/d");
 	delete_any(c, "/a/b");
 	expect_stats("count=1,bytes=0");
+}
+
+static void add_set(const char *path, const char *data)
+{
+	proto_write_multi_header(&c->w, &(struct proto_multi_header){ OP_SET_DATA, false, -1 });
+	jute_write_buffer(&c->w, slice_of(path));
+	jute_write_buffer(&c->w, slice_of(data));
+	jute_write_int(&c->w, -1);
+}
+
+/* However often statistics begin anew in one change, what is there is looked at once, and they are
+ * exact all the same. */
+static void test_one_change_counts_once(void **state)
+{
+	uint64_t counted;
+
+	(void)state;
+	create(c, "/a", "", 0);
+	create(c, "/a/b", "12", 0);
+	make_quota("count=-1,bytes=-1");
+	counted = metrics_get(METRIC_quotas_counted);
+	headless_begin(c, ++xid, OP_MULTI);
+	for (int i = 0; i < 50; i++) {
+		add_delete(LIMITS);
+		add_delete("/a/b");
+		add_create("/a/c", "345");
+		add_set("/a", i % 2 ? "" : "6789");
+		add_create("/ab", "not below");
+		add_create(LIMITS, "");
+		add_delete(STATS);
+		add_delete("/a/c");
+		add_delete("/ab");
+		add_create("/a/b", "1");
+		add_create(STATS, "");
+	}
+	proto_write_multi_header(&c->w, &(struct proto_multi_header){ -1, true, -1 });
+	headless_send(c);
+	assert_int_equal(finish(c), ZERR_OK);
+	expect_stats("count=2,bytes=1");
+	assert_int_equal(metrics_get(METRIC_quotas_counted), counted + 1);
+	/* The next change knows nothing of it. */
+	delete_any(c, LIMITS);
+	delete_any(c, "/a/b");
+	create(c, LIMITS, "", 0);
+	expect_stats("count=1,bytes=0");
+	assert_int_equal(metrics_get(METRIC_quotas_counted), counted + 2);
+}
+
+/* Quotas that end with a session: the one above them is counted once. */
+static void test_many_quotas_below_go(void **state)
+{
+	char path[96];
+	uint64_t counted;
+
+	(void)state;
+	create(c, "/a", "1", 0);
+	make_quota("count=-1,bytes=-1");
+	for (int i = 0; i < 10; i++) {
+		snprintf(path, sizeof(path), "/zookeeper/quota/a/%d", i);
+		create(c, path, "", 0);
+		snprintf(path, sizeof(path), "/zookeeper/quota/a/%d/zookeeper_limits", i);
+		create(c, path, "", CREATE_EPHEMERAL);
+		snprintf(path, sizeof(path), "/a/%d", i);
+		create(c, path, "23", i % 2 ? CREATE_EPHEMERAL : 0);
+	}
+	expect_stats("count=1,bytes=1");
+	counted = metrics_get(METRIC_quotas_counted);
+	headless_close_session(c, ++xid);
+	assert_int_equal(finish(c), ZERR_OK);
+	c = headless_new_session(&h, TIMEOUT_MS);
+	expect_stats("count=6,bytes=11");
+	assert_int_equal(metrics_get(METRIC_quotas_counted), counted + 1);
 }
 
 /* Both what tree.db has and what only the log has. */
@@ -351,6 +432,8 @@ int main(void)
 		REGISTRY_TEST(test_statistics_and_multi),
 		REGISTRY_TEST(test_the_longest_path_counts),
 		REGISTRY_TEST(test_a_quota_below_goes),
+		REGISTRY_TEST(test_one_change_counts_once),
+		REGISTRY_TEST(test_many_quotas_below_go),
 		REGISTRY_TEST(test_restart),
 		REGISTRY_TEST(test_soft_limits_are_only_logged),
 		REGISTRY_TEST(test_hard_limits),
