@@ -38,7 +38,7 @@ bool watch_is_armed(const struct watch_table *t, const struct client *c, struct 
 		    unsigned modes);
 /* Call for every client that watches path for this type of event (a deletion: data and child
  * watches), or a path above it recursively, each client once; take off what is used up. call may
- * send and close, not arm. Returns how many. */
+ * send, and neither arm nor drop (client_close). Returns how many. */
 size_t watch_fire(struct watch_table *t, struct slice path, enum event_type type,
 		  void (*call)(void *ctx, struct client *c), void *ctx);
 void watch_drop_client(struct watch_table *t, struct client *c);
