@@ -38,7 +38,6 @@ enum {
 	TURN_WRITE_BYTES = 128 * 1024,
 	LEAST_READ_COST = 512,
 	READ_NOW_BYTES = 1024 * 1024,
-	READ_NOW_FRAMES = 1024,
 	SLOW_READER_BYTES =
 		64 * 1024, /* a peer that takes these in output_timeout_ms is slow, not stuck */
 	HEAVY_BYTES = 256 * 1024, /* who holds less is never cut for the sake of all */
@@ -856,9 +855,12 @@ static void work(struct conn *c, struct share share)
 bool conn_read_now(struct conn *c)
 {
 	if (c->state == CONN_OPEN && !c->in_handler) {
+		struct share share = share_of_turn();
+
 		/* What is queued for its turn would not be read. */
 		list_remove(&c->ready_link);
-		work(c, (struct share){ READ_NOW_BYTES, READ_NOW_FRAMES, INT64_MAX });
+		share.bytes = READ_NOW_BYTES;
+		work(c, share);
 	}
 	return c->state == CONN_OPEN;
 }
@@ -1221,7 +1223,8 @@ static bool has_unread_input(const struct conn *c)
 
 bool conn_waits_for_us(const struct conn *c)
 {
-	return c->is_parked || (c->is_held && output_gated(&c->out) > c->set->limits.max_gated) ||
+	return c->is_parked || in_list(&c->ready_link) ||
+	       (c->is_held && output_gated(&c->out) > c->set->limits.max_gated) ||
 	       has_unread_input(c);
 }
 

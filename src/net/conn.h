@@ -98,13 +98,15 @@ void conn_set_established(struct conn *c);
  * still without one. */
 void conn_set_read_strangers(struct conn_set *set);
 bool conn_set_has_strangers(const struct conn_set *set, int64_t deadline_ms);
-/* Read what the peer has sent already, and handle it, before a deadline is judged. False where the
- * connection ended. Does nothing inside one of its handlers. */
+/* Read what the peer has sent already, and handle it, before a deadline is judged; no more of it
+ * than in a turn, and the rest in its turns (conn_waits_for_us): others wait meanwhile. False where
+ * the connection ended. Does nothing inside one of its handlers. */
 bool conn_read_now(struct conn *c);
 /* Whether requests of the peer are held back by us (parked, or for its unsent output). */
 bool conn_is_parked(const struct conn *c);
-/* Whether its silence is our doing: its request waits for the tree, its replies for the disk, or
- * there is input that we do not read yet. Unsent output that it does not take is its own. */
+/* Whether its silence is our doing: its request waits for the tree or for its turn, its replies for
+ * the disk, or there is input that we do not read yet. Unsent output that it does not take is its
+ * own. */
 bool conn_waits_for_us(const struct conn *c);
 /* When the last bytes of what is not handled yet were read (monotonic): a part of a request, or
  * such as stand behind one that waits. 0: there are none. */
