@@ -33,21 +33,14 @@ import org.apache.zookeeper.server.auth.DigestAuthenticationProvider;
  *
  * ApiCheck server timeoutMs certificate.pem
  */
-public final class ApiCheck extends Tour {
-    private static final List<ACL> OPEN = Ids.OPEN_ACL_UNSAFE;
+public final class ApiCheck extends ApiTour {
     private static final String ROOT = "/java-api";
     private static final int ALL_FIELDS_CHILDREN = 300;
 
-    private final String server;
-    private final int timeoutMs;
     private final String certificate;
-    private Events events;
-    private ZooKeeper a;
-    private ZooKeeper b;
 
     private ApiCheck(String[] args) {
-        server = args[0];
-        timeoutMs = Integer.parseInt(args[1]);
+        super(ROOT, args[0], args[1]);
         certificate = args[2];
     }
 
@@ -55,11 +48,8 @@ public final class ApiCheck extends Tour {
         new ApiCheck(args).run();
     }
 
-    private void run() throws Exception {
-        events = new Events();
-        a = connect(events);
-        b = connect(new Events());
-        a.create(ROOT, null, OPEN, CreateMode.PERSISTENT);
+    @Override
+    void addChecks() {
         add("crud", this::crud);
         add("errors", this::errors);
         add("data", this::data);
@@ -82,30 +72,6 @@ public final class ApiCheck extends Tour {
         add("resume", this::resume);
         add("resume_wrong_password", this::resumeWrongPassword);
         add("close", this::closeDrops);
-        runChecks();
-        sayDone();
-        a.close();
-        b.close();
-    }
-
-    @Override
-    void afterCheck() {
-        events.none();
-    }
-
-    @Override
-    void afterFailure() {
-        events.znode.clear();
-    }
-
-    private ZooKeeper connect(Events e) throws Exception {
-        ZooKeeper zk = new ZooKeeper(server, timeoutMs, e);
-        e.await(KeeperState.SyncConnected);
-        return zk;
-    }
-
-    private String node(String name) throws Exception {
-        return a.create(ROOT + "/" + name, new byte[0], OPEN, CreateMode.PERSISTENT);
     }
 
     private void crud() throws Exception {
@@ -188,14 +154,11 @@ public final class ApiCheck extends Tour {
             a.create(path + "/" + names.get(i), null, OPEN, CreateMode.PERSISTENT);
         }
         Stat stat = new Stat();
-        List<String> got = new ArrayList<>(b.getChildren(path, false, stat));
-        Collections.sort(got);
+        List<String> got = sorted(b.getChildren(path, false, stat));
         Collections.sort(names);
         want(got.equals(names), got.size() + " children, other than made");
         want(stat.getNumChildren() == ALL_FIELDS_CHILDREN && stat.getCversion() == ALL_FIELDS_CHILDREN, "Stat " + stat);
-        List<String> old = new ArrayList<>(b.getChildren(path, false));
-        Collections.sort(old);
-        want(old.equals(names), "getChildren and getChildren2 differ");
+        want(sorted(b.getChildren(path, false)).equals(names), "getChildren and getChildren2 differ");
         a.delete(path + "/" + names.get(0), 0);
         Stat after = a.exists(path, false);
         want(after.getCversion() == ALL_FIELDS_CHILDREN + 1 && after.getPzxid() > stat.getPzxid()
@@ -325,12 +288,7 @@ public final class ApiCheck extends Tour {
                     Op.check(path, 9),
                     Op.delete(path, -1)));
         } catch (KeeperException.BadVersionException e) {
-            List<Integer> codes = new ArrayList<>();
-            for (OpResult r : e.getResults()) {
-                codes.add(((OpResult.ErrorResult) r).getErr());
-            }
-            want(codes.equals(Arrays.asList(0, Code.BADVERSION.intValue(), Code.RUNTIMEINCONSISTENCY.intValue())),
-                    "codes " + codes);
+            wantEqual(codes(e.getResults()), failed(Code.OK, Code.BADVERSION, Code.RUNTIMEINCONSISTENCY), "codes");
             want(b.getChildren(path, false).isEmpty() && b.exists(path, false).getCversion() == 0, "half a multi");
             events.none();
             b.create(path + "/z", null, OPEN, CreateMode.PERSISTENT);
@@ -408,8 +366,7 @@ public final class ApiCheck extends Tour {
     private void config() throws Exception {
         byte[] got = a.getConfig(false, null);
         want(got != null && got.length == 0, "the configuration node holds something");
-        List<String> system = new ArrayList<>(a.getChildren("/zookeeper", false));
-        Collections.sort(system);
+        List<String> system = sorted(a.getChildren("/zookeeper", false));
         want(system.equals(Arrays.asList("config", "quota")), "/zookeeper holds " + system);
     }
 
@@ -434,14 +391,7 @@ public final class ApiCheck extends Tour {
         a.exists(path + "/made", watchers.get("made"));
         a.getChildren(path, watchers.get(""));
         long session = a.getSessionId();
-        events.session.clear();
-        Map<String, String> meanwhile = new TreeMap<>();
-        meanwhile.put("set", path + "/changed");
-        meanwhile.put("delete", path + "/deleted");
-        meanwhile.put("create", path + "/made");
-        ask("cut", meanwhile);
-        events.await(KeeperState.Disconnected);
-        events.await(KeeperState.SyncConnected);
+        away("cut", meanwhile(path + "/changed", path + "/deleted", path + "/made"));
         watchers.get("changed").next(EventType.NodeDataChanged, path + "/changed");
         watchers.get("deleted").next(EventType.NodeDeleted, path + "/deleted");
         watchers.get("made").next(EventType.NodeCreated, path + "/made");

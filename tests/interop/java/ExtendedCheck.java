@@ -18,11 +18,9 @@ import org.apache.zookeeper.KeeperException;
 import org.apache.zookeeper.KeeperException.Code;
 import org.apache.zookeeper.Op;
 import org.apache.zookeeper.OpResult;
-import org.apache.zookeeper.Watcher;
 import org.apache.zookeeper.Watcher.Event.EventType;
 import org.apache.zookeeper.Watcher.Event.KeeperState;
 import org.apache.zookeeper.Watcher.WatcherType;
-import org.apache.zookeeper.ZooDefs.Ids;
 import org.apache.zookeeper.ZooKeeper;
 import org.apache.zookeeper.admin.ZooKeeperAdmin;
 import org.apache.zookeeper.cli.AddWatchCommand;
@@ -43,7 +41,6 @@ import org.apache.zookeeper.cli.SetQuotaCommand;
 import org.apache.zookeeper.cli.StatCommand;
 import org.apache.zookeeper.cli.SyncCommand;
 import org.apache.zookeeper.cli.WhoAmICommand;
-import org.apache.zookeeper.data.ACL;
 import org.apache.zookeeper.data.ClientInfo;
 import org.apache.zookeeper.data.Stat;
 
@@ -55,19 +52,11 @@ import org.apache.zookeeper.data.Stat;
  *
  * ExtendedCheck server timeoutMs [check...]
  */
-public final class ExtendedCheck extends Tour {
-    private static final List<ACL> OPEN = Ids.OPEN_ACL_UNSAFE;
+public final class ExtendedCheck extends ApiTour {
     private static final String ROOT = "/java-extended";
 
-    private final String server;
-    private final int timeoutMs;
-    private Events events;
-    private ZooKeeper a;
-    private ZooKeeper b;
-
     private ExtendedCheck(String[] args) {
-        server = args[0];
-        timeoutMs = Integer.parseInt(args[1]);
+        super(ROOT, args[0], args[1]);
         choose(Arrays.asList(args).subList(2, args.length));
     }
 
@@ -75,11 +64,8 @@ public final class ExtendedCheck extends Tour {
         new ExtendedCheck(args).run();
     }
 
-    private void run() throws Exception {
-        events = new Events();
-        a = connect(events);
-        b = connect(new Events());
-        a.create(ROOT, null, OPEN, CreateMode.PERSISTENT);
+    @Override
+    void addChecks() {
         add("container", this::container);
         add("ttl", this::ttl);
         add("multi_kinds", this::multiKinds);
@@ -109,40 +95,6 @@ public final class ExtendedCheck extends Tour {
         add("read_only_allowed", this::readOnlyAllowed);
         add("rearm", this::rearm);
         add("restart", this::restart);
-        runChecks();
-        sayDone();
-        a.close();
-        b.close(5000);
-    }
-
-    @Override
-    void afterCheck() {
-        events.none();
-    }
-
-    @Override
-    void afterFailure() {
-        events.znode.clear();
-    }
-
-    private ZooKeeper connect(Events e) throws Exception {
-        ZooKeeper zk = new ZooKeeper(server, timeoutMs, e);
-        e.await(KeeperState.SyncConnected);
-        return zk;
-    }
-
-    private String node(String name) throws Exception {
-        return a.create(ROOT + "/" + name, new byte[0], OPEN, CreateMode.PERSISTENT);
-    }
-
-    private static String make(ZooKeeper zk, String path) throws Exception {
-        return zk.create(path, null, OPEN, CreateMode.PERSISTENT);
-    }
-
-    private static List<String> sorted(List<String> names) {
-        List<String> out = new ArrayList<>(names);
-        Collections.sort(out);
-        return out;
     }
 
     // -- kinds of znodes --------------------------------------------------------------------------------------------
@@ -231,21 +183,13 @@ public final class ExtendedCheck extends Tour {
         try {
             a.multi(ops);
         } catch (KeeperException.NoChildrenForEphemeralsException e) {
-            wantEqual(codes(e.getResults()), Arrays.asList(0, 0, Code.NOCHILDRENFOREPHEMERALS.intValue(),
-                    Code.RUNTIMEINCONSISTENCY.intValue()), "codes");
+            wantEqual(codes(e.getResults()), failed(Code.OK, Code.OK, Code.NOCHILDRENFOREPHEMERALS,
+                    Code.RUNTIMEINCONSISTENCY), "codes");
             want(a.getChildren(path, false).isEmpty(), "half a multi");
             want(a.exists(path, false).getCversion() == 0, "a failed multi counts");
             return;
         }
         throw new AssertionError("no error");
-    }
-
-    private static List<Integer> codes(List<OpResult> results) {
-        List<Integer> codes = new ArrayList<>();
-        for (OpResult r : results) {
-            codes.add(r instanceof OpResult.ErrorResult ? ((OpResult.ErrorResult) r).getErr() : 0);
-        }
-        return codes;
     }
 
     /** Each part is answered by itself. */
@@ -808,11 +752,7 @@ public final class ExtendedCheck extends Tour {
         a.getChildren(path, told.get("children"));
         a.addWatch(path, told.get("persistent"), AddWatchMode.PERSISTENT);
         a.addWatch(path + "/set", told.get("recursive"), AddWatchMode.PERSISTENT_RECURSIVE);
-        Map<String, String> meanwhile = new TreeMap<>();
-        meanwhile.put("set", path + "/set");
-        meanwhile.put("delete", path + "/deleted");
-        meanwhile.put("create", path + "/made");
-        away("cut", meanwhile);
+        away("cut", meanwhile(path + "/set", path + "/deleted", path + "/made"));
         told.get("data").next(EventType.NodeDataChanged, path + "/set");
         told.get("deleted").next(EventType.NodeDeleted, path + "/deleted");
         told.get("made").next(EventType.NodeCreated, path + "/made");
@@ -864,12 +804,5 @@ public final class ExtendedCheck extends Tour {
         persistent.next(EventType.NodeChildrenChanged, path);
         once.none();
         command(new DelQuotaCommand(), "delquota", path);
-    }
-
-    private void away(String how, Map<String, String> meanwhile) throws Exception {
-        events.session.clear();
-        ask(how, meanwhile);
-        events.await(KeeperState.Disconnected);
-        events.await(KeeperState.SyncConnected);
     }
 }
