@@ -14,7 +14,7 @@ JAVA_CHECKS = ["container", "ttl", "multi_kinds", "multi_container_fails", "mult
                "recursive_watch", "recursive_root", "watches_beside", "remove_data_watch", "remove_child_watch",
                "remove_any_watch", "remove_persistent_watch", "remove_all_watches", "remove_one_of_two", "ephemerals",
                "all_children_number", "who_am_i", "reconfig", "get_config", "quota", "quota_hard", "command_line",
-               "asynchronous", "chroot", "server_list", "read_only_allowed", "rearm", "restart"]
+               "asynchronous", "forms", "chroot", "server_list", "read_only_allowed", "rearm", "restart"]
 CURATOR_CHECKS = ["znodes", "containers", "protection", "background", "namespace", "transaction", "access",
                   "ensemble", "watchers", "watchers_removed", "persistent_watcher", "leader_latch",
                   "leader_latch_session_killed", "leader_selector", "mutex", "mutex_contended",

@@ -41,6 +41,10 @@ import org.apache.zookeeper.cli.SetQuotaCommand;
 import org.apache.zookeeper.cli.StatCommand;
 import org.apache.zookeeper.cli.SyncCommand;
 import org.apache.zookeeper.cli.WhoAmICommand;
+import org.apache.zookeeper.client.ConnectStringParser;
+import org.apache.zookeeper.client.HostProvider;
+import org.apache.zookeeper.client.StaticHostProvider;
+import org.apache.zookeeper.client.ZKClientConfig;
 import org.apache.zookeeper.data.ClientInfo;
 import org.apache.zookeeper.data.Stat;
 
@@ -90,6 +94,7 @@ public final class ExtendedCheck extends ApiTour {
         add("quota_hard", this::quotaHard);
         add("command_line", this::commandLine);
         add("asynchronous", this::asynchronous);
+        add("forms", this::forms);
         add("chroot", this::chroot);
         add("server_list", this::serverList);
         add("read_only_allowed", this::readOnlyAllowed);
@@ -694,6 +699,74 @@ public final class ExtendedCheck extends ApiTour {
         }
         wantEqual(removed, new TreeSet<>(Arrays.asList("PersistentWatchRemoved path:" + path,
                 "DataWatchRemoved path:" + p, "NodeDeleted path:" + p)), "events");
+    }
+
+    /** The forms of calls and of the beginning of a session that no other check uses. */
+    private void forms() throws Exception {
+        String path = node("forms");
+        Events told = new Events();
+        Events byDefault = new Events();
+        HostProvider hosts = new StaticHostProvider(
+                new ConnectStringParser(server).getServerAddresses());
+        ZKClientConfig config = new ZKClientConfig();
+        ZooKeeper first = new ZooKeeper(server, timeoutMs, told, true, hosts);
+        told.await(KeeperState.SyncConnected);
+        wantEqual(first.getSessionTimeout(), timeoutMs, "timeout");
+        first.register(byDefault);
+        make(first, path + "/child");
+        Codes c = new Codes();
+        Stat stat = new Stat();
+        Events children = new Events();
+        wantEqual(first.getChildren(path, children, stat), Arrays.asList("child"), "children");
+        want(stat.equals(b.exists(path, false)), "Stat " + stat);
+        first.getChildren(path, true, (int rc, String n, Object x, List<String> l) -> c.tell((String) x + l, rc),
+                "children ");
+        c.expected.add("children [child] 0");
+        first.getChildren(path, true, (int rc, String n, Object x, List<String> l, Stat s) ->
+                c.tell((String) x + l + s.equals(stat), rc), "children2 ");
+        c.expected.add("children2 [child]true 0");
+        first.getConfig(told, (rc, n, x, d, s) -> c.tell((String) x + d.length, rc), "config ");
+        c.expected.add("config 0 0");
+        first.addWatch(path + "/child", AddWatchMode.PERSISTENT, (rc, n, x) -> c.tell((String) x, rc),
+                c.call("addWatch"));
+        c.wantAll();
+        b.setData(path + "/child", bytes("x"), -1);
+        byDefault.next(EventType.NodeDataChanged, path + "/child");
+        make(b, path + "/other");
+        children.next(EventType.NodeChildrenChanged, path);
+        byDefault.next(EventType.NodeChildrenChanged, path);
+        String own = first.create(path + "/own", null, OPEN, CreateMode.EPHEMERAL);
+        long session = first.getSessionId();
+        byte[] password = first.getSessionPasswd();
+        first.getTestable().injectSessionExpiration(); // the client ends, and the session does not
+        wantResumed(session, own, new ZooKeeper(server, timeoutMs, new Events(), session, password, true), false);
+        wantResumed(session, own, new ZooKeeper(server, timeoutMs, new Events(), session, password, true, hosts),
+                false);
+        wantResumed(session, own, new ZooKeeper(server, timeoutMs, new Events(), session, password, true, hosts,
+                config), true);
+        want(b.exists(own, false) == null, "closed, and its ephemeral is there");
+        ZooKeeper[] rest = {
+            new ZooKeeper(server, timeoutMs, new Events(), config),
+            new ZooKeeper(server, timeoutMs, new Events(), true, config),
+            new ZooKeeper(server, timeoutMs, new Events(), true, hosts, config),
+        };
+        for (ZooKeeper each : rest) {
+            wantConnected(each);
+            want(each.getState().isConnected() && each.getSessionId() != session, "no session of its own");
+            each.close();
+        }
+    }
+
+    /** The session came to this client, which closes it or leaves it to the next one. */
+    private static void wantResumed(long session, String own, ZooKeeper zk, boolean close) throws Exception {
+        wantConnected(zk);
+        wantEqual(zk.getSessionId(), session, "session");
+        want(zk.exists(own, false).getEphemeralOwner() == session, "the ephemeral is gone");
+        if (close) {
+            zk.close();
+        } else {
+            zk.getTestable().injectSessionExpiration();
+        }
     }
 
     // -- the connection ---------------------------------------------------------------------------------------------
