@@ -507,8 +507,27 @@ public final class ExtendedCheck extends ApiTour {
         e.await(KeeperState.SyncConnected);
         wantCode(Code.RECONFIGDISABLED, () -> admin.reconfigure("server.2=127.0.0.1:1:2;3", null, null, -1, null));
         wantCode(Code.RECONFIGDISABLED, () -> admin.reconfigure(null, null, "server.2=127.0.0.1:1:2;3", -1, null));
+        List<String> joining = Arrays.asList("server.2=127.0.0.1:1:2;3");
+        wantCode(Code.RECONFIGDISABLED, () -> admin.reconfigure(joining, null, null, -1, null));
+        Codes c = new Codes();
+        admin.reconfigure(null, "2", null, -1, (rc, n, x, d, s) -> c.tell((String) x, rc), "text");
+        admin.reconfigure(joining, null, null, -1, (rc, n, x, d, s) -> c.tell((String) x, rc), "lists");
+        c.expected.add("text " + Code.RECONFIGDISABLED.intValue());
+        c.expected.add("lists " + Code.RECONFIGDISABLED.intValue());
+        c.wantAll();
         want(admin.exists(ROOT, false) != null, "not served after the refusal");
         admin.close();
+        ZKClientConfig config = new ZKClientConfig();
+        ZooKeeperAdmin[] rest = {
+            new ZooKeeperAdmin(server, timeoutMs, new Events(), config),
+            new ZooKeeperAdmin(server, timeoutMs, new Events(), true),
+            new ZooKeeperAdmin(server, timeoutMs, new Events(), true, config),
+        };
+        for (ZooKeeperAdmin each : rest) {
+            wantConnected(each);
+            wantCode(Code.RECONFIGDISABLED, () -> each.reconfigure(null, "2", null, -1, null));
+            each.close();
+        }
     }
 
     private void getConfig() throws Exception {
