@@ -307,6 +307,20 @@ static void test_hard_limits(void **state)
 	assert_int_equal(create(c, "/a/d", "12345", 0), ZERR_OK);
 }
 
+/* What is over a limit that came later may stay, and become small enough at once, not by and by. */
+static void test_hard_limit_below_what_is_there(void **state)
+{
+	(void)state;
+	restart_with(true);
+	create(c, "/a", "123456", 0);
+	make_quota("count=-1,bytes=-1=;byteHardLimit=4");
+	assert_int_equal(set(c, "/a", "12345"), ZERR_QUOTA_EXCEEDED);
+	assert_int_equal(set(c, "/a", "654321"), ZERR_OK);
+	assert_int_equal(create(c, "/a/b", "", 0), ZERR_OK);
+	assert_int_equal(set(c, "/a", "1234"), ZERR_OK);
+	expect_stats("count=2,bytes=4");
+}
+
 /* Nothing is counted without limits; when they come again the statistics are made right. */
 static void test_limits_that_come_later(void **state)
 {
@@ -437,6 +451,7 @@ int main(void)
 		REGISTRY_TEST(test_restart),
 		REGISTRY_TEST(test_soft_limits_are_only_logged),
 		REGISTRY_TEST(test_hard_limits),
+		REGISTRY_TEST(test_hard_limit_below_what_is_there),
 		REGISTRY_TEST(test_limits_that_come_later),
 		REGISTRY_TEST(test_statistics_at_the_end_of_numbers),
 		REGISTRY_TEST(test_quota_of_a_session),
