@@ -332,6 +332,8 @@ static enum zerr check_limits(struct registry *r, struct slice quota, int64_t mo
 	if (!z)
 		return ZERR_OK;
 	limits = quota_track_read(znode_data(z));
+	if (limits.is_malformed)
+		return enforced ? ZERR_MARSHALLING : ZERR_OK;
 	if (!find_znode(r, quota, STATS_NAME, &z))
 		return ZERR_SYSTEM;
 	if (!z)

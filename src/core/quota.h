@@ -23,7 +23,8 @@ unsigned quota_count(const struct quota_table *q);
 
 /* Before a create (one more znode) and a setData (none): whether the quota allows it. A soft limit
  * is logged; above a hard one QUOTA_EXCEEDED where quotas are enforced. Also for one quota more
- * than there may be. SYSTEM where tree.db could not be read. */
+ * than there may be. MARSHALLING, as in ZooKeeper, where limits that are enforced are malformed.
+ * SYSTEM where tree.db could not be read. */
 enum zerr quota_check(struct registry *r, struct slice path, int64_t more_bytes, bool is_create);
 
 /* As tree_create, tree_delete and tree_set_data inside an open change, and the statistics move

@@ -1,19 +1,21 @@
 #include "core/quota_track.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-enum { NUMBER_LEN = 24 };
+/* A NUL is none of them. */
+static bool is_one_of(char c, const char *separators)
+{
+	return c && strchr(separators, c);
+}
 
 /* Up to one of the separators; text moves behind it. */
 static struct slice cut(struct slice *text, const char *separators)
 {
 	struct slice part = { text->data, 0 };
 
-	while (part.len < text->len && !strchr(separators, part.data[part.len]))
+	while (part.len < text->len && !is_one_of(part.data[part.len], separators))
 		part.len++;
 	text->data += part.len;
 	text->len -= part.len;
@@ -24,41 +26,72 @@ static struct slice cut(struct slice *text, const char *separators)
 	return part;
 }
 
-static int64_t number_of(struct slice text)
+/* As Java's parseLong; without any text it is -1. */
+static bool read_number(struct slice text, int64_t *value)
 {
-	char copy[NUMBER_LEN];
-	char *end;
-	long long value;
+	bool is_negative = text.len > 0 && text.data[0] == '-';
+	int64_t sum = 0; /* below 0: there is one number more */
 
-	if (text.len == 0 || text.len >= sizeof(copy))
-		return -1;
-	memcpy(copy, text.data, text.len);
-	copy[text.len] = 0;
-	errno = 0;
-	value = strtoll(copy, &end, 10);
-	return *end == 0 && errno == 0 ? value : -1;
+	*value = -1;
+	if (text.len == 0)
+		return true;
+	if (is_negative || text.data[0] == '+') {
+		text.data++;
+		text.len--;
+	}
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.data[i] < '0' || text.data[i] > '9' ||
+		    __builtin_mul_overflow(sum, 10, &sum) ||
+		    __builtin_sub_overflow(sum, text.data[i] - '0', &sum))
+			return false;
+	}
+	if (text.len == 0 || (!is_negative && sum == INT64_MIN))
+		return false;
+	*value = is_negative ? sum : -sum;
+	return true;
+}
+
+/* Java's split drops what is empty at the end. */
+static struct slice trim_end(struct slice text, const char *separators)
+{
+	while (text.len > 0 && is_one_of(text.data[text.len - 1], separators))
+		text.len--;
+	return text;
+}
+
+static void read_pair(struct quota_track *t, struct slice pair)
+{
+	bool has_value = memchr(pair.data, '=', pair.len) != NULL;
+	struct slice key = cut(&pair, "=");
+	int64_t value;
+
+	if (!read_number(cut(&pair, "="), &value) || !has_value)
+		t->is_malformed = true;
+	if (slice_is(key, "count")) {
+		t->count = value;
+	} else if (slice_is(key, "bytes")) {
+		t->bytes = value;
+	} else if (slice_is(key, "countHardLimit")) {
+		t->count_hard = value;
+		t->has_count_hard = true;
+	} else if (slice_is(key, "byteHardLimit")) {
+		t->bytes_hard = value;
+		t->has_bytes_hard = true;
+	}
 }
 
 struct quota_track quota_track_read(struct slice text)
 {
 	struct quota_track t = { .count = -1, .bytes = -1, .count_hard = -1, .bytes_hard = -1 };
+	struct slice left = trim_end(text, ",;");
 
-	while (text.len > 0) {
-		struct slice pair = cut(&text, ",;");
-		struct slice key = cut(&pair, "=");
-		int64_t value = number_of(cut(&pair, "="));
+	/* No data is no text. */
+	t.is_malformed = !text.data || (left.len > 0 && is_one_of(left.data[0], ",;"));
+	while (left.len > 0) {
+		struct slice pair = cut(&left, ",;");
 
-		if (slice_is(key, "count")) {
-			t.count = value;
-		} else if (slice_is(key, "bytes")) {
-			t.bytes = value;
-		} else if (slice_is(key, "countHardLimit")) {
-			t.count_hard = value;
-			t.has_count_hard = true;
-		} else if (slice_is(key, "byteHardLimit")) {
-			t.bytes_hard = value;
-			t.has_bytes_hard = true;
-		}
+		if (pair.len > 0)
+			read_pair(&t, trim_end(pair, "="));
 	}
 	return t;
 }

@@ -11,6 +11,7 @@
 
 /* A number that is not there, or is none, is -1: no limit. */
 struct quota_track {
+	bool is_malformed; /* ZooKeeper throws at such a text */
 	int64_t count;
 	int64_t bytes;
 	int64_t count_hard;

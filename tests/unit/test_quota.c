@@ -321,6 +321,22 @@ static void test_hard_limit_below_what_is_there(void **state)
 	expect_stats("count=2,bytes=4");
 }
 
+/* Limits that are none stop every write below while they are enforced, as in ZooKeeper. */
+static void test_malformed_limits(void **state)
+{
+	(void)state;
+	create(c, "/a", "1", 0);
+	make_quota("count=x");
+	assert_int_equal(set(c, "/a", "12"), ZERR_OK);
+	restart_with(true);
+	assert_int_equal(set(c, "/a", "1"), ZERR_MARSHALLING);
+	assert_int_equal(create(c, "/a/b", "", 0), ZERR_MARSHALLING);
+	assert_int_equal(create(c, "/b", "", 0), ZERR_OK);
+	expect_stats("count=1,bytes=2");
+	assert_int_equal(set(c, LIMITS, "count=5"), ZERR_OK);
+	assert_int_equal(set(c, "/a", "1"), ZERR_OK);
+}
+
 /* Nothing is counted without limits; when they come again the statistics are made right. */
 static void test_limits_that_come_later(void **state)
 {
@@ -452,6 +468,7 @@ int main(void)
 		REGISTRY_TEST(test_soft_limits_are_only_logged),
 		REGISTRY_TEST(test_hard_limits),
 		REGISTRY_TEST(test_hard_limit_below_what_is_there),
+		REGISTRY_TEST(test_malformed_limits),
 		REGISTRY_TEST(test_limits_that_come_later),
 		REGISTRY_TEST(test_statistics_at_the_end_of_numbers),
 		REGISTRY_TEST(test_quota_of_a_session),
