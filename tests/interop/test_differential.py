@@ -107,7 +107,8 @@ def fixture_pair(tmp_path_factory):
 
 @pytest.fixture(scope="module", name="ttl_pair")
 def fixture_ttl_pair(tmp_path_factory):
-    yield from paired(tmp_path_factory, extendedTypesEnabled="true", reconfigEnabled="true")
+    yield from paired(tmp_path_factory, extendedTypesEnabled="true", reconfigEnabled="true",
+                      enforceQuota="true")
 
 
 @pytest.fixture(scope="module", name="tally")

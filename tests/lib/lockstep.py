@@ -154,8 +154,9 @@ class Lockstep:
     def _connect(self, peer, options):
         peer.connections = [Connection(peer.name, half, peer.certificate) for half in self.halves]
         replies = [connection.connect(given) for connection, given in zip(peer.connections, options)]
-        self.trace.append((self.number, peer.name, "connect", (), "",
-                           "resumed" if "session_id" in options[0] else "new"))
+        how = "resumed" if "session_id" in options[0] else "new"
+        self.told["connect " + how] += 1
+        self.trace.append((self.number, peer.name, "connect", (), "", how))
         told = [r if isinstance(r, str) else (r.protocol, r.timeout, r.read_only, len(r.password),
                                               "session_id" not in given or (r.session_id, r.password) ==
                                               (given["session_id"], given["password"]))
@@ -311,7 +312,9 @@ def _name_of(item):
         return item.op
     if item.request is None:
         return zk.EVENT_NAMES.get(item.got.type, str(item.got.type))
-    return "%s %s" % (zk.OP_NAMES.get(item.request.op), zk.ERR_NAMES.get(item.got.err))
+    # The header of a multi that failed says OK.
+    undone = item.request.op == zk.MULTI and any(result.type == zk.ERROR for result in item.got.value or ())
+    return "%s %s" % (zk.OP_NAMES.get(item.request.op), "undone" if undone else zk.ERR_NAMES.get(item.got.err))
 
 
 def _related(a, b):

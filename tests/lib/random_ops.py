@@ -35,7 +35,8 @@ EXPECTED = ["%s %s" % (kind, answer) for kinds, answers in (
     ("delete", "OK NoNode NoAuth BadVersion NotEmpty"), ("setData setACL", "OK NoNode NoAuth BadVersion"),
     ("exists", "OK NoNode"), ("getData getChildren getChildren2 getACL getAllChildrenNumber", "OK NoNode NoAuth"),
     ("removeWatches checkWatches", "OK NoWatcher"), ("auth", "OK AuthFailed"),
-    ("sync multi multiRead addWatch setWatches setWatches2 getEphemerals whoAmI ping closeSession", "OK"),
+    ("multi", "OK undone"), ("connect", "new resumed"),
+    ("sync multiRead addWatch setWatches setWatches2 getEphemerals whoAmI ping closeSession", "OK"),
 ) for kind in kinds.split() for answer in answers.split()] + [
     "NodeCreated", "NodeDeleted", "NodeDataChanged", "NodeChildrenChanged"]
 
@@ -85,6 +86,8 @@ class Walk:
         self.rng = random.Random("%s/%d" % (seed, number))
         self.root = "/walk-%d" % number
         self.secret = self.root + "/secret"
+        self.quota = "/zookeeper/quota" + self.root
+        self.statistics = self.quota + "/zookeeper_stats"
         self.known = set()   # paths of the tree that are there as far as the replies told
         self.loose = []      # sequential znodes
         self.kinds = (
@@ -102,6 +105,8 @@ class Walk:
             self.come(Walker(*person))
         boss = self.steps.peers[0]
         self.learn(boss, [self.op(zk.create(path), path) for path in (self.root, self.secret)])
+        self.steps.batch(boss, [self.op(zk.create(path, b"count=-1,bytes=-1"), path)
+                                for path in (self.quota, self.quota + "/zookeeper_limits", self.statistics)])
         while self.steps.operations < operations:
             for peer in list(self.steps.peers):
                 if peer not in self.steps.peers:  # closed in this round
@@ -109,8 +114,9 @@ class Walk:
                 self.turn(peer)
                 if self.rng.random() < 0.06:
                     self.interrupt(self.rng.choice(self.steps.peers))
-        for peer in list(self.steps.peers):
-            self.steps.close(peer)
+        while self.steps.peers:
+            self.steps.batch(self.steps.peers[0], [self.op(zk.get_data(self.statistics), self.statistics)])
+            self.steps.close(self.steps.peers[0])
 
     # -- sessions -----------------------------------------------------------------------------------
 
