@@ -399,6 +399,8 @@ static void test_auth_stands_for_the_caller(void **state)
 	assert_int_equal(fix(), ZERR_INVALID_ACL);
 	assert_int_equal(access_ids_add(&ids, "x509", slice_of("CN=me")), 0);
 	assert_int_equal(access_ids_add(&ids, "digest", slice_of("u:h")), 0);
+	/* Nor is the power of the super user an identity. */
+	assert_int_equal(access_ids_add(&ids, "super", slice_of("")), 0);
 	give_text(PERM_READ, "world", "anyone");
 	give_text(PERM_READ, "auth", "");
 	assert_int_equal(fix(), ZERR_OK);

@@ -292,6 +292,25 @@ static void test_a_candidate_that_is_none_any_more(void **state)
 	assert_true(is_there("/c1"));
 }
 
+/* Its data changed after it was found: its time begins anew. */
+static void test_a_candidate_that_was_written_to(void **state)
+{
+	(void)state;
+	headless_stop(&h);
+	h.registry_options.container_max_per_minute = 1;
+	restart();
+	create_ttl("/t0", 50000);
+	create_ttl("/t1", 50000);
+	wait_ms(ROUND_MS + 20000);
+	/* Found both, removed one yet. */
+	assert_false(is_there("/t0"));
+	set(c, "/t1", "x");
+	wait_ms(ROUND_MS - 15000);
+	assert_true(is_there("/t1"));
+	wait_ms(ROUND_MS);
+	assert_false(is_there("/t1"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -305,6 +324,7 @@ int main(void)
 		REAPER_TEST(test_rate),
 		REAPER_TEST(test_a_high_rate),
 		REAPER_TEST(test_a_candidate_that_is_none_any_more),
+		REAPER_TEST(test_a_candidate_that_was_written_to),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

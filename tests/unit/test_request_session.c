@@ -253,6 +253,8 @@ static void test_resume_changes_the_timeout(void **state)
 	(void)state;
 	rq.timeout_ms = 5000;
 	headless_send_connect(again, &rq);
+	/* It is promised when it is on disk. */
+	assert_false(headless_receive_connect(again, &reply));
 	headless_flush(&h);
 	assert_true(headless_receive_connect(again, &reply));
 	assert_int_equal(reply.timeout_ms, 5000);
@@ -277,6 +279,24 @@ static void test_a_changed_timeout_is_kept(void **state)
 	headless_advance(&h, 39900);
 	by = headless_connect(&h, NULL);
 	assert_true(headless_resume(by, again));
+}
+
+/* Who is told that a session is over must not find it again after a crash. */
+static void test_an_end_is_told_when_it_is_on_disk(void **state)
+{
+	struct headless_client *other = headless_new_session(&h, TIMEOUT_MS);
+	struct headless_client *again = headless_connect(&h, NULL);
+	struct headless_connect_request rq = request_of(other);
+	struct headless_connect_reply reply;
+
+	(void)state;
+	headless_close_session(other, 5);
+	headless_send_connect(again, &rq);
+	assert_false(headless_receive_connect(again, &reply));
+	headless_flush(&h);
+	assert_true(headless_receive_connect(again, &reply));
+	assert_int_equal(reply.timeout_ms, 0);
+	assert_non_null(again->closing);
 }
 
 /* --- after a restart --- */
@@ -626,6 +646,26 @@ static void test_get_ephemerals(void **state)
 	assert_int_equal(finish(c), ZERR_MARSHALLING);
 }
 
+/* That one of them is gone may not be on disk yet. */
+static void test_get_ephemerals_waits_for_the_disk(void **state)
+{
+	struct headless_client *other = headless_new_session(&h, TIMEOUT_MS);
+	struct headless_reply reply;
+
+	(void)state;
+	create(c, "/e", "", CREATE_EPHEMERAL);
+	headless_begin(other, 5, OP_DELETE);
+	jute_write_buffer(&other->w, slice_of("/e"));
+	jute_write_int(&other->w, -1);
+	headless_send(other);
+	headless_begin(c, ++xid, OP_GET_EPHEMERALS);
+	jute_write_buffer(&c->w, slice_of("/"));
+	headless_send(c);
+	assert_false(headless_receive_reply(c, &reply));
+	assert_int_equal(finish(c), ZERR_OK);
+	assert_string_equal(take_names(), "");
+}
+
 /* The server's own business. */
 static void test_delete_container_is_refused(void **state)
 {
@@ -653,6 +693,7 @@ int main(void)
 		REGISTRY_TEST(test_takeover),
 		REGISTRY_TEST(test_resume_changes_the_timeout),
 		REGISTRY_TEST(test_a_changed_timeout_is_kept),
+		REGISTRY_TEST(test_an_end_is_told_when_it_is_on_disk),
 		REGISTRY_TEST(test_resume_after_a_restart),
 		REGISTRY_TEST(test_close),
 		REGISTRY_TEST(test_an_end_too_large_for_a_record),
@@ -666,6 +707,7 @@ int main(void)
 		REGISTRY_TEST(test_super),
 		REGISTRY_TEST(test_who_am_i),
 		REGISTRY_TEST(test_get_ephemerals),
+		REGISTRY_TEST(test_get_ephemerals_waits_for_the_disk),
 		REGISTRY_TEST(test_delete_container_is_refused),
 	};
 
