@@ -166,6 +166,19 @@ def test_shed_connections(server):
         client.abandon()
 
 
+def test_shed_connections_spares_who_looks(make_server):
+    """Who watches the server is no client to get rid of."""
+    port = servers.free_ports(1)[0]
+    server = make_server(zoolite__monitorPort=port)
+    with zk.Link(("127.0.0.1", port)) as link:
+        link.send(b"ru")
+        # It and the one that asks.
+        servers.wait_until(lambda: server.metric("num_alive_connections") == 2, DEADLINE_S, "the connection to be taken")
+        assert ask(server, "shed_connections 100") == ["ok", "connections_shed=0"]
+        link.send(b"ok")
+        assert link.read_to_end() == b"imok"
+
+
 def test_close_session(server):
     """It ends as by its client: the ephemeral znodes with it, their watchers told, and nobody resumes it."""
     with server.client(timeout=20000) as owner, server.client() as watcher:
