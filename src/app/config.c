@@ -138,6 +138,8 @@ static const struct option options[] = {
 	{ "zoolite.certFile", OPTION_TEXT, TO(cert_file), 0, 0, 0 },
 	{ "zoolite.keyFile", OPTION_TEXT, TO(key_file), 0, 0, 0 },
 	{ "zoolite.trustFile", OPTION_TEXT, TO(trust_file), 0, 0, 0 },
+	{ "zoolite.denyList", OPTION_TEXT, TO(deny_list), 0, 0, 0 },
+	{ "zoolite.allowList", OPTION_TEXT, TO(allow_list), 0, 0, 0 },
 	{ "zoolite.logLevel", OPTION_LEVEL, TO(log_level), 0, 0, LOG_LEVEL_INFO },
 	{ "zoolite.monitorPort", OPTION_INT, TO(monitor_port), 0, PORT_MAX, CONFIG_NO_PORT },
 	{ "zoolite.controlSocket", OPTION_TEXT, TO(control_socket), 0, 0, 0 },
@@ -359,8 +361,8 @@ static const struct refused {
 
 /* What a reload takes from the file; the rest waits for a restart. */
 static const char *const reloaded[] = {
-	"ssl.keyStore.",   "ssl.trustStore.",   "zoolite.certFile",
-	"zoolite.keyFile", "zoolite.trustFile", "zoolite.logLevel",
+	"ssl.keyStore.",     "ssl.trustStore.",  "zoolite.certFile", "zoolite.keyFile",
+	"zoolite.trustFile", "zoolite.logLevel", "zoolite.denyList", "zoolite.allowList",
 };
 
 /* One reading of one text. */
@@ -1344,6 +1346,20 @@ static bool is_same(const struct option *o, const struct config *a, const struct
 	text_a = *(char *const *)in_a;
 	text_b = *(char *const *)in_b;
 	return text_a == NULL || text_b == NULL ? text_a == text_b : strcmp(text_a, text_b) == 0;
+}
+
+void config_take_reloaded(struct config *running, struct config *fresh)
+{
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		const struct option *o = &options[i];
+		char kept[sizeof(int64_t)];
+
+		if (!is_listed(reloaded, sizeof(reloaded) / sizeof(reloaded[0]), o->name))
+			continue;
+		memcpy(kept, member(o, running), size_of(o->type));
+		memcpy(member(o, running), member(o, fresh), size_of(o->type));
+		memcpy(member(o, fresh), kept, size_of(o->type));
+	}
 }
 
 bool config_waits(const struct config *running, const struct config *fresh,

@@ -106,6 +106,9 @@ struct config {
 	int32_t connect_fill_count;
 	int64_t connect_fill_ms;
 	int32_t max_outstanding; /* replies; 0: no limit */
+	/* networks that clients must not, and must, come from: files */
+	char *deny_list;
+	char *allow_list;
 	/* TLS: certificate chain and key, and the CAs that may have signed a client */
 	char *cert_file;
 	char *key_file; /* may be the same file */
@@ -183,6 +186,9 @@ void config_report_fini(struct config_report *report);
 enum { CONFIG_NAMES_LEN = 4096 };
 bool config_waits(const struct config *running, const struct config *fresh,
 		  char names[CONFIG_NAMES_LEN]);
+
+/* What a reload takes changes places between the two; the rest of running stays. */
+void config_take_reloaded(struct config *running, struct config *fresh);
 
 /* Every option that has a value, as a text; no secrets. */
 void config_foreach(const struct config *c,

@@ -243,31 +243,76 @@ static void refuse_reload(struct buf *told, unsigned line, const char *property,
 	print(told, "%s%s%s", property ? property : "", property ? ": " : "", reason);
 }
 
-/* For those who come from now on; the old certificates stay where the new ones are bad. */
-static bool renew_certificates(struct server *s, struct config *fresh,
-			       const struct config_report *report, struct buf *told)
-{
-	struct setup_fault fault;
-	struct tls_context *tls;
+/* All that a peer is judged by, of files that were read and found good. */
+struct rules {
+	struct tls_context *tls; /* NULL: there is no TLS */
+	struct networks *deny, *allow;
+};
 
+/* -1 with fault. */
+static int load_rules(const struct server *s, struct config *fresh, struct rules *rules,
+		      struct setup_fault *fault)
+{
+	rules->tls = NULL;
 	/* Who is let in, and by which protocol, is no matter of a certificate. */
 	fresh->client_auth = s->config.client_auth;
 	fresh->tls_1_2 = s->config.tls_1_2;
 	fresh->tls_1_3 = s->config.tls_1_3;
-	tls = setup_tls(fresh, &fault);
-	if (!tls) {
+	if (setup_networks(fresh, &rules->deny, &rules->allow, fault) != 0)
+		return -1;
+	if (s->tls)
+		rules->tls = setup_tls(fresh, fault);
+	if (rules->tls || !s->tls)
+		return 0;
+	networks_free(rules->deny);
+	networks_free(rules->allow);
+	return -1;
+}
+
+static void log_networks(const char *property, const char *file, const struct networks *list)
+{
+	if (list)
+		log_info("networks.loaded", LOG_TEXT("property", property), LOG_TEXT("file", file),
+			 LOG_INT("networks", networks_count(list)));
+}
+
+/* The lists are the gate's from here on. */
+static void set_networks(struct server *s, const struct config *c, struct networks *deny,
+			 struct networks *allow)
+{
+	log_networks("zoolite.denyList", c->deny_list, deny);
+	log_networks("zoolite.allowList", c->allow_list, allow);
+	gate_set_networks(s->gate, deny, allow);
+}
+
+static void set_tls(struct server *s, struct tls_context *tls)
+{
+	gate_set_tls(s->gate, tls);
+	tls_context_unref(s->tls);
+	s->tls = tls;
+}
+
+/* For those who come from now on; what was there stays, all of it, where anything new is bad. */
+static bool renew_rules(struct server *s, struct config *fresh, const struct config_report *report,
+			struct buf *told)
+{
+	struct setup_fault fault;
+	struct rules rules;
+
+	if (load_rules(s, fresh, &rules, &fault) != 0) {
 		refuse_reload(told, config_line(report, fault.property), fault.property,
 			      fault.reason);
 		return false;
 	}
-	gate_set_tls(s->gate, tls);
-	tls_context_unref(s->tls);
-	s->tls = tls;
-	if (setup_is_out_of_date(fresh, tls, &fault))
+	set_networks(s, fresh, rules.deny, rules.allow);
+	if (rules.tls)
+		set_tls(s, rules.tls);
+	if (rules.tls && setup_is_out_of_date(fresh, rules.tls, &fault))
 		log_warn("config.doubtful", LOG_TEXT("property", fault.property),
 			 LOG_INT("line", config_line(report, fault.property)),
 			 LOG_TEXT("reason", fault.reason));
-	log_info("reload.done", LOG_TEXT("certificate", fresh->cert_file));
+	log_info("reload.done", LOG_TEXT("certificate", rules.tls ? fresh->cert_file : "none"));
+	config_take_reloaded(&s->config, fresh);
 	return true;
 }
 
@@ -282,17 +327,15 @@ static bool take_fresh(struct server *s, struct config *fresh, const struct conf
 	if (waits)
 		log_warn("reload.waits", LOG_TEXT("properties", names),
 			 LOG_TEXT("reason", "a restart takes them"));
-	if (!s->tls)
-		log_info("reload.done", LOG_TEXT("certificate", "none"));
-	else if (!renew_certificates(s, fresh, report, told))
+	if (!renew_rules(s, fresh, report, told))
 		return false;
 	if (told && waits)
 		print_slice(told, slice_of(names));
 	return true;
 }
 
-/* The file is read anew: certificate, key and its password, and trust store, from where it says
- * now, and the level of the log. Everything else in it waits for a restart. */
+/* The file is read anew: certificate, key and its password, trust store and lists of networks, from
+ * where it says now, and the level of the log. Everything else in it waits for a restart. */
 static bool reload(struct server *s, struct buf *told)
 {
 	struct config_report report;
@@ -434,6 +477,20 @@ static int open_http_listeners(struct server *s, char reason[SERVER_REASON_LEN])
 	return 0;
 }
 
+/* They were good a moment ago, when the configuration was checked. */
+static int open_lists(struct server *s, char reason[SERVER_REASON_LEN])
+{
+	struct networks *deny, *allow;
+	struct setup_fault fault;
+
+	if (setup_networks(&s->config, &deny, &allow, &fault) != 0) {
+		snprintf(reason, SERVER_REASON_LEN, "%s: %.400s", fault.property, fault.reason);
+		return -1;
+	}
+	set_networks(s, &s->config, deny, allow);
+	return 0;
+}
+
 static int open_listeners(struct server *s, char reason[SERVER_REASON_LEN])
 {
 	const struct config *c = &s->config;
@@ -448,6 +505,8 @@ static int open_listeners(struct server *s, char reason[SERVER_REASON_LEN])
 	o.backlog = c->backlog;
 	config_names(c, &o.names);
 	s->gate = gate_new(&o);
+	if (open_lists(s, reason) != 0)
+		return -1;
 	if (listen_on(s, GATE_TLS, c->secure_host, c->secure_port, "secureClientPort", reason) !=
 		    0 ||
 	    listen_on(s, GATE_PLAIN, c->client_host, c->client_port, "clientPort", reason) != 0 ||

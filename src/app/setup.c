@@ -71,6 +71,46 @@ bool setup_is_out_of_date(const struct config *c, const struct tls_context *tls,
 	return tls_context_is_out_of_date(tls, fault->reason);
 }
 
+static int load_networks(const char *property, const char *file, struct networks **list,
+			 struct setup_fault *fault)
+{
+	char reason[NETWORKS_REASON_LEN];
+
+	*list = NULL;
+	if (!file)
+		return 0;
+	*list = networks_load(file, reason);
+	if (*list)
+		return 0;
+	fault->property = property;
+	snprintf(fault->reason, sizeof(fault->reason), "%s", reason);
+	return -1;
+}
+
+int setup_networks(const struct config *c, struct networks **deny, struct networks **allow,
+		   struct setup_fault *fault)
+{
+	*allow = NULL;
+	if (load_networks("zoolite.denyList", c->deny_list, deny, fault) != 0)
+		return -1;
+	if (load_networks("zoolite.allowList", c->allow_list, allow, fault) == 0)
+		return 0;
+	networks_free(*deny);
+	*deny = NULL;
+	return -1;
+}
+
+static enum setup_rc check_networks(const struct config *c, struct setup_fault *fault)
+{
+	struct networks *deny, *allow;
+
+	if (setup_networks(c, &deny, &allow, fault) != 0)
+		return SETUP_WRONG;
+	networks_free(deny);
+	networks_free(allow);
+	return SETUP_GOOD;
+}
+
 static enum setup_rc check_host(const char *property, const char *host, struct setup_fault *fault)
 {
 	fault->property = property;
@@ -136,6 +176,8 @@ enum setup_rc setup_check(const struct config *c, struct tls_context **tls,
 		rc = check_host("metricsProvider.httpHost", c->metrics_host, fault);
 	if (rc == SETUP_GOOD)
 		rc = check_user(c, fault);
+	if (rc == SETUP_GOOD)
+		rc = check_networks(c, fault);
 	if (rc == SETUP_GOOD)
 		rc = check_tls(c, tls, fault);
 	if (*tls && c->secure_port == CONFIG_NO_PORT) {

@@ -1,6 +1,6 @@
 /* What a start needs from outside the configuration file, checked before anything is begun: the
- * files of TLS, the user to become and the addresses to listen at. "zoolited -t" and a start ask
- * the same. Prints nothing. */
+ * files of TLS, the lists of networks, the user to become and the addresses to listen at. "zoolited
+ * -t" and a start ask the same. Prints nothing. */
 #ifndef APP_SETUP_H
 #define APP_SETUP_H
 
@@ -8,6 +8,7 @@
 
 #include "app/config.h"
 #include "base/cdefs.h"
+#include "net/networks.h"
 #include "net/tls.h"
 
 enum { SETUP_REASON_LEN = 512 };
@@ -23,6 +24,11 @@ must_check struct tls_context *setup_tls(const struct config *c, struct setup_fa
 /* Whether the server's certificate is not valid today, told in fault. */
 bool setup_is_out_of_date(const struct config *c, const struct tls_context *tls,
 			  struct setup_fault *fault);
+
+/* The lists of networks, from their files as they are now; NULL where none is named. The caller's to
+ * free. -1 with fault, and nothing to free. */
+must_check int setup_networks(const struct config *c, struct networks **deny,
+			      struct networks **allow, struct setup_fault *fault);
 
 enum setup_rc {
 	SETUP_GOOD,

@@ -10,6 +10,7 @@
 	X(packets_sent, "replies and events given to clients")                           \
 	X(connections_accepted, "connections accepted by the gate")                      \
 	X(connections_refused, "connections refused by a limit of the gate")             \
+	X(connections_denied, "connections refused for the network they come from")      \
 	X(connections_rejected_tls, "TLS handshakes that failed")                        \
 	X(handshakes_expired, "TLS handshakes that ran out of time")                     \
 	X(identities_rejected, "certificates refused for their names")                   \

@@ -71,6 +71,8 @@ struct gate {
 	pthread_mutex_t lock;
 	/* Under the lock. */
 	struct census census;
+	struct networks *deny, *allow; /* NULL: nobody is denied, all are allowed */
+	unsigned rules;
 	struct list arrivals;
 	bool must_look;
 	bool must_stop;
@@ -188,6 +190,16 @@ static void set_socket_options(int fd)
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 }
 
+/* Under the lock. */
+static const char *refuse_by_networks(const struct gate *g, const struct sockaddr_storage *from)
+{
+	if (g->deny && networks_has(g->deny, from))
+		return "denied network";
+	if (g->allow && !networks_has(g->allow, from))
+		return "not an allowed network";
+	return NULL;
+}
+
 /* Why a peer may not come in; NULL where it was counted and may. */
 static const char *refuse_by_count(struct gate *g, enum gate_listener_kind kind,
 				   const struct sockaddr_storage *from)
@@ -217,7 +229,8 @@ static const char *refuse_by_count(struct gate *g, enum gate_listener_kind kind,
 }
 
 /* NULL where memory is out. */
-static struct arrival *arrival_new(struct listener *l, int fd, const struct sockaddr_storage *from)
+static struct arrival *arrival_new(struct listener *l, int fd, const struct sockaddr_storage *from,
+				   unsigned rules)
 {
 	struct arrival *a = mem_try(sizeof(*a));
 	struct tls_context *tls = NULL;
@@ -227,6 +240,7 @@ static struct arrival *arrival_new(struct listener *l, int fd, const struct sock
 	list_init(&a->link);
 	a->kind = l->kind;
 	a->gate = l->gate;
+	a->rules = rules;
 	a->from = *from;
 	a->accepted_ms = clock_now_ms();
 	address_format(from, a->address);
@@ -243,24 +257,44 @@ static struct arrival *arrival_new(struct listener *l, int fd, const struct sock
 	return a;
 }
 
+/* Whether a peer may not come in, which is counted and logged. *rules: what it was judged by. */
+static bool must_refuse(struct gate *g, enum gate_listener_kind kind,
+			const struct sockaddr_storage *from, unsigned *rules)
+{
+	enum metric counter = METRIC_connections_denied;
+	const char *refusal = NULL;
+	char address[ADDRESS_TEXT_LEN];
+
+	pthread_mutex_lock(&g->lock);
+	*rules = g->rules;
+	if (gate_kind_has_sessions(kind))
+		refusal = refuse_by_networks(g, from);
+	pthread_mutex_unlock(&g->lock);
+	if (!refusal) {
+		counter = METRIC_connections_refused;
+		refusal = refuse_by_count(g, kind, from);
+	}
+	if (!refusal)
+		return false;
+	metrics_add(counter, 1);
+	address_format(from, address);
+	log_refusal(address, refusal);
+	return true;
+}
+
 static void admit(struct listener *l, int fd, struct sockaddr_storage *from)
 {
 	struct gate *g = l->gate;
-	char address[ADDRESS_TEXT_LEN];
 	struct arrival *a;
-	const char *refusal;
+	unsigned rules;
 
 	address_normalise(from);
-	refusal = refuse_by_count(g, l->kind, from);
-	if (refusal) {
-		metrics_add(METRIC_connections_refused, 1);
-		address_format(from, address);
-		log_refusal(address, refusal);
+	if (must_refuse(g, l->kind, from, &rules)) {
 		close(fd);
 		return;
 	}
 	set_socket_options(fd);
-	a = arrival_new(l, fd, from);
+	a = arrival_new(l, fd, from, rules);
 	if (!a) {
 		close(fd);
 		gate_release(g, from);
@@ -670,6 +704,8 @@ void gate_free(struct gate *g)
 	close(g->wake_fd);
 	close(g->arrived_fd);
 	census_fini(&g->census);
+	networks_free(g->deny);
+	networks_free(g->allow);
 	pthread_mutex_destroy(&g->lock);
 	mem_free(g);
 }
@@ -687,9 +723,45 @@ void gate_set_tls(struct gate *g, struct tls_context *tls)
 		pthread_mutex_lock(&g->lock);
 		old = l->tls;
 		l->tls = tls_context_ref(tls);
+		g->rules++;
 		pthread_mutex_unlock(&g->lock);
 		tls_context_unref(old);
 	}
+}
+
+void gate_set_networks(struct gate *g, struct networks *deny, struct networks *allow)
+{
+	struct networks *old_deny, *old_allow;
+
+	pthread_mutex_lock(&g->lock);
+	old_deny = g->deny;
+	old_allow = g->allow;
+	g->deny = deny;
+	g->allow = allow;
+	g->rules++;
+	pthread_mutex_unlock(&g->lock);
+	networks_free(old_deny);
+	networks_free(old_allow);
+}
+
+const char *gate_refuses_address(struct gate *g, const struct sockaddr_storage *from)
+{
+	const char *refusal;
+
+	pthread_mutex_lock(&g->lock);
+	refusal = refuse_by_networks(g, from);
+	pthread_mutex_unlock(&g->lock);
+	return refusal;
+}
+
+unsigned gate_rules(struct gate *g)
+{
+	unsigned rules;
+
+	pthread_mutex_lock(&g->lock);
+	rules = g->rules;
+	pthread_mutex_unlock(&g->lock);
+	return rules;
 }
 
 int gate_fd(const struct gate *g)

@@ -1,4 +1,4 @@
-/* The gate: accepts, and does handshakes on threads of its own; only peers that passed every check
+/* The gate: accepts whom its lists of networks let come, and does handshakes on threads of its own; only peers that passed every check
  * come out, with who they are. Refused ones are closed, logged (limited) and counted. Nothing a
  * peer sends reaches a parser here. */
 #ifndef NET_GATE_H
@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "net/address.h"
 #include "net/names.h"
+#include "net/networks.h"
 #include "net/tls.h"
 
 /* MONITOR: four-letter words alone; ADMIN, METRICS: HTTP. No session is opened at these three. */
@@ -30,6 +31,7 @@ struct arrival {
 	int64_t accepted_ms;            /* monotonic */
 	int64_t since_ms;  /* it connected at this time or later: may lie before accepted_ms */
 	struct gate *gate; /* NULL: it is not counted */
+	unsigned rules;    /* gate_rules when it was judged */
 	struct sockaddr_storage from;
 };
 /* Close an arrival's socket, and its TLS in order; tell the gate; free it. */
@@ -59,6 +61,14 @@ must_check int gate_listen(struct gate *g, enum gate_listener_kind kind, const c
 void gate_start(struct gate *g);
 /* Handshakes that begin from now on use this context (reload). */
 void gate_set_tls(struct gate *g, struct tls_context *tls);
+/* Who comes from now on to a listener with sessions must come from none of deny and, where allow is
+ * there, from one of allow; either may be NULL. The gate's to free. */
+void gate_set_networks(struct gate *g, struct networks *deny, struct networks *allow);
+/* Why nobody may come from this address, by these lists; NULL where somebody may. */
+const char *gate_refuses_address(struct gate *g, const struct sockaddr_storage *from);
+/* Rises with each of the two calls that set: an arrival with a lower number was judged by what held
+ * before. */
+unsigned gate_rules(struct gate *g);
 /* Readable when peers wait; gate_take moves them to arrivals. Core thread. */
 int gate_fd(const struct gate *g);
 void gate_take(struct gate *g, struct list *arrivals);

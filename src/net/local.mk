@@ -20,6 +20,8 @@ libnet_a_SOURCES = \
 	src/net/listen.h \
 	src/net/names.c \
 	src/net/names.h \
+	src/net/networks.c \
+	src/net/networks.h \
 	src/net/output.c \
 	src/net/output.h \
 	src/net/shaker.c \

@@ -665,6 +665,29 @@ static void test_what_waits(void **state)
 		     "dataDir=/d\nsecureClientPort=2281\nzoolite.certFile=x\nzoolite.keyFile=y\n"
 		     "zoolite.trustFile=z\n",
 		     "");
+	expect_waits(TLS, TLS "zoolite.denyList=/a\nzoolite.allowList=/b\n", "");
+}
+
+static void test_taking_what_a_reload_takes(void **state)
+{
+	struct config_report old_report;
+	struct config old;
+
+	(void)state;
+	assert_int_equal(
+		config_parse(slice_of(TLS "zoolite.denyList=/a\n"), "old.cfg", &old, &old_report),
+		0);
+	expect_good(TLS "zoolite.denyList=/b\nzoolite.allowList=/c\nmaxCnxns=7\n"
+			"zoolite.logLevel=debug\n");
+	config_take_reloaded(&old, &config);
+	assert_string_equal(old.deny_list, "/b");
+	assert_string_equal(old.allow_list, "/c");
+	assert_int_equal(old.log_level, LOG_LEVEL_DEBUG);
+	assert_int_equal(old.max_connections, 0);
+	assert_string_equal(config.deny_list, "/a");
+	assert_null(config.allow_list);
+	config_fini(&old);
+	config_report_fini(&old_report);
 }
 
 static void test_long_values(void **state)
@@ -848,6 +871,7 @@ int main(void)
 		TEST(test_words),
 		TEST(test_log_levels),
 		TEST(test_what_waits),
+		TEST(test_taking_what_a_reload_takes),
 		TEST(test_long_values),
 		TEST(test_long_names),
 		TEST(test_lines),

@@ -292,6 +292,67 @@ static void test_plain_and_monitor_come_at_once(void **state)
 	finish();
 }
 
+static struct networks *list_of(const char *text)
+{
+	char reason[NETWORKS_REASON_LEN];
+	struct networks *n = networks_parse(slice_of(text), reason);
+
+	assert_non_null(n);
+	return n;
+}
+
+/* Denied and not allowed networks: closed at once, before a byte of TLS; probes are let in. */
+static void test_networks(void **state)
+{
+	static const struct {
+		const char *deny, *allow, *reason;
+	} cases[] = {
+		{ "127.0.0.0/8", NULL, "denied network" },
+		{ "127.0.0.1", "127.0.0.0/8", "denied network" },
+		{ NULL, "::1\n10.0.0.0/8", "not an allowed network" },
+		{ NULL, "", "not an allowed network" },
+		{ "10.0.0.0/8\n::/0", "127.0.0.0/8", "" },
+		{ NULL, NULL, "" },
+	};
+	struct gate_options o = options();
+
+	(void)state;
+	begin(&o, TLS_CLIENT_AUTH_NEED);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		unsigned before = gate_rules(fix.gate);
+		const char *refusal;
+		struct arrival *a;
+		int fd;
+
+		gate_set_networks(fix.gate, cases[i].deny ? list_of(cases[i].deny) : NULL,
+				  cases[i].allow ? list_of(cases[i].allow) : NULL);
+		assert_true(gate_rules(fix.gate) > before);
+		fd = dial(fix.monitor_port);
+		a = take_one();
+		assert_int_equal(a->rules, gate_rules(fix.gate));
+		refusal = gate_refuses_address(fix.gate, &a->from);
+		assert_string_equal(refusal ? refusal : "", cases[i].reason);
+		arrival_free(a);
+		close(fd);
+		if (!refusal) {
+			fd = dial(fix.plain_port);
+			arrival_free(take_one());
+			close(fd);
+			continue;
+		}
+		fd = dial(fix.plain_port);
+		assert_closed(fd);
+		close(fd);
+		fd = dial(fix.tls_port);
+		assert_closed(fd);
+		close(fd);
+		assert_int_equal(metrics_get(METRIC_connections_denied), 2 * (i + 1));
+	}
+	assert_int_equal(metrics_get(METRIC_connections_refused), 0);
+	assert_int_equal(metrics_get(METRIC_connections_rejected_tls), 0);
+	finish();
+}
+
 static void test_bad_clients_are_refused_and_the_log_says_why(void **state)
 {
 	static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
@@ -1072,6 +1133,7 @@ int main(void)
 		gate_test(test_out_of_descriptors),
 		gate_test(test_listening_fails_with_a_reason),
 		gate_test(test_storm_and_stop),
+		gate_test(test_networks),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
