@@ -59,6 +59,7 @@ enum option_type {
 	OPTION_SCHEMES,   /* char *, authentication schemes with commas */
 	OPTION_NAMES,     /* char *, kinds of names in a certificate with commas */
 	OPTION_PROVIDER,  /* bool: is it ZooKeeper's class for Prometheus? */
+	OPTION_VERDICT,   /* bool: allow or deny */
 };
 
 struct option {
@@ -127,6 +128,7 @@ static const struct option options[] = {
 	{ "ssl.trustStore.password", OPTION_SECRET, TO(trust_store_password), 0, 0, 0 },
 	{ "ssl.trustStore.passwordPath", OPTION_TEXT, TO(trust_store_password_file), 0, 0, 0 },
 	{ "ssl.clientAuth", OPTION_AUTH, TO(client_auth), 0, 0, TLS_CLIENT_AUTH_NEED },
+	{ "ssl.crl", OPTION_BOOL, TO(needs_crl), 0, 0, false },
 	{ "ssl.protocol", OPTION_PROTOCOLS, TO(protocol), 0, 0, 0 },
 	{ "ssl.enabledProtocols", OPTION_PROTOCOLS, TO(enabled_protocols), 0, 0, 0 },
 	{ "ssl.handshakeDetectionTimeoutMillis", OPTION_TIME, TO(handshake_ms), 1, 10 * SECOND,
@@ -138,6 +140,8 @@ static const struct option options[] = {
 	{ "zoolite.certFile", OPTION_TEXT, TO(cert_file), 0, 0, 0 },
 	{ "zoolite.keyFile", OPTION_TEXT, TO(key_file), 0, 0, 0 },
 	{ "zoolite.trustFile", OPTION_TEXT, TO(trust_file), 0, 0, 0 },
+	{ "zoolite.crlFile", OPTION_TEXT, TO(crl_file), 0, 0, 0 },
+	{ "zoolite.crlMissing", OPTION_VERDICT, TO(may_lack_crl), 0, 0, false },
 	{ "zoolite.denyList", OPTION_TEXT, TO(deny_list), 0, 0, 0 },
 	{ "zoolite.allowList", OPTION_TEXT, TO(allow_list), 0, 0, 0 },
 	{ "zoolite.logLevel", OPTION_LEVEL, TO(log_level), 0, 0, LOG_LEVEL_INFO },
@@ -350,7 +354,6 @@ static const struct refused {
 } refused[] = {
 	{ "admin.forceHttps", "false" },
 	{ "admin.needClientAuth", "false" },
-	{ "ssl.crl", "false" },
 	{ "ssl.ocsp", "false" },
 	{ "ssl.ciphersuites", NULL },
 	{ "ssl.clientHostnameVerification", "false" },
@@ -441,6 +444,7 @@ static void set_number(const struct option *o, struct config *c, int64_t value)
 	switch (o->type) {
 	case OPTION_BOOL:
 	case OPTION_PROVIDER:
+	case OPTION_VERDICT:
 		*(bool *)member(o, c) = value != 0;
 		break;
 	case OPTION_INT:
@@ -728,6 +732,18 @@ static int set_provider(struct reading *r, const struct option *o, const char *v
 	return fail(r, line, "%s: \"%s\" is none of ZooKeeper's", o->name, value);
 }
 
+static const char *const verdict_names[] = { [false] = "deny", [true] = "allow" };
+
+static int set_verdict(struct reading *r, const struct option *o, const char *value, unsigned line)
+{
+	bool is_allow = strcasecmp(value, verdict_names[true]) == 0;
+
+	if (!is_allow && strcasecmp(value, verdict_names[false]) != 0)
+		return fail(r, line, "%s must be deny or allow, not \"%s\"", o->name, value);
+	set_number(o, r->config, is_allow);
+	return 0;
+}
+
 static int set_option(struct reading *r, const struct option *o, const char *value, unsigned line)
 {
 	switch (o->type) {
@@ -735,6 +751,8 @@ static int set_option(struct reading *r, const struct option *o, const char *val
 		return set_bool(r, o, value, line);
 	case OPTION_PROVIDER:
 		return set_provider(r, o, value, line);
+	case OPTION_VERDICT:
+		return set_verdict(r, o, value, line);
 	case OPTION_INT:
 	case OPTION_SIZE:
 	case OPTION_TIME:
@@ -949,11 +967,27 @@ static void fold_protocols(struct config *c)
 	c->tls_1_3 = (offered & CONFIG_TLS_1_3) != 0;
 }
 
+static int check_revocation(struct reading *r)
+{
+	const struct config *c = r->config;
+
+	if (c->needs_crl && c->crl_file == NULL)
+		return fail(r, line_of(r, "ssl.crl"),
+			    "ssl.crl=true needs zoolite.crlFile: CRLs are read, never fetched");
+	if (c->crl_file != NULL && c->trust_file == NULL)
+		return fail(r, line_of(r, "zoolite.crlFile"),
+			    "zoolite.crlFile needs the CAs whose CRLs it holds: "
+			    "ssl.trustStore.location or zoolite.trustFile");
+	return 0;
+}
+
 static int check_tls(struct reading *r)
 {
 	const struct config *c = r->config;
 	unsigned line = line_of(r, "secureClientPort");
 
+	if (check_revocation(r) != 0)
+		return -1;
 	if (c->secure_port == CONFIG_NO_PORT)
 		return 0;
 	if (c->cert_file == NULL)
@@ -1231,6 +1265,8 @@ static const char *value_text(const struct option *o, const struct config *c, ch
 		return *(const bool *)at ? CLASS_OF_PROMETHEUS : NULL;
 	case OPTION_HASH:
 		return hash_name(*(const enum crypto_hash *)at);
+	case OPTION_VERDICT:
+		return verdict_names[*(const bool *)at];
 	case OPTION_LEVEL:
 		return level_names[*(const enum log_level *)at];
 	case OPTION_AUTH:
@@ -1307,6 +1343,7 @@ static size_t size_of(enum option_type type)
 	switch (type) {
 	case OPTION_BOOL:
 	case OPTION_PROVIDER:
+	case OPTION_VERDICT:
 		return sizeof(bool);
 	case OPTION_INT:
 		return sizeof(int32_t);

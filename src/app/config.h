@@ -114,6 +114,9 @@ struct config {
 	char *key_file; /* may be the same file */
 	char *key_password;
 	char *trust_file;
+	char *crl_file;    /* or a directory; NULL: revocation is not asked for */
+	bool may_lack_crl; /* whom no CRL of today tells of is let in */
+	bool needs_crl;    /* ssl.crl */
 	enum tls_client_auth client_auth;
 	bool tls_1_2; /* versions offered */
 	bool tls_1_3;

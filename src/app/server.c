@@ -334,8 +334,8 @@ static bool take_fresh(struct server *s, struct config *fresh, const struct conf
 	return true;
 }
 
-/* The file is read anew: certificate, key and its password, trust store and lists of networks, from
- * where it says now, and the level of the log. Everything else in it waits for a restart. */
+/* The file is read anew: certificate, key and its password, trust store and lists of revoked
+ * certificates and of networks, from where it says now, and the level of the log. Everything else in it waits for a restart. */
 static bool reload(struct server *s, struct buf *told)
 {
 	struct config_report report;
@@ -519,8 +519,9 @@ static int open_listeners(struct server *s, char reason[SERVER_REASON_LEN])
 /* A reload reads them again, as that user. */
 static void look_for_unreadable(const struct config *c, const char *config_path)
 {
-	const char *const files[] = { config_path, c->cert_file, c->key_file, c->trust_file,
-				      c->key_password_file };
+	const char *const files[] = { config_path,   c->cert_file,         c->key_file,
+				      c->trust_file, c->key_password_file, c->crl_file,
+				      c->deny_list,  c->allow_list };
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
 		if (files[i] && access(files[i], R_OK) != 0)

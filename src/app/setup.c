@@ -18,6 +18,8 @@ static const char *property_of(const struct config *c, enum tls_part part)
 		return c->key_store_file ? "ssl.keyStore.location" : "zoolite.keyFile";
 	case TLS_PART_TRUST:
 		return c->trust_store_file ? "ssl.trustStore.location" : "zoolite.trustFile";
+	case TLS_PART_CRL:
+		return "zoolite.crlFile";
 	case TLS_PART_LIBRARY:
 		break;
 	}
@@ -49,6 +51,8 @@ struct tls_context *setup_tls(const struct config *c, struct setup_fault *fault)
 		.key_file = c->key_file,
 		.key_password = c->key_password,
 		.trust_file = c->trust_file,
+		.crl_file = c->crl_file,
+		.may_lack_crl = c->may_lack_crl,
 		.client_auth = c->client_auth,
 		.no_tls_1_2 = !c->tls_1_2,
 		.no_tls_1_3 = !c->tls_1_3,
@@ -136,7 +140,7 @@ static enum setup_rc check_tls(const struct config *c, struct tls_context **tls,
 	if (!c->cert_file && !c->trust_file)
 		return SETUP_GOOD;
 	if (!c->cert_file) {
-		if (tls_check_trust(c->trust_file, &found) == 0)
+		if (tls_check_trust(c->trust_file, c->crl_file, &found) == 0)
 			return SETUP_GOOD;
 		tell_tls(c, &found, fault);
 		return SETUP_WRONG;

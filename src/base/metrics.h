@@ -12,6 +12,8 @@
 	X(connections_refused, "connections refused by a limit of the gate")             \
 	X(connections_denied, "connections refused for the network they come from")      \
 	X(connections_rejected_tls, "TLS handshakes that failed")                        \
+	X(connections_revoked, "peers refused for a revoked certificate in their chain") \
+	X(connections_doubtful, "peers let in though a CRL was missing or out of date")  \
 	X(handshakes_expired, "TLS handshakes that ran out of time")                     \
 	X(identities_rejected, "certificates refused for their names")                   \
 	X(non_mtls_local_conn_count, "plain connections of clients from this machine")   \

@@ -144,10 +144,23 @@ static void give_arrival(struct gate *g, struct arrival *a)
 	signal_fd(g->arrived_fd);
 }
 
+static void log_doubt(const struct arrival *a, const char *doubt)
+{
+	const char *subject = a->identity.subject;
+	static struct log_limit limit;
+	uint32_t suppressed;
+
+	metrics_add(METRIC_connections_doubtful, 1);
+	if (log_limit_pass(&limit, LOG_BURST, &suppressed))
+		log_warn("gate.doubtful", LOG_TEXT("peer", a->address),
+			 LOG_TEXT("subject", subject ? subject : "none"), LOG_TEXT("reason", doubt),
+			 LOG_INT("suppressed", suppressed));
+}
+
 static void on_passed(void *user, struct arrival *a)
 {
 	const struct gate *g = user;
-	const char *subject = a->identity.subject;
+	const char *subject = a->identity.subject, *doubt = tls_doubt(a->tls);
 	const char *refusal = names_refusal(&g->options.names, &a->identity);
 
 	if (refusal) {
@@ -156,6 +169,8 @@ static void on_passed(void *user, struct arrival *a)
 		arrival_free(a);
 		return;
 	}
+	if (doubt)
+		log_doubt(a, doubt);
 	log_debug("gate.passed", LOG_TEXT("peer", a->address), LOG_TEXT("tls", tls_version(a->tls)),
 		  LOG_TEXT("subject", subject ? subject : "none"));
 	give_arrival(user, a);

@@ -24,6 +24,8 @@ libnet_a_SOURCES = \
 	src/net/networks.h \
 	src/net/output.c \
 	src/net/output.h \
+	src/net/revocation.c \
+	src/net/revocation.h \
 	src/net/shaker.c \
 	src/net/shaker.h \
 	src/net/stream.c \

@@ -21,7 +21,9 @@
 #include <openssl/x509v3.h>
 
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "net/cork.h"
+#include "net/revocation.h"
 
 enum {
 	NAME_SHOWN = 96, /* two of them and some words make a reason */
@@ -36,6 +38,7 @@ enum {
 
 struct tls_context {
 	SSL_CTX *ssl;
+	bool may_lack_crl;
 	atomic_uint refs;
 };
 
@@ -50,6 +53,8 @@ struct tls {
 	int verify_depth;
 	char *verify_issuer; /* the certificate at fault where it is not the peer's own */
 	char *offered;       /* subject of the certificate the peer offered */
+	bool may_lack_crl;
+	int doubt; /* first error of verification that was passed over, or X509_V_OK */
 	char reason[TLS_REASON_LEN];
 };
 
@@ -95,22 +100,43 @@ static struct tls *tls_of_ssl(const SSL *ssl)
 	return SSL_get_app_data(ssl);
 }
 
-/* Only listens: the verdict is returned as it came. */
-static int note_verification(int verdict, X509_STORE_CTX *store)
+/* For the log. */
+static void note_failure(struct tls *t, X509_STORE_CTX *store)
 {
-	struct tls *t =
-		tls_of_ssl(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
 	X509 *offered = X509_STORE_CTX_get0_cert(store);
 	X509 *faulty = X509_STORE_CTX_get_current_cert(store);
 
-	if (verdict == 1 || t->verify_error != X509_V_OK)
-		return verdict;
+	if (t->verify_error != X509_V_OK)
+		return;
 	t->verify_error = X509_STORE_CTX_get_error(store);
 	t->verify_depth = X509_STORE_CTX_get_error_depth(store);
 	if (offered)
 		t->offered = tls_subject_name(offered);
 	if (faulty && t->verify_depth > 0)
 		t->verify_issuer = tls_subject_name(faulty);
+	if (t->verify_error == X509_V_ERR_CERT_REVOKED)
+		metrics_add(METRIC_connections_revoked, 1);
+}
+
+/* The verdict is returned as it came, but where nothing is known about revocation and that is no
+ * reason. */
+static int judge_verification(int verdict, X509_STORE_CTX *store)
+{
+	struct tls *t =
+		tls_of_ssl(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+	int error = X509_STORE_CTX_get_error(store);
+	bool is_of_anchor;
+
+	if (verdict == 1)
+		return verdict;
+	is_of_anchor = revocation_is_of_anchor(store);
+	if (is_of_anchor || (t->may_lack_crl && revocation_is_unknown(error))) {
+		if (!is_of_anchor && t->doubt == X509_V_OK)
+			t->doubt = error;
+		X509_STORE_CTX_set_error(store, X509_V_OK);
+		return 1;
+	}
+	note_failure(t, store);
 	return verdict;
 }
 
@@ -197,11 +223,23 @@ static int read_trust(SSL_CTX *ssl, const char *file, struct tls_fault *fault)
 	return 0;
 }
 
+static int read_crls(SSL_CTX *ssl, const char *file, struct tls_fault *fault)
+{
+	char reason[REVOCATION_REASON_LEN];
+
+	if (revocation_load(SSL_CTX_get_cert_store(ssl), SSL_CTX_get0_param(ssl), file, reason) ==
+	    0)
+		return 0;
+	return fail(fault, TLS_PART_CRL, "%s", reason);
+}
+
 static int load_trust(SSL_CTX *ssl, const struct tls_options *o, struct tls_fault *fault)
 {
 	int mode = SSL_VERIFY_PEER;
 
 	if (o->trust_file && read_trust(ssl, o->trust_file, fault) != 0)
+		return -1;
+	if (o->crl_file && read_crls(ssl, o->crl_file, fault) != 0)
 		return -1;
 	if (o->client_auth == TLS_CLIENT_AUTH_NONE) {
 		SSL_CTX_set_verify(ssl, SSL_VERIFY_NONE, NULL);
@@ -214,7 +252,7 @@ static int load_trust(SSL_CTX *ssl, const struct tls_options *o, struct tls_faul
 	X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ssl), X509_V_FLAG_PARTIAL_CHAIN);
 	if (o->client_auth == TLS_CLIENT_AUTH_NEED)
 		mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
-	SSL_CTX_set_verify(ssl, mode, note_verification);
+	SSL_CTX_set_verify(ssl, mode, judge_verification);
 	return 0;
 }
 
@@ -253,6 +291,7 @@ struct tls_context *tls_context_new(const struct tls_options *o, struct tls_faul
 	struct tls_context *c = mem_new(sizeof(*c));
 
 	atomic_init(&c->refs, 1);
+	c->may_lack_crl = o->may_lack_crl;
 	ERR_clear_error();
 	c->ssl = SSL_CTX_new(TLS_server_method());
 	if (!c->ssl) {
@@ -269,7 +308,7 @@ failed:
 	return NULL;
 }
 
-int tls_check_trust(const char *file, struct tls_fault *fault)
+int tls_check_trust(const char *file, const char *crl_file, struct tls_fault *fault)
 {
 	SSL_CTX *ssl;
 	int rc;
@@ -280,6 +319,8 @@ int tls_check_trust(const char *file, struct tls_fault *fault)
 		rc = read_trust(ssl, file, fault);
 	else
 		rc = fail(fault, TLS_PART_LIBRARY, NO_LIBRARY, first_error());
+	if (rc == 0 && crl_file)
+		rc = read_crls(ssl, crl_file, fault);
 	SSL_CTX_free(ssl);
 	ERR_clear_error();
 	return rc;
@@ -350,6 +391,8 @@ struct tls *tls_new(struct tls_context *c, int fd)
 	cork_init(&t->cork, fd, MAX_HELD_BYTES);
 	ERR_clear_error();
 	t->verify_error = X509_V_OK;
+	t->doubt = X509_V_OK;
+	t->may_lack_crl = c->may_lack_crl;
 	t->ssl = SSL_new(c->ssl); /* holds the context itself */
 	if (!set_ways(t, fd)) {
 		ERR_clear_error();
@@ -568,6 +611,11 @@ int tls_get_identity(struct tls *t, struct tls_identity *out)
 	if (rc != 0)
 		set_reason(t->reason, "the certificate's names cannot be read");
 	return rc;
+}
+
+const char *tls_doubt(const struct tls *t)
+{
+	return t->doubt == X509_V_OK ? NULL : X509_verify_cert_error_string(t->doubt);
 }
 
 const char *tls_version(const struct tls *t)

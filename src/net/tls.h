@@ -1,6 +1,6 @@
 /* TLS by OpenSSL, on non-blocking sockets, with five results. Contexts are built whole and swapped;
- * a context in use lives as long as its connections. The only files besides base/crypto and
- * net/identity that include OpenSSL. */
+ * a context in use lives as long as its connections. The only files besides base/crypto,
+ * net/identity and net/revocation that include OpenSSL. */
 #ifndef NET_TLS_H
 #define NET_TLS_H
 
@@ -17,6 +17,9 @@ struct tls_options {
 	const char *key_file;     /* PEM; may be the same file */
 	const char *key_password; /* NULL: none */
 	const char *trust_file;   /* PEM: the CAs that may have signed a client */
+	const char *crl_file;     /* PEM file or directory of such; NULL: no revocation */
+	/* Whom no CRL of today tells of is let in, which tls_doubt tells; else he is refused. */
+	bool may_lack_crl;
 	enum tls_client_auth client_auth;
 	bool no_tls_1_2; /* versions not offered, of 1.2 and 1.3 */
 	bool no_tls_1_3;
@@ -25,7 +28,7 @@ struct tls_options {
 enum { TLS_REASON_LEN = 256 };
 
 /* What is wrong, and with which of the files. */
-enum tls_part { TLS_PART_CERT, TLS_PART_KEY, TLS_PART_TRUST, TLS_PART_LIBRARY };
+enum tls_part { TLS_PART_CERT, TLS_PART_KEY, TLS_PART_TRUST, TLS_PART_CRL, TLS_PART_LIBRARY };
 struct tls_fault {
 	enum tls_part part;
 	char reason[TLS_REASON_LEN]; /* names file (the end of a long name) and fault */
@@ -39,8 +42,8 @@ must_check struct tls_context *tls_context_new(const struct tls_options *o,
 /* Whether the server's certificate is not valid today, which peers will not like, with a line in
  * reason that names the day. */
 bool tls_context_is_out_of_date(const struct tls_context *c, char reason[TLS_REASON_LEN]);
-/* The file of CAs alone. -1 with fault. */
-must_check int tls_check_trust(const char *file, struct tls_fault *fault);
+/* The CAs alone, and the CRLs where crl_file is not NULL. -1 with fault. */
+must_check int tls_check_trust(const char *file, const char *crl_file, struct tls_fault *fault);
 struct tls_context *tls_context_ref(struct tls_context *c);
 void tls_context_unref(struct tls_context *c);
 
@@ -68,6 +71,8 @@ const char *tls_reason(const struct tls *t);
 /* Who the peer is, after the handshake; nobody (all empty) where it showed no certificate. -1: its
  * certificate cannot be read as a name, see tls_reason. */
 must_check int tls_get_identity(struct tls *t, struct tls_identity *out);
+/* What was passed over when the peer was let in ("CRL has expired"); NULL: nothing. */
+const char *tls_doubt(const struct tls *t);
 const char *tls_version(const struct tls *t); /* "TLSv1.3" */
 
 #endif

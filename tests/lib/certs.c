@@ -187,6 +187,45 @@ char *certs_write_key(const char *dir, const char *name, const struct cert *c, c
 	return path;
 }
 
+static void add_revoked(X509_CRL *crl, const struct cert *c)
+{
+	X509_REVOKED *entry = X509_REVOKED_new();
+	ASN1_TIME *when = X509_gmtime_adj(NULL, -HOUR_S);
+
+	need(entry && when &&
+		     X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(c->x509)) == 1 &&
+		     X509_REVOKED_set_revocationDate(entry, when) == 1 &&
+		     X509_CRL_add0_revoked(crl, entry) == 1,
+	     "revoked");
+	ASN1_TIME_free(when);
+}
+
+char *certs_write_crl(const char *dir, const char *name, const struct cert *issuer,
+		      const struct cert *revoked, bool is_expired)
+{
+	long begin_s = is_expired ? -2 * DAY_S : -HOUR_S;
+	ASN1_TIME *begin = X509_gmtime_adj(NULL, begin_s);
+	ASN1_TIME *end = X509_gmtime_adj(NULL, begin_s + DAY_S);
+	X509_CRL *crl = X509_CRL_new();
+	char *path;
+	FILE *f = open_file(dir, name, &path);
+
+	need(crl && begin && end && X509_CRL_set_version(crl, X509_CRL_VERSION_2) == 1 &&
+		     X509_CRL_set_issuer_name(crl, X509_get_subject_name(issuer->x509)) == 1 &&
+		     X509_CRL_set1_lastUpdate(crl, begin) == 1 &&
+		     X509_CRL_set1_nextUpdate(crl, end) == 1,
+	     "CRL");
+	if (revoked)
+		add_revoked(crl, revoked);
+	need(X509_CRL_sign(crl, issuer->key, EVP_sha256()) > 0 && PEM_write_X509_CRL(f, crl) == 1,
+	     name);
+	ASN1_TIME_free(begin);
+	ASN1_TIME_free(end);
+	X509_CRL_free(crl);
+	fclose(f);
+	return path;
+}
+
 char *certs_write_text(const char *dir, const char *name, const char *text)
 {
 	char *path;

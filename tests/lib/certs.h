@@ -35,6 +35,9 @@ char *certs_write_chain(const char *dir, const char *name, const struct cert *fi
 /* password NULL: not encrypted. */
 char *certs_write_key(const char *dir, const char *name, const struct cert *c,
 		      const char *password);
+/* issuer's list of revoked certificates; revoked NULL: none. */
+char *certs_write_crl(const char *dir, const char *name, const struct cert *issuer,
+		      const struct cert *revoked, bool is_expired);
 char *certs_write_text(const char *dir, const char *name, const char *text);
 
 /* A client's context: own (may be NULL) is shown with issuer (may be NULL) behind it; trust

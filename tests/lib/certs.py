@@ -4,6 +4,7 @@ One call of make_authority() gives a directory with a CA, a server and every kin
 know. All keys are P-256: cheap to make and what we recommend. Nothing here is secret, and nothing
 outlives the temporary directory it is made in.
 """
+import base64
 import os
 import subprocess
 
@@ -95,6 +96,39 @@ class Authority:
         self.openssl("ca", "-batch", "-notext", "-config", "ca.cnf", "-cert", self.cert(issuer),
                      "-keyfile", self.key(issuer), "-startdate", dates[0], "-enddate", dates[1],
                      "-extfile", name + ".ext", "-in", name + ".csr", "-out", self.cert(name))
+
+    def make_crl(self, target, issuer="ca", revoked=(), dates=None):
+        """The issuer's list of revoked certificates (by name), into a PEM file; valid for a week, or between dates."""
+        with open(self.path("crl.cnf"), "w", encoding="ascii") as file:
+            file.write("[ca]\ndefault_ca=d\n[d]\ndatabase=crl-index.txt\ndefault_md=sha256\n")
+        with open(self.path("crl-index.txt"), "w", encoding="ascii") as file:
+            for name in revoked:
+                serial = self.openssl("x509", "-in", self.cert(name), "-noout", "-serial").strip().split("=")[1]
+                file.write("R\t400101000000Z\t200101000000Z\t%s\tunknown\t/CN=%s\n" % (serial, name))
+        when = ("-crldays", "7") if dates is None else ("-crl_lastupdate", dates[0], "-crl_nextupdate", dates[1])
+        crl = self.openssl("ca", "-gencrl", "-config", "crl.cnf", "-cert", self.cert(issuer), "-keyfile",
+                           self.key(issuer), *when)
+        with open(target + ".new", "w", encoding="ascii") as file:
+            file.write(crl)
+        os.replace(target + ".new", target)
+        return target
+
+    def make_key_of_another(self, name, other):
+        """name.pem: the certificate of name, with a key that says it were its own and is that of other."""
+        secrets = []
+        for owner in (name, other):
+            done = subprocess.run(["openssl", "pkey", "-in", self.key(owner), "-outform", "DER"], check=True,
+                                  capture_output=True).stdout
+            # The private number of a P-256 key, before its public point.
+            at = done.index(b"\x04\x20") + 2
+            secrets.append((done, at))
+        (mine, at), (its, from_) = secrets
+        forged = mine[:at] + its[from_:from_ + 32] + mine[at + 32:]
+        with open(self.path("forged.key"), "w", encoding="ascii") as file:
+            file.write("-----BEGIN EC PRIVATE KEY-----\n%s-----END EC PRIVATE KEY-----\n"
+                       % base64.encodebytes(forged).decode())
+        self._write(self.both("forged"), self.path("forged.key"), self.cert(name))
+        return "forged"
 
     def _serial(self):
         return "0x" + os.urandom(8).hex()

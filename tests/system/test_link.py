@@ -2,7 +2,11 @@
 import os
 import re
 import socket
+import ssl
 
+import pytest
+
+import certs
 import servers
 import zk_wire as zk
 
@@ -111,3 +115,211 @@ def test_bad_list(make_server, tmp_path):
     server.write_config()
     hang_up(server)
     assert not is_shut(server.port, "127.0.0.3")
+
+
+# ---- certificates ----
+
+class Yard:
+    """What a matrix of certificates is made of: an authority of its own, whose lists of revoked ones are changed."""
+
+    def __init__(self, directory):
+        self.directory = str(directory)
+        self.authority = auth = certs.Authority(directory)
+        auth.make_ca("ca", "/O=Yard/CN=Root")
+        auth.issue("server", "/O=Yard/CN=localhost", extensions=certs.SERVER_EXT)
+        auth.issue("inter", "/O=Yard/CN=Inter", extensions=certs.CA_EXT)
+        auth.issue("revoked-inter", "/O=Yard/CN=Bad Inter", extensions=certs.CA_EXT)
+        for name in ("good", "revoked"):
+            auth.issue(name, "/O=Yard/CN=" + name, extensions=certs.CLIENT_EXT)
+        for name, issuer in (("chained", "inter"), ("revoked-chained", "inter"), ("below-revoked", "revoked-inter")):
+            auth.issue(name, "/O=Yard/CN=" + name, issuer, certs.CLIENT_EXT, chain=(auth.cert(issuer),))
+        auth.issue("not-yet", "/O=Yard/CN=not-yet", extensions=certs.CLIENT_EXT,
+                   dates=("20400101000000Z", "20410101000000Z"))
+        auth.issue("server-only", "/O=Yard/CN=server-only", extensions="extendedKeyUsage=serverAuth\n")
+        auth.issue("encipher-only", "/O=Yard/CN=encipher-only", extensions="keyUsage=keyEncipherment\n")
+        auth.issue("signer", "/O=Yard/CN=signer", extensions=certs.CA_EXT)
+        auth.issue("leaf-as-ca", "/O=Yard/CN=leaf-as-ca", "good", certs.CLIENT_EXT, chain=(auth.cert("good"),))
+        auth.make_key_of_another("good", "revoked")
+        self.crls = os.path.join(self.directory, "crls")
+        os.mkdir(self.crls)
+        self.revoke()
+
+    def revoke(self, root=("revoked", "revoked-inter"), inter=("revoked-chained",), dates=None):
+        self.authority.make_crl(self.crl("root"), "ca", root, dates)
+        self.authority.make_crl(self.crl("inter"), "inter", inter)
+        self.authority.make_crl(self.crl("bad"), "revoked-inter")
+
+    def crl(self, name):
+        return os.path.join(self.crls, name + ".pem")
+
+
+@pytest.fixture(name="yard", scope="module")
+def fixture_yard(tmp_path_factory):
+    return Yard(tmp_path_factory.mktemp("yard"))
+
+
+@pytest.fixture(name="revoking")
+def fixture_revoking(yard, tmp_path):
+    """A server that asks for lists of revoked certificates."""
+    yard.revoke()
+    server = servers.Zoolite(tmp_path / "server", yard.authority, config={"zoolite.crlFile": yard.crls})
+    try:
+        yield server.start()
+        server.finish()
+    finally:
+        server.close()
+
+
+VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
+
+# Who comes, and what the log says where nobody gets in.
+MATRIX = {
+    "good": None,
+    "chained": None,
+    None: r"no certificate$",
+    "revoked": r"certificate revoked \(CN=revoked,O=Yard\)",
+    "revoked-chained": r"certificate revoked \(CN=revoked-chained,O=Yard\)",
+    "below-revoked": r"certificate revoked \(CN=below-revoked,O=Yard, at its issuer CN=Bad Inter,O=Yard\)",
+    "not-yet": r"certificate is not yet valid \(CN=not-yet,O=Yard\)",
+    "server-only": r"unsuitable certificate purpose \(CN=server-only,O=Yard\)",
+    "encipher-only": r"unsuitable certificate purpose \(CN=encipher-only,O=Yard\)",
+    "signer": r"unsuitable certificate purpose \(CN=signer,O=Yard\)",
+    "leaf-as-ca": r"invalid CA certificate|unsuitable certificate purpose|invalid certificate",
+    "forged": r"bad signature",
+}
+
+
+def come(server, name, version):
+    """Ask for a session and send a change behind it at once. Whether there is a session, and how many bytes came."""
+    context = servers.tls_context(server.authority, name, minimum=version, maximum=version)
+    answer = b""
+    try:
+        with zk.Link(("127.0.0.1", server.tls_port), context, CLOSED_WITHIN_S) as link:
+            link.send(zk.frame(zk.connect_body()) + zk.request_frame(zk.create("/stranger", flags=zk.EPHEMERAL), 1) +
+                      zk.request_frame(zk.close(), 2))
+            answer = link.read_to_end()
+    except (OSError, zk.Closed):
+        pass
+    return len(answer)
+
+
+def parsed(server):
+    """What the server has read of its clients, as requests."""
+    return [server.metric(name) for name in ("connection_request_count", "bytes_received_count", "changes_logged")]
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=lambda v: v.name)
+def test_matrix_of_certificates(revoking, version):
+    """Each gets what the table says, the log says why, and not a byte of the refused was taken for a request."""
+    for name, reason in MATRIX.items():
+        before, since = parsed(revoking), revoking.log_size()
+        refused = revoking.metric("connections_rejected_tls")
+        revoked = revoking.metric("connections_revoked")
+        answer = come(revoking, name, version)
+        if reason is None:
+            assert answer > 40, name
+            assert [now - was for now, was in zip(parsed(revoking), before)][::2] == [1, 3], name
+            assert "event=gate.refused" not in revoking.log()[since:], name
+            continue
+        line = revoking.wait_log(r'event=gate\.refused peer=127\.0\.0\.1:\d+ reason="([^"]*)"', since).group(1)
+        assert re.search(reason, line), (name, line)
+        assert answer == 0, name
+        assert parsed(revoking) == before, name
+        assert revoking.metric("connections_rejected_tls") == refused + 1, name
+        assert revoking.metric("connections_revoked") - revoked == ("certificate revoked" in line), name
+
+
+STALE = ("20200101000000Z", "20200201000000Z")
+FUTURE = ("20400101000000Z", "20410101000000Z")
+
+
+@pytest.mark.parametrize("dates, reason", [(STALE, "CRL has expired"), (FUTURE, "CRL is not yet valid"),
+                                           (None, "unable to get certificate CRL")])
+def test_crl_that_does_not_tell(revoking, yard, dates, reason):
+    """Of another day, or missing: by default nobody gets in, else all with a warning whom it does not revoke."""
+    if dates is None:
+        os.remove(yard.crl("root"))
+    else:
+        yard.revoke(dates=dates)
+    hang_up(revoking)
+    since = revoking.log_size()
+    assert come(revoking, "good", None) == 0
+    revoking.wait_log(r'event=gate\.refused peer=\S+ reason="%s \(CN=good,O=Yard\)"' % reason, since)
+    # Its issuer's list is good, the list that tells of the issuer is not.
+    since = revoking.log_size()
+    assert come(revoking, "chained", None) == 0
+    revoking.wait_log(r'event=gate\.refused peer=\S+ reason="%s \(CN=chained,O=Yard, at its issuer CN=Inter' % reason,
+                      since)
+    revoking.config["zoolite.crlMissing"] = "allow"
+    revoking.write_config()
+    hang_up(revoking)
+    for name in ("good", "chained"):
+        since, before = revoking.log_size(), revoking.metric("connections_doubtful")
+        assert come(revoking, name, None) > 0
+        revoking.wait_log(r'event=gate\.doubtful peer=\S+ subject="CN=%s,O=Yard" reason="%s"' % (name, reason), since)
+        assert revoking.metric("connections_doubtful") == before + 1
+    assert come(revoking, "revoked-chained", None) == 0
+    # What an old list says of them is still true.
+    assert (come(revoking, "revoked", None) == 0) == (dates is not None)
+
+
+def test_trust_in_an_intermediate_alone(revoking, yard):
+    """No list tells of the trusted one at the end, and none need."""
+    revoking.config["ssl.trustStore.location"] = yard.authority.cert("inter")
+    revoking.write_config()
+    hang_up(revoking)
+    assert come(revoking, "chained", None) > 0
+    assert come(revoking, "revoked-chained", None) == 0
+    assert come(revoking, "good", None) == 0
+
+
+def test_file_of_crls_that_is_none(revoking, yard):
+    """The old lists stay, the log names the file; a start is refused with the line in the configuration."""
+    broken = os.path.join(yard.crls, "zz.pem")
+    number = list(revoking.config).index("zoolite.crlFile") + 1
+    with open(yard.crl("root"), encoding="ascii") as file:
+        text = file.read()
+    forged = yard.authority.make_crl(os.path.join(yard.directory, "forged.pem"), "ca")
+    yard.authority.make_ca("other-ca", "/O=Yard/CN=Root")
+    yard.authority.make_crl(forged, "other-ca")
+    with open(forged, encoding="ascii") as file:
+        forged = file.read()
+    try:
+        for content, reason in (("nothing", "there is no CRL in it"), (text[:200], "no usable CRL"),
+                                (text + text[:300], "no usable CRL"), (forged, "not signed by the CA")):
+            write(broken, content)
+            line = hang_up(revoking, "refused")
+            assert "line=%d property=zoolite.crlFile" % number in line and reason in line, line
+            assert "crls/zz.pem: " in line
+            assert come(revoking, "revoked", None) == 0 and come(revoking, "good", None) > 0
+        revoking.stop()
+        revoking.start(wait=False)
+        assert revoking.wait_exit() == 2
+        assert re.search(r"zoo\.cfg:%d: zoolite\.crlFile: .*zz\.pem: " % number, revoking.log())
+    finally:
+        os.remove(broken)
+    # What begins with a dot is none of them, nor is a directory; a file in place of the directory will do.
+    write(os.path.join(yard.crls, ".hidden"), "nothing")
+    os.makedirs(os.path.join(yard.crls, "deeper"), exist_ok=True)
+    revoking.start()
+    revoking.config["zoolite.crlFile"] = yard.crl("root")
+    revoking.write_config()
+    hang_up(revoking)
+    assert come(revoking, "revoked", None) == 0 and come(revoking, "good", None) > 0
+    revoking.config["zoolite.crlFile"] = None
+    revoking.write_config()
+    hang_up(revoking)
+    assert come(revoking, "revoked", None) > 0
+
+
+def test_what_asks_for_revocation_gets_it(make_server, authority, tmp_path):
+    """ZooKeeper's property without lists stops the start; none of the two is an old file that goes on."""
+    server = make_server.new(ssl__crl="true")
+    server.start(wait=False)
+    assert server.wait_exit() == 2
+    number = list(server.config).index("ssl.crl") + 1
+    assert "zoo.cfg:%d: ssl.crl=true needs zoolite.crlFile" % number in server.log()
+    server.config["zoolite.crlFile"] = authority.make_crl(str(tmp_path / "crl.pem"), "ca", ["second"])
+    server.start()
+    server.client("client").close_session()
+    assert come(server, "second", None) == 0

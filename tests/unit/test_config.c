@@ -501,12 +501,12 @@ static void test_unknown(void **state)
 static void test_what_would_be_stricter(void **state)
 {
 	(void)state;
-	expect_error(PLAIN "ssl.crl=true\n",
-		     "zoo.cfg:3: ssl.crl is not supported by this version, but as false");
+	expect_error(PLAIN "ssl.ocsp=true\n",
+		     "zoo.cfg:3: ssl.ocsp is not supported by this version, but as false");
 	expect_error(PLAIN "zookeeper.ssl.ciphersuites=TLS_AES_128_GCM_SHA256\n",
 		     "zoo.cfg:3: zookeeper.ssl.ciphersuites is not supported by this version");
 	expect_good(PLAIN "ssl.crl=False\nssl.authProvider=x509\nssl.ciphersuites=\n");
-	assert_int_equal(report.note_count, 3);
+	assert_int_equal(report.note_count, 2);
 }
 
 static void expect_hash(const char *line, enum crypto_hash hash)
@@ -551,6 +551,26 @@ static void test_identity(void **state)
 	expect_error(PLAIN "zoolite.identity=uri,name\n",
 		     "zoo.cfg:3: zoolite.identity is a list of uri, dns, email, cn and dn, "
 		     "not \"uri,name\"");
+}
+
+static void test_revocation(void **state)
+{
+	(void)state;
+	expect_good(TLS);
+	assert_null(config.crl_file);
+	assert_false(config.may_lack_crl);
+	expect_good(TLS "ssl.crl=true\nzoolite.crlFile=/c\nzoolite.crlMissing=ALLOW\n");
+	assert_string_equal(config.crl_file, "/c");
+	assert_true(config.may_lack_crl);
+	expect_good(TLS "zoolite.crlFile=/c\nzoolite.crlMissing=deny\n");
+	assert_false(config.may_lack_crl);
+	expect_error(TLS "ssl.crl=true\n",
+		     "zoo.cfg:6: ssl.crl=true needs zoolite.crlFile: CRLs are read, never fetched");
+	expect_error(PLAIN "zoolite.crlFile=/c\n",
+		     "zoo.cfg:3: zoolite.crlFile needs the CAs whose CRLs it holds: "
+		     "ssl.trustStore.location or zoolite.trustFile");
+	expect_error(TLS "zoolite.crlMissing=perhaps\n",
+		     "zoo.cfg:6: zoolite.crlMissing must be deny or allow, not \"perhaps\"");
 }
 
 static void test_enforced_schemes(void **state)
@@ -864,6 +884,7 @@ int main(void)
 		TEST(test_every_value),
 		TEST(test_unknown),
 		TEST(test_what_would_be_stricter),
+		TEST(test_revocation),
 		TEST(test_enforced_schemes),
 		TEST(test_digest),
 		TEST(test_identity),

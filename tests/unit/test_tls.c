@@ -21,6 +21,7 @@
 #include <openssl/kdf.h>
 #include <openssl/ssl3.h>
 
+#include "base/metrics.h"
 #include "tests/lib/pki.h"
 
 enum { MOST_STEPS = 1000 };
@@ -607,6 +608,111 @@ static void test_the_client_is_told_our_cas(void **state)
 	pair_close(&p);
 }
 
+/* Revocation. */
+
+/* A server that trusts our CA and asks for revocation by these CRLs. */
+static struct tls_context *revoking_context(const char *crls, bool may_lack)
+{
+	const struct tls_options o = {
+		.cert_file = pki.cert_file,
+		.key_file = pki.key_file,
+		.trust_file = pki.ca_file,
+		.crl_file = crls,
+		.may_lack_crl = may_lack,
+		.client_auth = TLS_CLIENT_AUTH_NEED,
+	};
+	struct tls_fault fault;
+	struct tls_context *c = tls_context_new(&o, &fault);
+
+	if (!c)
+		fail_msg("%s", fault.reason);
+	return c;
+}
+
+static void pair_open_at(struct pair *p, struct tls_context *context, const struct cert *own,
+			 const struct cert *issuer)
+{
+	pair_open(p, TLS_CLIENT_AUTH_NEED, own, issuer);
+	tls_free(p->server);
+	tls_context_unref(p->context);
+	p->context = tls_context_ref(context);
+	p->server = tls_new(context, p->fds[0]);
+	assert_non_null(p->server);
+}
+
+/* reason NULL: let in; doubt: with what. */
+static void expect_judged(struct tls_context *context, const struct cert *own,
+			  const struct cert *issuer, const char *reason, const char *doubt)
+{
+	struct pair p;
+
+	pair_open_at(&p, context, own, issuer);
+	assert_int_equal(shake(&p), reason ? TLS_FAIL : TLS_OK);
+	if (reason)
+		assert_string_equal(tls_reason(p.server), reason);
+	else if (doubt)
+		assert_string_equal(tls_doubt(p.server), doubt);
+	else
+		assert_null(tls_doubt(p.server));
+	pair_close(&p);
+}
+
+static void test_revocation(void **state)
+{
+	char *dir = certs_dir_make(), *outer, *inner;
+	struct tls_context *c;
+
+	(void)state;
+	/* Of the issuer of an intermediate nothing is known. */
+	inner = certs_write_crl(dir, "inner.pem", &pki.inner_ca, NULL, false);
+	c = revoking_context(dir, false);
+	expect_judged(c, &pki.client, NULL, "unable to get certificate CRL (CN=alice)", NULL);
+	expect_judged(c, &pki.inner_client, &pki.inner_ca,
+		      "unable to get certificate CRL (CN=ivan, at its issuer CN=Inner CA)", NULL);
+	tls_context_unref(c);
+	c = revoking_context(dir, true);
+	expect_judged(c, &pki.inner_client, &pki.inner_ca, NULL, "unable to get certificate CRL");
+	tls_context_unref(c);
+
+	outer = certs_write_crl(dir, "outer.pem", &pki.ca, NULL, false);
+	c = revoking_context(dir, false);
+	expect_judged(c, &pki.client, NULL, NULL, NULL);
+	expect_judged(c, &pki.inner_client, &pki.inner_ca, NULL, NULL);
+	tls_context_unref(c);
+	free(outer);
+
+	outer = certs_write_crl(dir, "outer.pem", &pki.ca, &pki.client, false);
+	metrics_reset();
+	c = revoking_context(dir, true);
+	expect_judged(c, &pki.client, NULL, "certificate revoked (CN=alice)", NULL);
+	assert_int_equal(metrics_get(METRIC_connections_revoked), 1);
+	expect_judged(c, &pki.inner_client, &pki.inner_ca, NULL, NULL);
+	tls_context_unref(c);
+	free(outer);
+
+	outer = certs_write_crl(dir, "outer.pem", &pki.ca, &pki.inner_ca, false);
+	c = revoking_context(dir, true);
+	expect_judged(c, &pki.client, NULL, NULL, NULL);
+	expect_judged(c, &pki.inner_client, &pki.inner_ca,
+		      "certificate revoked (CN=ivan, at its issuer CN=Inner CA)", NULL);
+	tls_context_unref(c);
+	free(outer);
+
+	/* An old list tells of those that it names. */
+	outer = certs_write_crl(dir, "outer.pem", &pki.ca, &pki.client, true);
+	c = revoking_context(dir, false);
+	expect_judged(c, &pki.inner_client, &pki.inner_ca,
+		      "CRL has expired (CN=ivan, at its issuer CN=Inner CA)", NULL);
+	tls_context_unref(c);
+	c = revoking_context(dir, true);
+	expect_judged(c, &pki.inner_client, &pki.inner_ca, NULL, "CRL has expired");
+	expect_judged(c, &pki.client, NULL, "certificate revoked (CN=alice)", NULL);
+	tls_context_unref(c);
+	free(inner);
+	free(outer);
+	certs_dir_remove(dir);
+}
+
 /* Contexts. */
 
 static void refuse_context(struct tls_options o, enum tls_part part, const char *file,
@@ -631,6 +737,8 @@ static void test_bad_files(void **state)
 	};
 	char *junk = certs_write_text(pki.dir, "junk.pem", "nothing\n");
 	char *other = certs_write_key(pki.dir, "other.key", &pki.client, NULL);
+	const struct cert liar = { pki.ca.x509, pki.foreign_ca.key };
+	char *wrong_crl = certs_write_crl(pki.dir, "liar.pem", &liar, NULL, false);
 	struct tls_options o;
 	char long_name[2000];
 	char tail[97] = "";
@@ -651,6 +759,12 @@ static void test_bad_files(void **state)
 	refuse_context(o, TLS_PART_TRUST, junk, "no usable CA certificate");
 	o = good, o.trust_file = "/nowhere/ca.pem";
 	refuse_context(o, TLS_PART_TRUST, "/nowhere/ca.pem: ", "no usable CA certificate");
+	o = good, o.crl_file = junk;
+	refuse_context(o, TLS_PART_CRL, junk, "there is no CRL in it");
+	o = good, o.crl_file = "/nowhere/crl.pem";
+	refuse_context(o, TLS_PART_CRL, "/nowhere/crl.pem: ", "No such file");
+	o = good, o.crl_file = wrong_crl;
+	refuse_context(o, TLS_PART_CRL, wrong_crl, "not signed by the CA");
 	o = good, o.trust_file = NULL;
 	refuse_context(o, TLS_PART_TRUST, "client certificates are asked for",
 		       "no file of trusted CAs");
@@ -665,6 +779,7 @@ static void test_bad_files(void **state)
 	refuse_context(o, TLS_PART_TRUST, tail, "no usable CA certificate: ");
 	free(junk);
 	free(other);
+	free(wrong_crl);
 }
 
 static void test_keys(void **state)
@@ -747,6 +862,7 @@ int main(void)
 		cmocka_unit_test(test_key_updates_one_by_one),
 		cmocka_unit_test(test_no_resumption),
 		cmocka_unit_test(test_the_client_is_told_our_cas),
+		cmocka_unit_test(test_revocation),
 		cmocka_unit_test(test_bad_files),
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_context_lives_as_long_as_needed),
