@@ -142,6 +142,7 @@ static const struct option options[] = {
 	{ "zoolite.trustFile", OPTION_TEXT, TO(trust_file), 0, 0, 0 },
 	{ "zoolite.crlFile", OPTION_TEXT, TO(crl_file), 0, 0, 0 },
 	{ "zoolite.crlMissing", OPTION_VERDICT, TO(may_lack_crl), 0, 0, false },
+	{ "zoolite.reloadInterval", OPTION_TIME, TO(reload_interval_ms), 0, DAY, 10 * SECOND },
 	{ "zoolite.denyList", OPTION_TEXT, TO(deny_list), 0, 0, 0 },
 	{ "zoolite.allowList", OPTION_TEXT, TO(allow_list), 0, 0, 0 },
 	{ "zoolite.logLevel", OPTION_LEVEL, TO(log_level), 0, 0, LOG_LEVEL_INFO },
@@ -1225,6 +1226,20 @@ int config_load(const char *path, struct config *c, struct config_report *report
 	explicit_bzero(text, len);
 	mem_free(text);
 	return rc == 0 ? read_secret(&r) : -1;
+}
+
+int config_read_password(struct config *c, char reason[CONFIG_REASON_LEN])
+{
+	struct config_report report;
+	struct reading r = { .config = c, .report = &report, .name = "" };
+	int rc;
+
+	report_init(&report);
+	rc = read_secret(&r);
+	if (rc != 0)
+		snprintf(reason, CONFIG_REASON_LEN, "%s", report.reason);
+	config_report_fini(&report);
+	return rc;
 }
 
 void config_fini(struct config *c)

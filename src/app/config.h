@@ -109,6 +109,7 @@ struct config {
 	/* networks that clients must not, and must, come from: files */
 	char *deny_list;
 	char *allow_list;
+	int64_t reload_interval_ms; /* how often files are looked at; 0: never */
 	/* TLS: certificate chain and key, and the CAs that may have signed a client */
 	char *cert_file;
 	char *key_file; /* may be the same file */
@@ -179,6 +180,8 @@ must_check int config_load(const char *path, struct config *c, struct config_rep
  * read. */
 must_check int config_parse(struct slice text, const char *name, struct config *c,
 			    struct config_report *report);
+/* Read the password file, where one is named, anew. -1 with reason, and the password as it was. */
+must_check int config_read_password(struct config *c, char reason[CONFIG_REASON_LEN]);
 /* The line that gave a property last; CONFIG_NO_LINE where none did. */
 unsigned config_line(const struct config_report *report, const char *property);
 void config_fini(struct config *c); /* wipes secrets */

@@ -21,6 +21,7 @@ libapp_a_SOURCES = \
 	src/app/privileges.c src/app/privileges.h \
 	src/app/print.c src/app/print.h \
 	src/app/prometheus.c src/app/prometheus.h \
+	src/app/stamps.c src/app/stamps.h \
 	src/app/stats.c src/app/stats.h \
 	src/app/view.h \
 	src/app/http.c src/app/http.h \
@@ -30,6 +31,7 @@ libapp_a_SOURCES = \
 	src/app/notify.c src/app/notify.h \
 	src/app/peers.c src/app/peers.h \
 	src/app/properties.c src/app/properties.h \
+	src/app/rules.c src/app/rules.h \
 	src/app/server.c src/app/server.h \
 	src/app/setup.c src/app/setup.h \
 	src/app/turn.c src/app/turn.h

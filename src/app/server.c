@@ -19,6 +19,7 @@
 #include "app/peers.h"
 #include "app/print.h"
 #include "app/privileges.h"
+#include "app/rules.h"
 #include "app/setup.h"
 #include "app/turn.h"
 #include "app/view.h"
@@ -54,6 +55,8 @@ struct server {
 	struct event *signals[3];
 	struct timer_wheel connection_wheel; /* of net */
 	struct timer_wheel session_wheel; /* of the registry; another thread's while that loads */
+	struct timer look;                /* at the files that the rules come from */
+	struct stamps stamps;             /* how they looked */
 	struct turn turn;
 	int64_t trace_mask;
 	int64_t serves_since_ms; /* monotonic */
@@ -229,9 +232,17 @@ static void on_loaded(evutil_socket_t fd, short what, void *arg)
 
 /* --- reload --- */
 
+static unsigned line_in(const struct config_report *report, const char *property)
+{
+	return report ? config_line(report, property) : CONFIG_NO_LINE;
+}
+
 static void refuse_reload(struct buf *told, unsigned line, const char *property, const char *reason)
 {
-	if (property)
+	if (property && line == CONFIG_NO_LINE)
+		log_error("reload.refused", LOG_TEXT("property", property),
+			  LOG_TEXT("reason", reason));
+	else if (property)
 		log_error("reload.refused", LOG_INT("line", line), LOG_TEXT("property", property),
 			  LOG_TEXT("reason", reason));
 	else
@@ -243,76 +254,30 @@ static void refuse_reload(struct buf *told, unsigned line, const char *property,
 	print(told, "%s%s%s", property ? property : "", property ? ": " : "", reason);
 }
 
-/* All that a peer is judged by, of files that were read and found good. */
-struct rules {
-	struct tls_context *tls; /* NULL: there is no TLS */
-	struct networks *deny, *allow;
-};
-
-/* -1 with fault. */
-static int load_rules(const struct server *s, struct config *fresh, struct rules *rules,
-		      struct setup_fault *fault)
-{
-	rules->tls = NULL;
-	/* Who is let in, and by which protocol, is no matter of a certificate. */
-	fresh->client_auth = s->config.client_auth;
-	fresh->tls_1_2 = s->config.tls_1_2;
-	fresh->tls_1_3 = s->config.tls_1_3;
-	if (setup_networks(fresh, &rules->deny, &rules->allow, fault) != 0)
-		return -1;
-	if (s->tls)
-		rules->tls = setup_tls(fresh, fault);
-	if (rules->tls || !s->tls)
-		return 0;
-	networks_free(rules->deny);
-	networks_free(rules->allow);
-	return -1;
-}
-
-static void log_networks(const char *property, const char *file, const struct networks *list)
-{
-	if (list)
-		log_info("networks.loaded", LOG_TEXT("property", property), LOG_TEXT("file", file),
-			 LOG_INT("networks", networks_count(list)));
-}
-
-/* The lists are the gate's from here on. */
-static void set_networks(struct server *s, const struct config *c, struct networks *deny,
-			 struct networks *allow)
-{
-	log_networks("zoolite.denyList", c->deny_list, deny);
-	log_networks("zoolite.allowList", c->allow_list, allow);
-	gate_set_networks(s->gate, deny, allow);
-}
-
-static void set_tls(struct server *s, struct tls_context *tls)
-{
-	gate_set_tls(s->gate, tls);
-	tls_context_unref(s->tls);
-	s->tls = tls;
-}
-
-/* For those who come from now on; what was there stays, all of it, where anything new is bad. */
-static bool renew_rules(struct server *s, struct config *fresh, const struct config_report *report,
-			struct buf *told)
+/* For those who come from now on; what was there stays, all of it, where anything new is bad. c is
+ * as s->config but for what a reload takes; report NULL: nobody knows the lines. */
+static bool renew_rules(struct server *s, const struct config *c,
+			const struct config_report *report, struct buf *told)
 {
 	struct setup_fault fault;
 	struct rules rules;
 
-	if (load_rules(s, fresh, &rules, &fault) != 0) {
-		refuse_reload(told, config_line(report, fault.property), fault.property,
-			      fault.reason);
+	/* Before they are read: what changes meanwhile is seen the next time. */
+	rules_stamp(c, &s->stamps);
+	if (rules_load(c, s->tls != NULL, &rules, &fault) != 0) {
+		refuse_reload(told, line_in(report, fault.property), fault.property, fault.reason);
 		return false;
 	}
-	set_networks(s, fresh, rules.deny, rules.allow);
-	if (rules.tls)
-		set_tls(s, rules.tls);
-	if (rules.tls && setup_is_out_of_date(fresh, rules.tls, &fault))
-		log_warn("config.doubtful", LOG_TEXT("property", fault.property),
-			 LOG_INT("line", config_line(report, fault.property)),
-			 LOG_TEXT("reason", fault.reason));
-	log_info("reload.done", LOG_TEXT("certificate", rules.tls ? fresh->cert_file : "none"));
-	config_take_reloaded(&s->config, fresh);
+	rules_set(&rules, c, s->gate);
+	if (rules.tls) {
+		tls_context_unref(s->tls);
+		s->tls = rules.tls;
+		if (setup_is_out_of_date(c, s->tls, &fault))
+			log_warn("config.doubtful", LOG_TEXT("property", fault.property),
+				 LOG_INT("line", line_in(report, fault.property)),
+				 LOG_TEXT("reason", fault.reason));
+	}
+	log_info("reload.done", LOG_TEXT("certificate", rules.tls ? c->cert_file : "none"));
 	return true;
 }
 
@@ -327,8 +292,13 @@ static bool take_fresh(struct server *s, struct config *fresh, const struct conf
 	if (waits)
 		log_warn("reload.waits", LOG_TEXT("properties", names),
 			 LOG_TEXT("reason", "a restart takes them"));
+	/* Who is let in, and by which protocol, is no matter of a certificate. */
+	fresh->client_auth = s->config.client_auth;
+	fresh->tls_1_2 = s->config.tls_1_2;
+	fresh->tls_1_3 = s->config.tls_1_3;
 	if (!renew_rules(s, fresh, report, told))
 		return false;
+	config_take_reloaded(&s->config, fresh);
 	if (told && waits)
 		print_slice(told, slice_of(names));
 	return true;
@@ -353,6 +323,33 @@ static bool reload(struct server *s, struct buf *told)
 	if (s->serving)
 		notify_ready();
 	return is_taken;
+}
+
+/* A file that the rules come from looks another way: they are read anew, the configuration is not. */
+static void reload_rules(struct server *s, const char *file)
+{
+	char reason[CONFIG_REASON_LEN];
+
+	log_info("reload.noticed", LOG_TEXT("file", file));
+	if (config_read_password(&s->config, reason) == 0) {
+		renew_rules(s, &s->config, NULL, NULL);
+		return;
+	}
+	rules_stamp(&s->config, &s->stamps);
+	refuse_reload(NULL, CONFIG_NO_LINE, NULL, reason);
+}
+
+static void on_look(struct timer *t)
+{
+	struct server *s = container_of(t, struct server, look);
+	struct stamps now;
+	const char *file;
+
+	rules_stamp(&s->config, &now);
+	file = rules_changed(&s->config, &s->stamps, &now);
+	if (file)
+		reload_rules(s, file);
+	timer_arm(&s->connection_wheel, t, clock_now_ms() + s->config.reload_interval_ms);
 }
 
 /* --- the control socket --- */
@@ -480,14 +477,19 @@ static int open_http_listeners(struct server *s, char reason[SERVER_REASON_LEN])
 /* They were good a moment ago, when the configuration was checked. */
 static int open_lists(struct server *s, char reason[SERVER_REASON_LEN])
 {
-	struct networks *deny, *allow;
 	struct setup_fault fault;
+	struct rules rules;
 
-	if (setup_networks(&s->config, &deny, &allow, &fault) != 0) {
+	rules_stamp(&s->config, &s->stamps);
+	if (rules_load(&s->config, false, &rules, &fault) != 0) {
 		snprintf(reason, SERVER_REASON_LEN, "%s: %.400s", fault.property, fault.reason);
 		return -1;
 	}
-	set_networks(s, &s->config, deny, allow);
+	rules_set(&rules, &s->config, s->gate);
+	timer_init(&s->look, on_look);
+	if (s->config.reload_interval_ms > 0)
+		timer_arm(&s->connection_wheel, &s->look,
+			  clock_now_ms() + s->config.reload_interval_ms);
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 """Who gets to the door at all: lists of networks, revocation, and what happens to those inside when that changes."""
 import os
 import re
+import shutil
 import socket
 import ssl
 
@@ -323,3 +324,123 @@ def test_what_asks_for_revocation_gets_it(make_server, authority, tmp_path):
     server.start()
     server.client("client").close_session()
     assert come(server, "second", None) == 0
+
+
+# ---- files that change ----
+
+SOON = "50ms"
+
+
+def serial_of(server):
+    """Of the certificate that the server shows, in DER."""
+    with zk.Link(("127.0.0.1", server.tls_port), server.context("client")) as link:
+        return link.sock.getpeercert(True)
+
+
+def test_files_are_taken_when_they_change(make_server, authority, tmp_path):
+    """Each by itself, a reload each, with the file's name in the log; a client that is in does not notice."""
+    names = {name: str(tmp_path / name) for name in ("crt", "key", "ca", "crl", "deny", "allow")}
+    shutil.copy(authority.cert("server"), names["crt"])
+    shutil.copy(authority.key("server"), names["key"])
+    shutil.copy(authority.ca, names["ca"])
+    authority.make_crl(names["crl"])
+    write(names["deny"], "")
+    write(names["allow"], "127.0.0.0/8\n")
+    server = make_server(ssl__keyStore__location=None, zoolite__certFile=names["crt"], zoolite__keyFile=names["key"],
+                         ssl__trustStore__location=names["ca"], zoolite__crlFile=names["crl"],
+                         zoolite__denyList=names["deny"], zoolite__allowList=names["allow"],
+                         zoolite__reloadInterval=SOON)
+    inside = server.client()
+    inside.call(zk.create("/here", flags=zk.EPHEMERAL))
+
+    def changed(name, change):
+        since = server.log_size()
+        change()
+        server.wait_log(r"event=reload\.noticed file=%s$" % names[name], since)
+        server.wait_log(r"event=reload\.done", since)
+        assert inside.call(zk.exists("/here")).err == 0
+        # Once is enough.
+        assert "event=reload.refused" not in server.log()[since:]
+
+    assert not is_shut(server.port, "127.0.0.2")
+    changed("deny", lambda: write(names["deny"], "127.0.0.2\n"))
+    assert is_shut(server.port, "127.0.0.2")
+    changed("allow", lambda: write(names["allow"], "127.0.0.1\n"))
+    assert is_shut(server.port, "127.0.0.3")
+    changed("crl", lambda: authority.make_crl(names["crl"], revoked=["second"]))
+    assert come(server, "second", None) == 0
+    assert come(server, "foreign", None) == 0
+    certs.Authority._write(names["ca"] + ".both", authority.ca, authority.foreign_ca)
+    changed("ca", lambda: os.rename(names["ca"] + ".both", names["ca"]))
+    since = server.log_size()
+    assert come(server, "foreign", None) == 0
+    server.wait_log("unable to get certificate CRL", since)
+    # The certificate first, and its key a moment later: what does not fit together is not taken.
+    old = serial_of(server)
+    authority.issue("renewed", "/O=Zoolite Test/CN=localhost", extensions=certs.SERVER_EXT)
+    since = server.log_size()
+    shutil.copy(authority.cert("renewed"), names["crt"])
+    server.wait_log(r"event=reload\.refused property=zoolite\.keyFile reason=.*does not belong", since)
+    assert serial_of(server) == old
+    since = server.log_size()
+    shutil.copy(authority.key("renewed"), names["key"])
+    server.wait_log(r"event=reload\.noticed file=%s$" % names["key"], since)
+    server.wait_log(r"event=reload\.done", since)
+    assert serial_of(server) != old
+    assert server.log().count("event=reload.refused") == 1
+    inside.close_session()
+
+
+def test_secrets_of_kubernetes(make_server, authority, tmp_path):
+    """All files change with one link; cut and broken ones in it leave the old ones as they are."""
+    def fill(version, name, trust):
+        place = tmp_path / version
+        place.mkdir()
+        shutil.copy(authority.cert(name), place / "tls.crt")
+        shutil.copy(authority.key(name), place / "tls.key")
+        certs.Authority._write(place / "ca.crt", *trust)
+
+    def swap(version):
+        os.symlink(version, tmp_path / "..new")
+        os.rename(tmp_path / "..new", tmp_path / "..data")
+
+    authority.issue("next", "/O=Zoolite Test/CN=localhost", extensions=certs.SERVER_EXT)
+    fill("..1", "server", [authority.ca])
+    fill("..2", "next", [authority.ca, authority.foreign_ca])
+    fill("..3", "next", [authority.ca])
+    with open(tmp_path / "..3" / "tls.key", "w", encoding="ascii") as file:
+        file.write("cut")
+    swap("..1")
+    files = {}
+    for name in ("tls.crt", "tls.key", "ca.crt"):
+        os.symlink("..data/" + name, tmp_path / name)
+        files[name] = str(tmp_path / name)
+    server = make_server(ssl__keyStore__location=None, zoolite__certFile=files["tls.crt"],
+                         zoolite__keyFile=files["tls.key"], ssl__trustStore__location=files["ca.crt"],
+                         zoolite__reloadInterval=SOON)
+    old = serial_of(server)
+    assert come(server, "foreign", None) == 0
+    since = server.log_size()
+    swap("..2")
+    server.wait_log(r"event=reload\.done", since)
+    new = serial_of(server)
+    assert new != old
+    assert come(server, "foreign", None) > 0
+    since = server.log_size()
+    swap("..3")
+    server.wait_log(r"event=reload\.refused property=zoolite\.keyFile", since)
+    assert serial_of(server) == new
+    assert come(server, "foreign", None) > 0
+    since = server.log_size()
+    os.remove(tmp_path / "..data")
+    server.wait_log(r"event=reload\.refused .*No such file", since)
+    assert serial_of(server) == new
+
+
+def test_files_are_left_alone_where_nobody_looks(make_server, tmp_path):
+    deny = write(str(tmp_path / "deny"), "127.0.0.2\n")
+    server = make_server(zoolite__denyList=deny, zoolite__reloadInterval=0)
+    write(deny, "127.0.0.3\n")
+    hang_up(server)
+    assert is_shut(server.port, "127.0.0.3")
+    assert "event=reload.noticed" not in server.log()

@@ -56,3 +56,8 @@ check_PROGRAMS += tests/unit/test_control_commands
 TESTS += tests/unit/test_control_commands
 tests_unit_test_control_commands_SOURCES = tests/unit/test_control_commands.c tests/unit/capture.h $(HEADLESS)
 tests_unit_test_control_commands_LDADD = $(HEADLESS_LDADD)
+
+check_PROGRAMS += tests/unit/test_stamps
+TESTS += tests/unit/test_stamps
+tests_unit_test_stamps_SOURCES = tests/unit/test_stamps.c tests/lib/tmpdir.h
+tests_unit_test_stamps_LDADD = libapp.a libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS)

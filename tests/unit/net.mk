@@ -63,5 +63,5 @@ tests_unit_test_address_LDADD = libnet.a $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/test_networks
 TESTS += tests/unit/test_networks
-tests_unit_test_networks_SOURCES = tests/unit/test_networks.c
+tests_unit_test_networks_SOURCES = tests/unit/test_networks.c tests/lib/tmpdir.h
 tests_unit_test_networks_LDADD = libnet.a libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS)

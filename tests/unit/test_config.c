@@ -710,6 +710,34 @@ static void test_taking_what_a_reload_takes(void **state)
 	config_report_fini(&old_report);
 }
 
+/* The password file alone is read anew; what cannot be read changes nothing. */
+static void test_password_that_changes(void **state)
+{
+	char *dir = tmpdir_make(), path[512], text[1024], reason[CONFIG_REASON_LEN];
+	FILE *f;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/password", dir);
+	snprintf(text, sizeof(text), TLS "ssl.keyStore.passwordPath=%s\n", path);
+	expect_good(text);
+	assert_null(config.key_password);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs("new\n", f);
+	fclose(f);
+	assert_int_equal(chmod(path, 0600), 0);
+	assert_int_equal(config_read_password(&config, reason), 0);
+	assert_string_equal(config.key_password, "new");
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(config_read_password(&config, reason), -1);
+	assert_non_null(strstr(reason, "ssl.keyStore.passwordPath: "));
+	assert_non_null(strstr(reason, "No such file"));
+	assert_string_equal(config.key_password, "new");
+	tmpdir_remove(dir);
+	expect_good(TLS);
+	assert_int_equal(config_read_password(&config, reason), 0);
+}
+
 static void test_long_values(void **state)
 {
 	char text[4096];
@@ -893,6 +921,7 @@ int main(void)
 		TEST(test_log_levels),
 		TEST(test_what_waits),
 		TEST(test_taking_what_a_reload_takes),
+		TEST(test_password_that_changes),
 		TEST(test_long_values),
 		TEST(test_long_names),
 		TEST(test_lines),

@@ -2,6 +2,7 @@
 #include "net/networks.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,6 +15,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "tests/lib/tmpdir.h"
 
 static struct sockaddr_storage at(const char *text)
 {
@@ -206,11 +208,13 @@ static void test_many_and_held_ones(void **state)
 
 static void test_files(void **state)
 {
-	char path[] = "/tmp/zoolite-networks-XXXXXX", reason[NETWORKS_REASON_LEN], expected[128];
-	int fd = mkstemp(path);
+	char path[64], reason[NETWORKS_REASON_LEN], expected[256], *dir = tmpdir_make();
 	struct networks *n;
+	int fd;
 
 	(void)state;
+	snprintf(path, sizeof(path), "%s/list", dir);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, "10.0.0.0/8\n", 11), 11);
 	n = networks_load(path, reason);
@@ -228,6 +232,7 @@ static void test_files(void **state)
 	assert_string_equal(reason, expected);
 	assert_null(networks_load("/", reason));
 	assert_string_equal(reason, "/: Is a directory");
+	tmpdir_remove(dir);
 }
 
 int main(void)
