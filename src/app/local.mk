@@ -34,6 +34,7 @@ libapp_a_SOURCES = \
 	src/app/rules.c src/app/rules.h \
 	src/app/server.c src/app/server.h \
 	src/app/setup.c src/app/setup.h \
+	src/app/sweep.c src/app/sweep.h \
 	src/app/turn.c src/app/turn.h
 EXTRA_DIST += src/app/.may_include
 

@@ -12,6 +12,7 @@ struct peer {
 	struct client client;
 	struct peers *peers;
 	struct conn *conn;
+	struct peer_verdict verdict;
 	bool has_client; /* initialised: the registry serves */
 };
 
@@ -22,6 +23,8 @@ struct peers {
 	struct registry *registry; /* NULL until it serves */
 	peers_text_fn text;
 	void *ctx;
+	peers_admits_fn admits; /* NULL: all */
+	void *admits_ctx;
 	struct names_chain chain;
 };
 
@@ -183,6 +186,28 @@ void peers_set_registry(struct peers *p, struct registry *registry)
 	conn_set_unpark(p->connections);
 }
 
+void peers_ask(struct peers *p, peers_admits_fn admits, void *ctx)
+{
+	p->admits = admits;
+	p->admits_ctx = ctx;
+}
+
+static void take_one(struct peers *p, struct arrival *a)
+{
+	struct peer *peer;
+
+	if (p->admits && !p->admits(p->admits_ctx, a)) {
+		arrival_free(a);
+		return;
+	}
+	peer = mem_new(sizeof(*peer));
+	peer->peers = p;
+	peer->verdict = (struct peer_verdict){ a->rules, a->valid_until_s, 0 };
+	peer->conn = conn_open(p->connections, a, peer);
+	if (!peer->conn)
+		mem_free(peer);
+}
+
 void peers_take(struct peers *p, struct gate *gate)
 {
 	struct list arrivals;
@@ -190,15 +215,15 @@ void peers_take(struct peers *p, struct gate *gate)
 
 	list_init(&arrivals);
 	gate_take(gate, &arrivals);
-	while ((link = list_take_first(&arrivals))) {
-		struct peer *peer = mem_new(sizeof(*peer));
+	while ((link = list_take_first(&arrivals)))
+		take_one(p, container_of(link, struct arrival, link));
+}
 
-		peer->peers = p;
-		peer->conn =
-			conn_open(p->connections, container_of(link, struct arrival, link), peer);
-		if (!peer->conn)
-			mem_free(peer);
-	}
+struct peer_verdict *peers_verdict(void *user)
+{
+	struct peer *p = user;
+
+	return &p->verdict;
 }
 
 struct conn_set *peers_connections(struct peers *p)

@@ -5,6 +5,7 @@
 #define APP_PEERS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "app/dispatch.h"
 #include "net/conn.h"
@@ -29,6 +30,16 @@ void peers_set_registry(struct peers *p, struct registry *registry);
 /* Take over what came through the gate. */
 void peers_take(struct peers *p, struct gate *gate);
 struct conn_set *peers_connections(struct peers *p);
+/* What the latest verdict on a connection's peer came from; as its arrival says at first. */
+struct peer_verdict {
+	unsigned rules; /* gate_rules */
+	int64_t valid_until_s;
+	unsigned told; /* of what was to be said of valid_until_s */
+};
+struct peer_verdict *peers_verdict(void *user);
+/* Asked of each that came through the gate, before a byte of it is read; false: it is closed. */
+typedef bool (*peers_admits_fn)(void *ctx, struct arrival *a);
+void peers_ask(struct peers *p, peers_admits_fn admits, void *ctx);
 /* The client that a connection serves; NULL before the registry serves. */
 struct client *peers_client(void *user);
 

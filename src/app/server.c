@@ -21,6 +21,7 @@
 #include "app/privileges.h"
 #include "app/rules.h"
 #include "app/setup.h"
+#include "app/sweep.h"
 #include "app/turn.h"
 #include "app/view.h"
 #include "base/clock.h"
@@ -57,6 +58,7 @@ struct server {
 	struct timer_wheel session_wheel; /* of the registry; another thread's while that loads */
 	struct timer look;                /* at the files that the rules come from */
 	struct stamps stamps;             /* how they looked */
+	struct sweep *sweep;
 	struct turn turn;
 	int64_t trace_mask;
 	int64_t serves_since_ms; /* monotonic */
@@ -207,6 +209,7 @@ static void start_serving(struct server *s)
 	s->serves_since_ms = clock_update();
 	event_add(s->store_event, NULL);
 	peers_set_registry(s->peers, s->registry);
+	sweep_set_registry(s->sweep, s->registry);
 	log_info("server.serving", LOG_HEX("zxid", registry_last_zxid(s->registry)),
 		 LOG_INT("znodes", tree_counts(registry_tree(s->registry)).znodes));
 	notify_ready();
@@ -277,6 +280,7 @@ static bool renew_rules(struct server *s, const struct config *c,
 				 LOG_INT("line", line_in(report, fault.property)),
 				 LOG_TEXT("reason", fault.reason));
 	}
+	sweep_begin(s->sweep, s->tls);
 	log_info("reload.done", LOG_TEXT("certificate", rules.tls ? c->cert_file : "none"));
 	return true;
 }
@@ -669,6 +673,7 @@ static void make_loop(struct server *s)
 			     answer_text, s);
 	config_names(c, &chain);
 	peers_name_by(s->peers, &chain);
+	s->sweep = sweep_new(s->peers, s->gate, &s->connection_wheel);
 	s->gate_event = watch_fd(s, gate_fd(s->gate), on_gate);
 	s->store_event = watch_fd(s, store_wake_fd(s->store), on_store);
 	s->loaded_event = watch_fd(s, s->loaded_fd, on_loaded);
@@ -783,6 +788,7 @@ void server_free(struct server *s)
 		gate_stop(s->gate);
 	/* While the data directory is still ours. */
 	control_free(s->control);
+	sweep_free(s->sweep);
 	peers_free(s->peers);
 	free_event(s->gate_event);
 	free_event(s->store_event);

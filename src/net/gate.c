@@ -169,6 +169,7 @@ static void on_passed(void *user, struct arrival *a)
 		arrival_free(a);
 		return;
 	}
+	a->valid_until_s = tls_valid_until_s(a->tls);
 	if (doubt)
 		log_doubt(a, doubt);
 	log_debug("gate.passed", LOG_TEXT("peer", a->address), LOG_TEXT("tls", tls_version(a->tls)),
@@ -256,6 +257,7 @@ static struct arrival *arrival_new(struct listener *l, int fd, const struct sock
 	a->kind = l->kind;
 	a->gate = l->gate;
 	a->rules = rules;
+	a->valid_until_s = INT64_MAX;
 	a->from = *from;
 	a->accepted_ms = clock_now_ms();
 	address_format(from, a->address);

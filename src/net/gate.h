@@ -29,9 +29,10 @@ struct arrival {
 	char address[ADDRESS_TEXT_LEN]; /* "10.0.0.7:40112", "[::1]:40112" */
 	char host[ADDRESS_TEXT_LEN];    /* the same without the port or brackets */
 	int64_t accepted_ms;            /* monotonic */
-	int64_t since_ms;  /* it connected at this time or later: may lie before accepted_ms */
-	struct gate *gate; /* NULL: it is not counted */
-	unsigned rules;    /* gate_rules when it was judged */
+	int64_t since_ms;      /* it connected at this time or later: may lie before accepted_ms */
+	struct gate *gate;     /* NULL: it is not counted */
+	unsigned rules;        /* gate_rules when it was judged */
+	int64_t valid_until_s; /* tls_valid_until_s */
 	struct sockaddr_storage from;
 };
 /* Close an arrival's socket, and its TLS in order; tell the gate; free it. */

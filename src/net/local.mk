@@ -6,6 +6,8 @@ libnet_a_SOURCES = \
 	src/net/address.h \
 	src/net/census.c \
 	src/net/census.h \
+	src/net/chain.c \
+	src/net/chain.h \
 	src/net/conn.c \
 	src/net/conn.h \
 	src/net/cork.c \

@@ -22,6 +22,7 @@
 
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "net/chain.h"
 #include "net/cork.h"
 #include "net/revocation.h"
 
@@ -33,6 +34,8 @@ enum {
 	ALERT_REASONS =
 		SSL_AD_REASON_OFFSET, /* reasons from here on are alerts that the peer sent */
 };
+
+_Static_assert((int)TLS_REASON_LEN == (int)CHAIN_REASON_LEN, "one is filled in as the other");
 
 #define NO_LIBRARY "the TLS library does not start: %s"
 
@@ -420,19 +423,6 @@ void tls_free(struct tls *t)
 	mem_free(t);
 }
 
-/* A certificate that was offered and not believed. */
-static void explain_verification(struct tls *t)
-{
-	const char *error = X509_verify_cert_error_string(t->verify_error);
-	const char *offered = t->offered ? t->offered : "unreadable subject";
-
-	if (t->verify_depth > 0 && t->verify_issuer)
-		set_reason(t->reason, "%s (%s, at its issuer %s)", error, offered,
-			   t->verify_issuer);
-	else
-		set_reason(t->reason, "%s (%s)", error, offered);
-}
-
 static const char *versions_offered(const SSL *ssl)
 {
 	uint64_t options = SSL_get_options(ssl);
@@ -449,7 +439,7 @@ static void explain_error(struct tls *t)
 	int why = ERR_GET_REASON(code);
 
 	if (t->verify_error != X509_V_OK) {
-		explain_verification(t);
+		chain_explain(t->verify_error, t->offered, t->verify_issuer, t->reason);
 		return;
 	}
 	if (ERR_GET_LIB(code) != ERR_LIB_SSL) {
@@ -611,6 +601,23 @@ int tls_get_identity(struct tls *t, struct tls_identity *out)
 	if (rc != 0)
 		set_reason(t->reason, "the certificate's names cannot be read");
 	return rc;
+}
+
+int64_t tls_valid_until_s(const struct tls *t)
+{
+	return chain_valid_until_s(SSL_get0_verified_chain(t->ssl));
+}
+
+int tls_judge(const struct tls *t, const struct tls_context *c, int64_t *valid_until_s,
+	      char reason[TLS_REASON_LEN])
+{
+	X509 *cert = SSL_get0_peer_certificate(t->ssl);
+
+	if (cert && SSL_get_verify_mode(t->ssl) != SSL_VERIFY_NONE)
+		return chain_verify(c->ssl, cert, SSL_get_peer_cert_chain(t->ssl), valid_until_s,
+				    reason);
+	*valid_until_s = INT64_MAX;
+	return 0;
 }
 
 const char *tls_doubt(const struct tls *t)

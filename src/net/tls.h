@@ -1,11 +1,12 @@
 /* TLS by OpenSSL, on non-blocking sockets, with five results. Contexts are built whole and swapped;
  * a context in use lives as long as its connections. The only files besides base/crypto,
- * net/identity and net/revocation that include OpenSSL. */
+ * net/chain, net/identity and net/revocation that include OpenSSL. */
 #ifndef NET_TLS_H
 #define NET_TLS_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/cdefs.h"
 #include "net/identity.h"
@@ -71,6 +72,14 @@ const char *tls_reason(const struct tls *t);
 /* Who the peer is, after the handshake; nobody (all empty) where it showed no certificate. -1: its
  * certificate cannot be read as a name, see tls_reason. */
 must_check int tls_get_identity(struct tls *t, struct tls_identity *out);
+/* When the first certificate of the peer's chain runs out, in seconds of the wall clock; INT64_MAX
+ * where it showed none. */
+int64_t tls_valid_until_s(const struct tls *t);
+/* Whether the peer's certificate would still be good for c today, but for a CRL that is missing or
+ * out of date; one that showed none always is. -1 with a reason, else *valid_until_s as above, by
+ * the chain that c finds. */
+must_check int tls_judge(const struct tls *t, const struct tls_context *c, int64_t *valid_until_s,
+			 char reason[TLS_REASON_LEN]);
 /* What was passed over when the peer was let in ("CRL has expired"); NULL: nothing. */
 const char *tls_doubt(const struct tls *t);
 const char *tls_version(const struct tls *t); /* "TLSv1.3" */

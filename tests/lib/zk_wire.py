@@ -419,9 +419,9 @@ def decode_connect_reply(body):
 class Link:
     """A socket, plain or TLS, that sends bytes and receives frames, each call with a deadline."""
 
-    def __init__(self, address, context=None, timeout=DEADLINE_S):
+    def __init__(self, address, context=None, timeout=DEADLINE_S, source=None):
         self.timeout = timeout
-        self.sock = socket.create_connection(address, timeout)
+        self.sock = socket.create_connection(address, timeout, source)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if context is not None:
             try:

@@ -4,6 +4,7 @@ import re
 import shutil
 import socket
 import ssl
+import time
 
 import pytest
 
@@ -444,3 +445,149 @@ def test_files_are_left_alone_where_nobody_looks(make_server, tmp_path):
     hang_up(server)
     assert is_shut(server.port, "127.0.0.3")
     assert "event=reload.noticed" not in server.log()
+
+
+# ---- who is in when that changes ----
+
+def cut_off(client, server, since, reason, who):
+    """The link ends, the log says whose it was and why, and the session is not to be had again."""
+    assert client.link.wait_closed(CLOSED_WITHIN_S)
+    server.wait_log(r'event=connection\.cut peer=127\.\d+\.\d+\.\d+:\d+ subject=%s session=0x%x reason="%s' % (
+        who, client.session_id, reason), since)
+
+
+def watch(server, path, name="good"):
+    """A client that looks at an ephemeral znode of another."""
+    watcher = server.client(name)
+    assert watcher.call(zk.exists(path, watch=True)).err == 0
+    return watcher
+
+
+def told_that_it_went(watcher, path):
+    event = watcher.wait_event()
+    assert (event.path, zk.EVENT_NAMES[event.type]) == (path, "NodeDeleted")
+    assert watcher.call(zk.exists(path)).err == -101
+
+
+@pytest.fixture(name="looking")
+def fixture_looking(yard, tmp_path):
+    """A server that looks at its files all the time."""
+    yard.revoke()
+    deny = write(str(tmp_path / "deny"), "")
+    trust = str(tmp_path / "trust")
+    yard.authority.make_ca("second-ca", "/O=Yard/CN=Second Root")
+    yard.authority.issue("of-second", "/O=Yard/CN=of-second", "second-ca", certs.CLIENT_EXT)
+    yard.authority.make_crl(os.path.join(yard.crls, "second.pem"), "second-ca")
+    certs.Authority._write(trust, yard.authority.ca, yard.authority.cert("second-ca"))
+    server = servers.Zoolite(tmp_path / "server", yard.authority, config={
+        "zoolite.crlFile": yard.crls, "zoolite.denyList": deny, "ssl.trustStore.location": trust,
+        "zoolite.reloadInterval": SOON})
+    try:
+        yield server.start()
+        server.finish()
+    finally:
+        server.close()
+        os.remove(os.path.join(yard.crls, "second.pem"))
+
+
+def enter_with(server, name, path):
+    client = server.client(name)
+    assert client.call(zk.create(path, flags=zk.EPHEMERAL)).err == 0
+    return client
+
+
+def test_revoked_while_inside(looking, yard):
+    """Leaf and intermediate: cut, znodes gone, watchers told; the others notice nothing."""
+    yard.revoke(root=(), inter=())
+    hang_up(looking)
+    inside = {name: enter_with(looking, name, "/" + name) for name in ("revoked", "revoked-chained", "below-revoked")}
+    watchers = {name: watch(looking, "/" + name) for name in inside}
+    before, since = looking.metric("connections_cut"), looking.log_size()
+    yard.revoke()
+    for name, client in inside.items():
+        at = "" if name != "below-revoked" else ", at its issuer CN=Bad Inter,O=Yard"
+        cut_off(client, looking, since, r"certificate revoked \(CN=%s,O=Yard%s\)" % (name, at), '"CN=%s,O=Yard"' % name)
+    assert looking.metric("connections_cut") == before + 3
+    for name, watcher in watchers.items():
+        told_that_it_went(watcher, "/" + name)
+        watcher.close_session()
+
+
+def test_ca_that_goes_while_inside(looking, yard):
+    client = enter_with(looking, "of-second", "/of-second")
+    watcher, since = watch(looking, "/of-second"), looking.log_size()
+    shutil.copy(yard.authority.ca, looking.config["ssl.trustStore.location"])
+    cut_off(client, looking, since, "unable to get local issuer certificate", '"CN=of-second,O=Yard"')
+    told_that_it_went(watcher, "/of-second")
+    looking.wait_log(r"event=sweep\.done judged=\d+ cut=1$", since)
+    watcher.close_session()
+
+
+def test_denied_while_inside(looking):
+    """At the plain port too; probes and others stay."""
+    clients = []
+    for port, context in ((looking.port, None), (looking.tls_port, looking.context("good"))):
+        link = zk.Link(("127.0.0.1", port), context, source=("127.0.0.9", 0))
+        clients.append(zk.Client(link))
+        clients[-1].connect()
+        clients[-1].call(zk.create("/denied%d" % len(clients), flags=zk.EPHEMERAL))
+    watcher, since = watch(looking, "/denied1"), looking.log_size()
+    write(looking.config["zoolite.denyList"], "127.0.0.9\n")
+    cut_off(clients[0], looking, since, "denied network", "none")
+    cut_off(clients[1], looking, since, "denied network", '"CN=good,O=Yard"')
+    told_that_it_went(watcher, "/denied1")
+    assert watcher.call(zk.exists("/denied2")).err == -101
+    write(looking.config["zoolite.denyList"], "")
+    watcher.close_session()
+
+
+def test_crl_that_goes_stale_while_inside(looking, yard):
+    """Nobody is cut for what is not known of him; who is new does not get in."""
+    client, since = looking.client("good"), looking.log_size()
+    yard.revoke(dates=STALE)
+    looking.wait_log(r"event=sweep\.done judged=\d+ cut=0$", since)
+    assert client.call(zk.exists("/")).err == 0
+    assert come(looking, "good", None) == 0
+    client.close_session()
+
+
+def test_certificate_that_runs_out_while_inside(looking, yard):
+    """To the second, and without a reload."""
+    end = time.time() + 3
+    stamp = [time.strftime("%Y%m%d%H%M%SZ", time.gmtime(at)) for at in (end - 100, end)]
+    yard.authority.issue("short", "/O=Yard/CN=short", extensions=certs.CLIENT_EXT, dates=stamp)
+    client = enter_with(looking, "short", "/short")
+    watcher, since = watch(looking, "/short"), looking.log_size()
+    cut_off(client, looking, since, "a certificate of its chain has run out", '"CN=short,O=Yard"')
+    assert time.time() >= int(end)
+    told_that_it_went(watcher, "/short")
+    assert come(looking, "short", None) == 0
+    watcher.close_session()
+
+
+def test_rules_that_change_during_a_handshake(looking, yard):
+    """Who began it under the old ones is judged by the new ones, before a byte of his is read."""
+    yard.revoke(root=())
+    hang_up(looking)
+    before, since = parsed(looking), looking.log_size()
+    sock = socket.create_connection(("127.0.0.1", looking.tls_port), CLOSED_WITHIN_S)
+    out, into = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = looking.context("revoked").wrap_bio(into, out)
+    with pytest.raises(ssl.SSLWantReadError):
+        tls.do_handshake()
+    sock.sendall(out.read())
+    # The server has chosen what it judges by when it has answered.
+    while True:
+        into.write(sock.recv(65536))
+        try:
+            tls.do_handshake()
+            break
+        except ssl.SSLWantReadError:
+            pass
+    yard.revoke()
+    looking.wait_log(r"event=sweep\.done", since)
+    tls.write(zk.frame(zk.connect_body()))
+    sock.sendall(out.read())
+    looking.wait_log(r'event=connection\.cut .*subject="CN=revoked,O=Yard" session=0x0 reason="certificate revoked', since)
+    assert parsed(looking) == before
+    sock.close()

@@ -61,3 +61,9 @@ check_PROGRAMS += tests/unit/test_stamps
 TESTS += tests/unit/test_stamps
 tests_unit_test_stamps_SOURCES = tests/unit/test_stamps.c tests/lib/tmpdir.h
 tests_unit_test_stamps_LDADD = libapp.a libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS)
+
+# Plays connections, the gate and the registry itself.
+check_PROGRAMS += tests/unit/test_sweep
+TESTS += tests/unit/test_sweep
+tests_unit_test_sweep_SOURCES = tests/unit/test_sweep.c tests/unit/capture.h
+tests_unit_test_sweep_LDADD = libapp.a libbase.a $(CMOCKA_LIBS)

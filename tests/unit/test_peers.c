@@ -121,6 +121,14 @@ int64_t conn_heard_ms(const struct conn *conn)
 	return conn->heard_ms;
 }
 
+static unsigned freed;
+
+void arrival_free(struct arrival *a)
+{
+	(void)a;
+	freed++;
+}
+
 static struct arrival *arriving;
 
 void gate_take(struct gate *g, struct list *to)
@@ -439,11 +447,43 @@ static void test_work_on_sockets_is_a_step(void **state)
 	assert_string_equal(h.turn.step, "sockets");
 }
 
+static bool admits(void *ctx, struct arrival *a)
+{
+	unsigned *asked = ctx;
+
+	++*asked;
+	return strcmp(a->host, "10.0.0.0") != 0;
+}
+
+/* Who is refused at the last moment never becomes a connection. */
+static void test_asking(void **state)
+{
+	struct conn *conn;
+	unsigned asked = 0;
+
+	(void)state;
+	freed = 0;
+	peers_ask(peers, admits, &asked);
+	arrive(NULL);
+	assert_int_equal(asked, 1);
+	assert_int_equal(freed, 1);
+	assert_int_equal(conn_count, 0);
+	snprintf(arrivals[0].host, sizeof(arrivals[0].host), "10.0.0.7");
+	arrivals[0].rules = 3;
+	arrivals[0].valid_until_s = 77;
+	conn = arrive(NULL);
+	assert_int_equal(freed, 1);
+	assert_int_equal(conn_count, 1);
+	assert_int_equal(peers_verdict(conn->user)->rules, 3);
+	assert_int_equal(peers_verdict(conn->user)->valid_until_s, 77);
+}
+
 #define PEERS_TEST(test) cmocka_unit_test_setup_teardown(test, set_up_peers, tear_down_peers)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		PEERS_TEST(test_asking),
 		PEERS_TEST(test_frames_wait_until_the_registry_serves),
 		PEERS_TEST(test_a_stranger_goes),
 		PEERS_TEST(test_identity_and_address),

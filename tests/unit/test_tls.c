@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -713,6 +714,65 @@ static void test_revocation(void **state)
 	certs_dir_remove(dir);
 }
 
+static void expect_again(struct tls *t, struct tls_context *by, const char *reason)
+{
+	char found[TLS_REASON_LEN] = "";
+	int64_t until_s = 0;
+
+	assert_int_equal(tls_judge(t, by, &until_s, found), reason ? -1 : 0);
+	assert_string_equal(found, reason ? reason : "");
+	if (!reason)
+		assert_int_equal(until_s, tls_valid_until_s(t));
+	assert_int_equal(ERR_peek_error(), 0);
+}
+
+/* Who is in is judged by another context than that which let him in. */
+static void test_judged_again(void **state)
+{
+	char *dir = certs_dir_make(), *outer, *inner, *trust;
+	struct tls_options o = { .cert_file = pki.cert_file,
+				 .key_file = pki.key_file,
+				 .client_auth = TLS_CLIENT_AUTH_NEED };
+	struct tls_context *c;
+	struct tls_fault fault;
+	struct pair p;
+
+	(void)state;
+	pair_open(&p, TLS_CLIENT_AUTH_NEED, &pki.inner_client, &pki.inner_ca);
+	assert_int_equal(shake(&p), TLS_OK);
+	/* Made in this program, for a day from an hour ago. */
+	assert_in_range(tls_valid_until_s(p.server), time(NULL) + 22 * 3600,
+			time(NULL) + 23 * 3600);
+	expect_again(p.server, p.context, NULL);
+	inner = certs_write_crl(dir, "inner.pem", &pki.inner_ca, NULL, true);
+	c = revoking_context(dir, false);
+	/* What is missing and out of date is not held against him. */
+	expect_again(p.server, c, NULL);
+	tls_context_unref(c);
+	outer = certs_write_crl(dir, "outer.pem", &pki.ca, &pki.inner_ca, false);
+	c = revoking_context(dir, true);
+	expect_again(p.server, c, "certificate revoked (CN=ivan, at its issuer CN=Inner CA)");
+	tls_context_unref(c);
+	trust = certs_write_chain(pki.dir, "judge.pem", &pki.foreign_ca, NULL);
+	o.trust_file = trust;
+	c = tls_context_new(&o, &fault);
+	assert_non_null(c);
+	expect_again(p.server, c,
+		     "unable to get local issuer certificate (CN=ivan, at its issuer CN=Inner CA)");
+	tls_context_unref(c);
+	pair_close(&p);
+
+	pair_open(&p, TLS_CLIENT_AUTH_WANT, NULL, NULL);
+	assert_int_equal(shake(&p), TLS_OK);
+	assert_true(tls_valid_until_s(p.server) == INT64_MAX);
+	expect_again(p.server, p.context, NULL);
+	pair_close(&p);
+	free(inner);
+	free(outer);
+	free(trust);
+	certs_dir_remove(dir);
+}
+
 /* Contexts. */
 
 static void refuse_context(struct tls_options o, enum tls_part part, const char *file,
@@ -863,6 +923,7 @@ int main(void)
 		cmocka_unit_test(test_no_resumption),
 		cmocka_unit_test(test_the_client_is_told_our_cas),
 		cmocka_unit_test(test_revocation),
+		cmocka_unit_test(test_judged_again),
 		cmocka_unit_test(test_bad_files),
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_context_lives_as_long_as_needed),
