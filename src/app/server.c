@@ -23,6 +23,7 @@
 #include "app/setup.h"
 #include "app/sweep.h"
 #include "app/turn.h"
+#include "app/validity.h"
 #include "app/view.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -59,6 +60,7 @@ struct server {
 	struct timer look;                /* at the files that the rules come from */
 	struct stamps stamps;             /* how they looked */
 	struct sweep *sweep;
+	struct validity *validity;
 	struct turn turn;
 	int64_t trace_mask;
 	int64_t serves_since_ms; /* monotonic */
@@ -123,6 +125,7 @@ static struct view view_of(struct server *s)
 		.peers = s->peers,
 		.latency = s->latency,
 		.gate = s->gate,
+		.validity = s->validity,
 		.serves_since_ms = s->serves_since_ms,
 		.trace_mask = &s->trace_mask,
 	};
@@ -280,6 +283,7 @@ static bool renew_rules(struct server *s, const struct config *c,
 				 LOG_INT("line", line_in(report, fault.property)),
 				 LOG_TEXT("reason", fault.reason));
 	}
+	validity_take(s->validity, s->tls);
 	sweep_begin(s->sweep, s->tls);
 	log_info("reload.done", LOG_TEXT("certificate", rules.tls ? c->cert_file : "none"));
 	return true;
@@ -673,7 +677,9 @@ static void make_loop(struct server *s)
 			     answer_text, s);
 	config_names(c, &chain);
 	peers_name_by(s->peers, &chain);
-	s->sweep = sweep_new(s->peers, s->gate, &s->connection_wheel);
+	s->validity = validity_new();
+	s->sweep = sweep_new(s->peers, s->gate, s->validity, &s->connection_wheel);
+	validity_take(s->validity, s->tls);
 	s->gate_event = watch_fd(s, gate_fd(s->gate), on_gate);
 	s->store_event = watch_fd(s, store_wake_fd(s->store), on_store);
 	s->loaded_event = watch_fd(s, s->loaded_fd, on_loaded);
@@ -789,6 +795,7 @@ void server_free(struct server *s)
 	/* While the data directory is still ours. */
 	control_free(s->control);
 	sweep_free(s->sweep);
+	validity_free(s->validity);
 	peers_free(s->peers);
 	free_event(s->gate_event);
 	free_event(s->store_event);

@@ -5,6 +5,7 @@
 #include "app/latency.h"
 #include "app/machine.h"
 #include "app/peers.h"
+#include "app/validity.h"
 #include "app/view.h"
 #include "base/clock.h"
 #include "base/metrics.h"
@@ -171,6 +172,27 @@ static void tell_counters(const struct telling *t)
 			     (int64_t)metrics_get(m));
 }
 
+/* Of what there is; below 0 where it has run out. */
+static void tell_validity(const struct telling *t)
+{
+	static const struct {
+		enum validity_part part;
+		const char *name, *help;
+	} parts[] = {
+		{ VALIDITY_SERVER, "server_certificate_days",
+		  "days until a certificate of the server runs out" },
+		{ VALIDITY_CA, "ca_certificate_days", "days until a trusted CA runs out" },
+		{ VALIDITY_CRL, "crl_days", "days until a list of revoked certificates runs out" },
+		{ VALIDITY_PEER, "peer_certificate_days",
+		  "days until a connected peer's certificate runs out" },
+	};
+	int64_t days;
+
+	for (size_t i = 0; t->view->validity && i < sizeof(parts) / sizeof(*parts); i++)
+		if (validity_days(t->view->validity, parts[i].part, &days))
+			tell(t, STAT_GAUGE, parts[i].name, parts[i].help, days);
+}
+
 void stats_foreach(const struct view *v, each_fn each, void *ctx)
 {
 	struct telling t = { v, each, ctx };
@@ -180,6 +202,7 @@ void stats_foreach(const struct view *v, each_fn each, void *ctx)
 	tell_clients(&t);
 	tell_tree(&t);
 	tell_process(&t);
+	tell_validity(&t);
 	tell_counters(&t);
 	tell_summaries(&t);
 }

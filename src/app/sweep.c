@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "app/peers.h"
+#include "app/validity.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -25,6 +26,7 @@ enum {
 struct sweep {
 	struct peers *peers;
 	struct gate *gate;
+	struct validity *validity;
 	struct timer_wheel *wheel;
 	struct registry *registry; /* NULL until it serves */
 	struct tls_context *tls;   /* NULL: there is no TLS */
@@ -122,9 +124,13 @@ static void on_slice(struct timer *t)
 
 static void look_at_time(struct conn *c, void *user, void *ctx)
 {
+	struct peer_verdict *verdict = peers_verdict(user);
 	struct sweep *s = ctx;
 
-	if (is_judged(c) && peers_verdict(user)->valid_until_s <= clock_wall_ms() / MS)
+	if (!is_judged(c))
+		return;
+	validity_peer(s->validity, conn_peer(c), &verdict->told);
+	if (verdict->valid_until_s <= clock_wall_ms() / MS)
 		cut(s, c, user, "a certificate of its chain has run out");
 }
 
@@ -132,7 +138,10 @@ static void on_watch(struct timer *t)
 {
 	struct sweep *s = container_of(t, struct sweep, watch);
 
+	validity_look(s->validity);
+	validity_peers_begin(s->validity);
 	conn_set_foreach(peers_connections(s->peers), look_at_time, s);
+	validity_peers_end(s->validity);
 	timer_arm(s->wheel, t, clock_now_ms() + WATCH_MS);
 }
 
@@ -151,12 +160,14 @@ static bool admits(void *ctx, struct arrival *a)
 	return false;
 }
 
-struct sweep *sweep_new(struct peers *peers, struct gate *gate, struct timer_wheel *wheel)
+struct sweep *sweep_new(struct peers *peers, struct gate *gate, struct validity *validity,
+			struct timer_wheel *wheel)
 {
 	struct sweep *s = mem_new(sizeof(*s));
 
 	s->peers = peers;
 	s->gate = gate;
+	s->validity = validity;
 	s->wheel = wheel;
 	s->rules = gate_rules(gate);
 	timer_init(&s->slice, on_slice);

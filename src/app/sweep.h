@@ -12,9 +12,11 @@ struct registry;
 struct sweep;
 struct timer_wheel;
 struct tls_context;
+struct validity;
 
-/* Asks peers about each that comes, too. */
-struct sweep *sweep_new(struct peers *peers, struct gate *gate, struct timer_wheel *wheel);
+/* Asks peers about each that comes, too, and has validity tell what runs out. */
+struct sweep *sweep_new(struct peers *peers, struct gate *gate, struct validity *validity,
+			struct timer_wheel *wheel);
 void sweep_free(struct sweep *s);
 /* From now on cut connections' sessions are ended. */
 void sweep_set_registry(struct sweep *s, struct registry *registry);

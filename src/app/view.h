@@ -11,6 +11,7 @@ struct latency;
 struct peers;
 struct registry;
 struct store;
+struct validity;
 
 struct view {
 	const struct config *config;
@@ -18,9 +19,10 @@ struct view {
 	struct store *store;
 	struct peers *peers;
 	struct latency *latency;
-	struct gate *gate;       /* NULL: no listener */
-	int64_t serves_since_ms; /* monotonic */
-	int64_t *trace_mask;     /* a number that gtmk tells and stmk sets; it traces nothing */
+	struct gate *gate;               /* NULL: no listener */
+	const struct validity *validity; /* NULL: nothing runs out */
+	int64_t serves_since_ms;         /* monotonic */
+	int64_t *trace_mask; /* a number that gtmk tells and stmk sets; it traces nothing */
 };
 
 /* What ZooKeeper says to all of them before it serves; the words put a line end behind it. */

@@ -18,6 +18,7 @@
 	X(identities_rejected, "certificates refused for their names")                   \
 	X(non_mtls_local_conn_count, "plain connections of clients from this machine")   \
 	X(non_mtls_remote_conn_count, "plain connections of clients from elsewhere")     \
+	X(validity_warnings, "warnings that a certificate or CRL runs out")              \
 	X(connections_cut, "connections cut because their peer no longer passes")        \
 	X(connections_closed, "connections closed")                                      \
 	X(connections_failed, "connections closed because the peer broke a rule")        \

@@ -170,6 +170,9 @@ static void on_passed(void *user, struct arrival *a)
 		return;
 	}
 	a->valid_until_s = tls_valid_until_s(a->tls);
+	/* None that nobody asked for counts. */
+	if (a->identity.subject)
+		tls_peer_times(a->tls, &a->cert_from_s, &a->cert_until_s);
 	if (doubt)
 		log_doubt(a, doubt);
 	log_debug("gate.passed", LOG_TEXT("peer", a->address), LOG_TEXT("tls", tls_version(a->tls)),
@@ -258,6 +261,8 @@ static struct arrival *arrival_new(struct listener *l, int fd, const struct sock
 	a->gate = l->gate;
 	a->rules = rules;
 	a->valid_until_s = INT64_MAX;
+	a->cert_from_s = INT64_MAX;
+	a->cert_until_s = INT64_MAX;
 	a->from = *from;
 	a->accepted_ms = clock_now_ms();
 	address_format(from, a->address);

@@ -33,6 +33,7 @@ struct arrival {
 	struct gate *gate;     /* NULL: it is not counted */
 	unsigned rules;        /* gate_rules when it was judged */
 	int64_t valid_until_s; /* tls_valid_until_s */
+	int64_t cert_from_s, cert_until_s; /* tls_peer_times */
 	struct sockaddr_storage from;
 };
 /* Close an arrival's socket, and its TLS in order; tell the gate; free it. */

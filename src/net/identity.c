@@ -269,13 +269,13 @@ static int put_name(struct buf *out, struct der name)
 	return 0;
 }
 
-char *tls_subject_name(struct x509_st *cert)
+char *tls_name_text(const X509_NAME *of)
 {
 	struct buf out;
 	struct der name;
 	unsigned char *der = NULL;
 	char *text = NULL;
-	int len = i2d_X509_NAME(X509_get_subject_name(cert), &der);
+	int len = i2d_X509_NAME(of, &der);
 
 	buf_init(&out, IDENTITY_SUBJECT_MAX);
 	if (len < 0)
@@ -286,6 +286,11 @@ char *tls_subject_name(struct x509_st *cert)
 	buf_fini(&out);
 	OPENSSL_free(der);
 	return text;
+}
+
+char *tls_subject_name(struct x509_st *cert)
+{
+	return tls_name_text(X509_get_subject_name(cert));
 }
 
 /* A name with a NUL or another control character in it is nobody's: it could end early where it is

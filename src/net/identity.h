@@ -9,7 +9,8 @@
 
 #include "base/cdefs.h"
 
-struct x509_st; /* OpenSSL's X509 */
+struct x509_st;      /* OpenSSL's X509 */
+struct X509_name_st; /* and X509_NAME */
 
 enum {
 	IDENTITY_SUBJECT_MAX = 16 * 1024, /* a longer one is refused */
@@ -32,5 +33,6 @@ void tls_identity_fini(struct tls_identity *id);
 
 /* The subject alone, for the log; NULL as above. The caller frees it (mem_free). */
 must_check char *tls_subject_name(struct x509_st *cert);
+must_check char *tls_name_text(const struct X509_name_st *name);
 
 #endif

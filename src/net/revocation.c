@@ -150,6 +150,45 @@ int revocation_load(X509_STORE *store, X509_VERIFY_PARAM *param, const char *pat
 	return 0;
 }
 
+/* Put it in, or in the place of an older one. */
+static void keep_newest(STACK_OF(X509_CRL) * crls, X509_CRL *crl)
+{
+	for (int i = 0; i < sk_X509_CRL_num(crls); i++) {
+		X509_CRL *other = sk_X509_CRL_value(crls, i);
+
+		if (X509_NAME_cmp(X509_CRL_get_issuer(other), X509_CRL_get_issuer(crl)) != 0)
+			continue;
+		if (ASN1_TIME_compare(X509_CRL_get0_lastUpdate(other),
+				      X509_CRL_get0_lastUpdate(crl)) < 0 &&
+		    X509_CRL_up_ref(crl) == 1) {
+			(void)sk_X509_CRL_set(crls, i, crl);
+			X509_CRL_free(other);
+		}
+		return;
+	}
+	if (X509_CRL_up_ref(crl) == 1 && sk_X509_CRL_push(crls, crl) == 0)
+		X509_CRL_free(crl);
+}
+
+STACK_OF(X509_CRL) * revocation_newest(X509_STORE *store)
+{
+	STACK_OF(X509_CRL) *crls = sk_X509_CRL_new_null();
+	STACK_OF(X509_OBJECT) * objects;
+
+	/* A search in it may sort it. */
+	if (!crls || X509_STORE_lock(store) != 1)
+		return crls;
+	objects = X509_STORE_get0_objects(store);
+	for (int i = 0; i < sk_X509_OBJECT_num(objects); i++) {
+		X509_CRL *crl = X509_OBJECT_get0_X509_CRL(sk_X509_OBJECT_value(objects, i));
+
+		if (crl)
+			keep_newest(crls, crl);
+	}
+	X509_STORE_unlock(store);
+	return crls;
+}
+
 bool revocation_is_unknown(int error)
 {
 	return error == X509_V_ERR_UNABLE_TO_GET_CRL ||

@@ -18,6 +18,9 @@ enum { REVOCATION_REASON_LEN = 256 };
 must_check int revocation_load(X509_STORE *store, X509_VERIFY_PARAM *param, const char *path,
 			       char reason[REVOCATION_REASON_LEN]);
 
+/* Of each CA the newest CRL; the caller's with all that is in it. */
+STACK_OF(X509_CRL) * revocation_newest(X509_STORE *store);
+
 /* Whether an error of verification says that we do not know: no CRL, or none of today. */
 bool revocation_is_unknown(int error);
 /* In a callback of verification that was called with such an error: whether it is the trusted

@@ -355,6 +355,68 @@ bool tls_context_is_out_of_date(const struct tls_context *c, char reason[TLS_REA
 	return false;
 }
 
+struct listing {
+	void (*each)(void *ctx, const struct tls_validity *v);
+	void *ctx;
+};
+
+static void list_name(const struct listing *l, enum tls_part part, char *name,
+		      const ASN1_TIME *from, const ASN1_TIME *until)
+{
+	const struct tls_validity v = { .part = part,
+					.name = name ? name : "unreadable name",
+					.from_s = chain_seconds(from),
+					.until_s = chain_seconds(until) };
+
+	l->each(l->ctx, &v);
+	mem_free(name);
+}
+
+static void list_certs(const struct listing *l, enum tls_part part, STACK_OF(X509) * certs)
+{
+	for (int i = 0; i < sk_X509_num(certs); i++) {
+		X509 *cert = sk_X509_value(certs, i);
+
+		list_name(l, part, tls_subject_name(cert), X509_get0_notBefore(cert),
+			  X509_get0_notAfter(cert));
+	}
+}
+
+static void list_crls(const struct listing *l, X509_STORE *store)
+{
+	STACK_OF(X509_CRL) *crls = revocation_newest(store);
+
+	for (int i = 0; i < sk_X509_CRL_num(crls); i++) {
+		const X509_CRL *crl = sk_X509_CRL_value(crls, i);
+
+		if (X509_CRL_get0_nextUpdate(crl))
+			list_name(l, TLS_PART_CRL, tls_name_text(X509_CRL_get_issuer(crl)),
+				  X509_CRL_get0_lastUpdate(crl), X509_CRL_get0_nextUpdate(crl));
+	}
+	sk_X509_CRL_pop_free(crls, X509_CRL_free);
+}
+
+void tls_context_foreach_validity(const struct tls_context *c,
+				  void (*each)(void *ctx, const struct tls_validity *v), void *ctx)
+{
+	const struct listing l = { each, ctx };
+	X509_STORE *store = SSL_CTX_get_cert_store(c->ssl);
+	STACK_OF(X509) *certs = sk_X509_new_null();
+
+	ERR_clear_error();
+	if (certs && sk_X509_push(certs, SSL_CTX_get0_certificate(c->ssl)) > 0)
+		list_certs(&l, TLS_PART_CERT, certs);
+	sk_X509_free(certs);
+	certs = NULL;
+	if (SSL_CTX_get0_chain_certs(c->ssl, &certs) == 1)
+		list_certs(&l, TLS_PART_CERT, certs);
+	certs = X509_STORE_get1_all_certs(store);
+	list_certs(&l, TLS_PART_TRUST, certs);
+	sk_X509_pop_free(certs, X509_free);
+	list_crls(&l, store);
+	ERR_clear_error();
+}
+
 struct tls_context *tls_context_ref(struct tls_context *c)
 {
 	atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
@@ -606,6 +668,14 @@ int tls_get_identity(struct tls *t, struct tls_identity *out)
 int64_t tls_valid_until_s(const struct tls *t)
 {
 	return chain_valid_until_s(SSL_get0_verified_chain(t->ssl));
+}
+
+void tls_peer_times(const struct tls *t, int64_t *from_s, int64_t *until_s)
+{
+	const X509 *cert = SSL_get0_peer_certificate(t->ssl);
+
+	*from_s = cert ? chain_seconds(X509_get0_notBefore(cert)) : INT64_MAX;
+	*until_s = cert ? chain_seconds(X509_get0_notAfter(cert)) : INT64_MAX;
 }
 
 int tls_judge(const struct tls *t, const struct tls_context *c, int64_t *valid_until_s,

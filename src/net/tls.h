@@ -43,6 +43,16 @@ must_check struct tls_context *tls_context_new(const struct tls_options *o,
 /* Whether the server's certificate is not valid today, which peers will not like, with a line in
  * reason that names the day. */
 bool tls_context_is_out_of_date(const struct tls_context *c, char reason[TLS_REASON_LEN]);
+/* Until when what it holds is good: the server's certificate and those behind it (TLS_PART_CERT), the
+ * CAs (TRUST), and of each CA the newest CRL (CRL) that says when the next one comes. Seconds of the
+ * wall clock. */
+struct tls_validity {
+	enum tls_part part;
+	const char *name; /* subject, of a CRL its issuer; lives for the call */
+	int64_t from_s, until_s;
+};
+void tls_context_foreach_validity(const struct tls_context *c,
+				  void (*each)(void *ctx, const struct tls_validity *v), void *ctx);
 /* The CAs alone, and the CRLs where crl_file is not NULL. -1 with fault. */
 must_check int tls_check_trust(const char *file, const char *crl_file, struct tls_fault *fault);
 struct tls_context *tls_context_ref(struct tls_context *c);
@@ -75,6 +85,8 @@ must_check int tls_get_identity(struct tls *t, struct tls_identity *out);
 /* When the first certificate of the peer's chain runs out, in seconds of the wall clock; INT64_MAX
  * where it showed none. */
 int64_t tls_valid_until_s(const struct tls *t);
+/* The same of its own certificate alone, and since when; INT64_MAX both. */
+void tls_peer_times(const struct tls *t, int64_t *from_s, int64_t *until_s);
 /* Whether the peer's certificate would still be good for c today, but for a CRL that is missing or
  * out of date; one that showed none always is. -1 with a reason, else *valid_until_s as above, by
  * the chain that c finds. */

@@ -591,3 +591,32 @@ def test_rules_that_change_during_a_handshake(looking, yard):
     looking.wait_log(r'event=connection\.cut .*subject="CN=revoked,O=Yard" session=0x0 reason="certificate revoked', since)
     assert parsed(looking) == before
     sock.close()
+
+
+def test_warnings_before_the_end(make_server, yard):
+    """30, 7 and 1 days before, once each: of the server, the CA, its list and who is connected; figures for all."""
+    auth = yard.authority
+    now = time.time()
+    dates = {days: [time.strftime("%Y%m%d%H%M%SZ", time.gmtime(at)) for at in (now - 86400 * 90, now + days * 86400 + 900)]
+             for days in (0, 5, 6)}
+    auth.make_crl(yard.crl("root"), "ca", dates=dates[6])
+    auth.issue("near", "/O=Yard/CN=localhost", extensions=certs.SERVER_EXT, dates=dates[0])
+    auth.issue("near-client", "/O=Yard/CN=near", extensions=certs.CLIENT_EXT, dates=dates[5])
+    server = make_server(ssl__keyStore__location=auth.both("near"), ssl__trustStore__location=auth.ca,
+                         zoolite__crlFile=yard.crl("root"))
+    server.authority = auth
+    expected = [r'part=server name="CN=localhost,O=Yard" until=\S+ days=0$', r'part=ca name="CN=Root,O=Yard" until=\S+ days=29$',
+                r'part=crl name="CN=Root,O=Yard" until=\S+ days=6$']
+    for line in expected:
+        server.wait_log("level=warn event=validity.ends " + line)
+    assert [server.metric(name) for name in ("server_certificate_days", "ca_certificate_days", "crl_days")] == [0, 29, 6]
+    assert "zk_peer_certificate_days" not in server.four_letter_word("mntr").decode()
+    clients = [server.client("near-client") for _ in range(2)]
+    server.wait_log(r'event=validity\.ends part=peer name="CN=near,O=Yard" until=\S+ days=5 peer=127\.0\.0\.1:\d+')
+    assert server.metric("peer_certificate_days") == 5
+    hang_up(server)
+    clients.append(server.client("good"))
+    server.wait_log(r'event=validity\.ends part=peer name="CN=good,O=Yard" until=\S+ days=19')
+    assert server.metric("validity_warnings") == server.log().count("event=validity.ends") == 5
+    for client in clients:
+        client.close_session()

@@ -67,3 +67,8 @@ check_PROGRAMS += tests/unit/test_sweep
 TESTS += tests/unit/test_sweep
 tests_unit_test_sweep_SOURCES = tests/unit/test_sweep.c tests/unit/capture.h
 tests_unit_test_sweep_LDADD = libapp.a libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_validity
+TESTS += tests/unit/test_validity
+tests_unit_test_validity_SOURCES = tests/unit/test_validity.c tests/unit/capture.h
+tests_unit_test_validity_LDADD = libapp.a libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS)

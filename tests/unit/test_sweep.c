@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "app/peers.h"
+#include "app/validity.h"
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/timer.h"
@@ -146,6 +147,32 @@ void tls_context_unref(struct tls_context *c)
 	(void)c;
 }
 
+static unsigned rounds, looked_at;
+
+void validity_look(struct validity *v)
+{
+	(void)v;
+}
+
+void validity_peers_begin(struct validity *v)
+{
+	(void)v;
+	looked_at = 0;
+}
+
+void validity_peer(struct validity *v, const struct arrival *a, unsigned *told)
+{
+	(void)v;
+	assert_ptr_equal(told, &conn_of(a)->verdict.told);
+	looked_at++;
+}
+
+void validity_peers_end(struct validity *v)
+{
+	(void)v;
+	rounds++;
+}
+
 bool registry_end_session(struct registry *r, struct session *s, const struct client *client,
 			  int32_t op)
 {
@@ -184,7 +211,7 @@ static int set_up(void **state)
 		c->session.id = 0x10 + i;
 		c->client.session = &c->session;
 	}
-	sweep = sweep_new(NULL, NULL, &wheel);
+	sweep = sweep_new(NULL, NULL, NULL, &wheel);
 	sweep_set_registry(sweep, (struct registry *)(void *)&rules);
 	return 0;
 }
@@ -295,7 +322,11 @@ static void test_time_that_runs_out(void **state)
 	conns[1].verdict.valid_until_s = NOW_S + 3;
 	conns[2].verdict.valid_until_s = INT64_MAX;
 	capture_begin(&capture);
+	conns[3].is_closing = true;
+	rounds = 0;
 	run_timers(2000);
+	assert_int_equal(rounds, 1);
+	assert_int_equal(looked_at, COUNT - 1);
 	assert_null(conns[1].failed);
 	run_timers(2000);
 	capture_end(&capture, log, sizeof(log));
