@@ -4,6 +4,9 @@
 #include "app/peers.h"
 #include "base/clock.h"
 #include "base/crypto.h"
+#include "base/metrics.h"
+#include "core/access_ip.h"
+#include "core/registry.h"
 #include "core/session.h"
 
 enum { JAVA_OP_READ = 1, JAVA_OP_WRITE = 4 };
@@ -164,4 +167,68 @@ unsigned connections_shed(struct peers *p, unsigned percent)
 
 	conn_set_foreach(peers_connections(p), shed_one, &s);
 	return s.count;
+}
+
+/* --- kicks --- */
+
+static const char kick_reason[] = "kicked by an administrator";
+
+static void end_session(struct connections_kicked *k, struct registry *r, struct session *s)
+{
+	if (!registry_end_session(r, s, NULL, OP_CLOSE_SESSION)) {
+		k->is_whole = false;
+		return;
+	}
+	metrics_add(METRIC_sessions_closed, 1);
+	k->sessions++;
+}
+
+static void cut_client(struct connections_kicked *k, struct client *client)
+{
+	client_cut(client, kick_reason);
+	metrics_add(METRIC_connections_kicked, 1);
+	k->connections++;
+}
+
+struct connections_kicked connections_kick_session(struct registry *r, struct session *s)
+{
+	struct connections_kicked k = { .is_whole = true };
+	struct client *client = s->client;
+
+	end_session(&k, r, s);
+	if (client)
+		cut_client(&k, client);
+	return k;
+}
+
+struct kicking {
+	struct slice range;
+	struct connections_kicked kicked;
+};
+
+static void kick_one(struct conn *c, void *user, void *ctx)
+{
+	struct kicking *k = ctx;
+	struct client *client = peers_client(user);
+
+	if (!gate_kind_has_sessions(conn_peer(c)->kind) ||
+	    !access_ip_matches(slice_of(conn_peer(c)->host), k->range))
+		return;
+	if (client && client->session)
+		end_session(&k->kicked, client->registry, client->session);
+	if (client) {
+		cut_client(&k->kicked, client);
+		return;
+	}
+	conn_fail(c, kick_reason);
+	metrics_add(METRIC_connections_kicked, 1);
+	k->kicked.connections++;
+}
+
+struct connections_kicked connections_kick(struct peers *p, struct slice range)
+{
+	struct kicking k = { .range = range, .kicked.is_whole = true };
+
+	conn_set_foreach(peers_connections(p), kick_one, &k);
+	return k.kicked;
 }

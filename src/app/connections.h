@@ -5,7 +5,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/slice.h"
+
 struct peers;
+struct registry;
+struct session;
 
 struct connection {
 	const char *address; /* "10.0.0.7:40112"; lives for the call */
@@ -33,5 +37,15 @@ void connections_reset(struct peers *p);
 /* Close each connection at a port for clients with this probability (0 to 100), as ZooKeeper sheds
  * them: its sessions go on and may be resumed. Returns how many that were. */
 unsigned connections_shed(struct peers *p, unsigned percent);
+
+struct connections_kicked {
+	unsigned connections, sessions;
+	bool is_whole; /* false: a session could not be ended, which is there without connection */
+};
+/* Cut the connections of clients from these addresses ("10.0.0.7", "fe80::/10") at once, and end
+ * their sessions. */
+struct connections_kicked connections_kick(struct peers *p, struct slice range);
+/* The same with the connection of a session, if it has one, and that session. */
+struct connections_kicked connections_kick_session(struct registry *r, struct session *s);
 
 #endif

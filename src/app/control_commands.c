@@ -81,6 +81,34 @@ static bool run_close_session(struct run *r, int64_t argument)
 	return true;
 }
 
+static bool run_kick(struct run *r, int64_t argument)
+{
+	struct registry *registry = r->view->registry;
+	struct slice range = r->request->line->range;
+	struct connections_kicked kicked;
+
+	if (range.data) {
+		kicked = connections_kick(r->view->peers, range);
+	} else {
+		struct session *s = session_find(registry_sessions(registry), argument);
+
+		if (!s) {
+			print(&r->told, "there is no such session");
+			return false;
+		}
+		kicked = connections_kick_session(registry, s);
+	}
+	r->request->mark = registry_last_change(registry);
+	if (!kicked.is_whole) {
+		print(&r->told, "cut, but a session stays until it expires: a parent of its "
+				"ephemeral znodes cannot be read now");
+		return false;
+	}
+	print(&r->told, "connections_kicked=%u\nsessions_ended=%u\n", kicked.connections,
+	      kicked.sessions);
+	return true;
+}
+
 /* It may quote the file, and names of files. */
 static void print_escaped(struct buf *out, const struct buf *text)
 {
@@ -128,6 +156,7 @@ static const struct {
 	[CONTROL_SET_TRACE_MASK] = { run_set_trace_mask, false },
 	[CONTROL_SHED_CONNECTIONS] = { run_shed_connections, true },
 	[CONTROL_CLOSE_SESSION] = { run_close_session, true },
+	[CONTROL_KICK] = { run_kick, true },
 	[CONTROL_RELOAD] = { run_reload, false },
 	[CONTROL_STOP] = { run_stop, false },
 };
@@ -138,7 +167,11 @@ static void log_command(const struct control_request *rq, bool is_done, const st
 	const char *name = control_command_name(line->command);
 	struct slice result = is_done ? slice_of("ok") : buf_slice(told);
 
-	if (line->command == CONTROL_CLOSE_SESSION)
+	if (line->range.data)
+		log_info("control.command", LOG_TEXT("command", name),
+			 LOG_SLICE("range", line->range), LOG_INT("uid", rq->uid),
+			 LOG_INT("pid", rq->pid), LOG_SLICE("result", result));
+	else if (line->command == CONTROL_CLOSE_SESSION || line->command == CONTROL_KICK)
 		log_info("control.command", LOG_TEXT("command", name),
 			 LOG_HEX("session", line->argument), LOG_INT("uid", rq->uid),
 			 LOG_INT("pid", rq->pid), LOG_SLICE("result", result));

@@ -6,8 +6,9 @@
 #include <string.h>
 
 #include "app/print.h"
+#include "core/access_ip.h"
 
-enum argument { NO_ARGUMENT, MASK, PERCENT, SESSION_ID };
+enum argument { NO_ARGUMENT, MASK, PERCENT, SESSION_ID, WHOM };
 enum { MOST_WORDS = 3 /* one more than any command has */, MOST_HEX_DIGITS = 16 };
 
 static const struct command {
@@ -27,6 +28,8 @@ static const struct command {
 				       "close about that share of the clients' connections" },
 	[CONTROL_CLOSE_SESSION] = { "close_session", SESSION_ID, true,
 				    "end a session with its ephemeral znodes" },
+	[CONTROL_KICK] = { "kick", WHOM, true,
+			   "cut a session's connection, or all from an address, and end its session" },
 	[CONTROL_RELOAD] = { "reload", NO_ARGUMENT, true, "read the configuration anew" },
 	[CONTROL_STOP] = { "stop", NO_ARGUMENT, true, "stop the server cleanly" },
 };
@@ -36,6 +39,7 @@ static const char *const argument_names[] = {
 	[MASK] = " NUMBER",
 	[PERCENT] = " PERCENT",
 	[SESSION_ID] = " ID",
+	[WHOM] = " ID|ADDRESS[/BITS]",
 };
 
 static const char *const argument_kinds[] = {
@@ -43,6 +47,7 @@ static const char *const argument_kinds[] = {
 	[MASK] = "a number of 64 bits",
 	[PERCENT] = "a number from 0 to 100",
 	[SESSION_ID] = "a session's id in hex digits",
+	[WHOM] = "a session's id in hex digits, or an IP address and how many bits of it count",
 };
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
@@ -86,8 +91,21 @@ static int parse_id(const char *text, int64_t *out)
 	return 0;
 }
 
-static int parse_argument(enum argument kind, const char *text, int64_t *out)
+/* No id holds a dot or a colon, and no address is without. */
+static int parse_whom(const char *text, struct slice in_line, struct control_line *line)
 {
+	if (!strpbrk(text, ".:"))
+		return parse_id(text, &line->argument);
+	line->range = in_line;
+	return access_ip_is_valid(in_line) ? 0 : -1;
+}
+
+/* in_line: the same where the line has it. */
+static int parse_argument(enum argument kind, const char *text, struct slice in_line,
+			  struct control_line *line)
+{
+	int64_t *out = &line->argument;
+
 	switch (kind) {
 	case NO_ARGUMENT:
 		break;
@@ -97,6 +115,8 @@ static int parse_argument(enum argument kind, const char *text, int64_t *out)
 		return parse_percent(text, out);
 	case SESSION_ID:
 		return parse_id(text, out);
+	case WHOM:
+		return parse_whom(text, in_line, line);
 	}
 	return -1;
 }
@@ -123,8 +143,9 @@ static size_t split(struct slice text, char room[CONTROL_LINE_MAX], const char *
 	return count;
 }
 
-static int parse_words(const char *const words[MOST_WORDS], size_t count, struct control_line *line,
-		       char reason[CONTROL_REASON_LEN])
+/* argument: the second word where the line has it. */
+static int parse_words(const char *const words[MOST_WORDS], size_t count, struct slice argument,
+		       struct control_line *line, char reason[CONTROL_REASON_LEN])
 {
 	const struct command *command = count > 0 ? find_command(words[0]) : NULL;
 	size_t wanted;
@@ -140,7 +161,7 @@ static int parse_words(const char *const words[MOST_WORDS], size_t count, struct
 	}
 	wanted = command->argument == NO_ARGUMENT ? 1 : 2;
 	if (count != wanted ||
-	    (wanted == 2 && parse_argument(command->argument, words[1], &line->argument) != 0)) {
+	    (wanted == 2 && parse_argument(command->argument, words[1], argument, line) != 0)) {
 		snprintf(reason, CONTROL_REASON_LEN, "%s takes %s", command->name,
 			 argument_kinds[command->argument]);
 		return -1;
@@ -154,8 +175,10 @@ int control_line_parse(struct slice text, struct control_line *line,
 {
 	char room[CONTROL_LINE_MAX];
 	const char *words[MOST_WORDS];
+	struct slice argument = { 0 };
+	size_t count;
 
-	*line = (struct control_line){ CONTROL_HELP, 0 };
+	*line = (struct control_line){ 0 };
 	if (text.len >= CONTROL_LINE_MAX) {
 		snprintf(reason, CONTROL_REASON_LEN, "the line is longer than %d bytes",
 			 CONTROL_LINE_MAX);
@@ -165,7 +188,10 @@ int control_line_parse(struct slice text, struct control_line *line,
 		snprintf(reason, CONTROL_REASON_LEN, "the line is not printable ASCII");
 		return -1;
 	}
-	return parse_words(words, split(text, room, words), line, reason);
+	count = split(text, room, words);
+	if (count > 1)
+		argument = (struct slice){ text.data + (words[1] - room), strlen(words[1]) };
+	return parse_words(words, count, argument, line, reason);
 }
 
 const char *control_command_name(enum control_command command)

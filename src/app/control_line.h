@@ -18,13 +18,15 @@ enum control_command {
 	CONTROL_SET_TRACE_MASK,   /* argument: the mask */
 	CONTROL_SHED_CONNECTIONS, /* argument: percent, 0 to 100 */
 	CONTROL_CLOSE_SESSION,    /* argument: its id */
+	CONTROL_KICK,             /* argument: a session's id; or range: addresses */
 	CONTROL_RELOAD,
 	CONTROL_STOP,
 };
 
 struct control_line {
 	enum control_command command;
-	int64_t argument; /* 0 where there is none */
+	int64_t argument;   /* 0 where there is none */
+	struct slice range; /* "10.0.0.7", "fe80::/10", part of the line; data is NULL: none */
 };
 
 enum {

@@ -20,10 +20,12 @@ enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, MAX_ANSWER = 1024 * 1024 };
 
 static const char usage[] = "usage: zoolited [-t] [-V] [-h] zoo.cfg\n"
 			    "       zoolited --control COMMAND... zoo.cfg\n"
+			    "       zoolited --kick SESSION|ADDRESS[/BITS] zoo.cfg\n"
 			    "  -t  check the file and what it names, say what is wrong, then end\n"
 			    "  -V  print the version\n"
 			    "  -h  print this\n"
-			    "  --control  ask the running server (help: what there is to ask)\n";
+			    "  --control  ask the running server (help: what there is to ask)\n"
+			    "  --kick     the same as --control kick\n";
 
 /* What libevent has to say goes where everything goes. */
 static void log_event_message(int severity, const char *message)
@@ -197,6 +199,18 @@ static int control(char *const words[], size_t count, const char *path)
 	return rc;
 }
 
+/* "--control kick", for those in a hurry. */
+static int kick(char *const arguments[], int count)
+{
+	char command[] = "kick";
+	char *const words[] = { command, count == 2 ? arguments[0] : NULL };
+
+	if (count == 2)
+		return control(words, 2, arguments[1]);
+	fputs("zoolited: --kick takes a session or an address, and a configuration file\n", stderr);
+	return EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
 	bool only_test = false;
@@ -214,6 +228,8 @@ int main(int argc, char **argv)
 		fputs("zoolited: --control takes a command and a configuration file\n", stderr);
 		return EXIT_USAGE;
 	}
+	if (argc > 1 && strcmp(argv[1], "--kick") == 0)
+		return kick(argv + 2, argc - 2);
 	opterr = 0;
 	while ((opt = getopt(argc, argv, "tVh")) != -1) {
 		switch (opt) {

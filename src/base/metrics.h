@@ -23,6 +23,7 @@
 	X(connections_closed, "connections closed")                                      \
 	X(connections_failed, "connections closed because the peer broke a rule")        \
 	X(connections_shed, "connections closed because all of them held too much")      \
+	X(connections_kicked, "connections cut by an administrator")                     \
 	X(sessionless_connections_expired, "connections closed for no request in time")  \
 	X(connections_parked, "times a connection waited for the log or the tree")       \
 	X(bytes_received_count, "bytes of requests and pings read from clients")         \

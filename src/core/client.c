@@ -38,6 +38,13 @@ void client_close(struct client *c, const char *reason)
 	c->link->close(c, reason);
 }
 
+void client_cut(struct client *c, const char *reason)
+{
+	c->stopped = true;
+	watch_drop_client(registry_watches(c->registry), c);
+	c->link->fail(c, reason);
+}
+
 void client_fini(struct client *c)
 {
 	watch_drop_client(registry_watches(c->registry), c);

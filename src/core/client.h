@@ -82,6 +82,8 @@ void client_init(struct client *c, struct registry *registry, const struct clien
 /* End its connection when everything sent is out. From now on nothing that it sends counts, and it
  * is told of nothing: its watches go. Not while watches are fired. */
 void client_close(struct client *c, const char *reason);
+/* The same at once: what it did not take yet is dropped. */
+void client_cut(struct client *c, const char *reason);
 /* The connection is gone: drop the watches, leave the session to its timer. */
 void client_fini(struct client *c);
 /* Begin the figures anew that lists of connections tell; what waits goes on waiting. */

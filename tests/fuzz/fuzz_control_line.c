@@ -50,6 +50,9 @@ static void check_line(const struct control_line *line)
 	case CONTROL_SET_TRACE_MASK:
 	case CONTROL_CLOSE_SESSION:
 		break;
+	case CONTROL_KICK:
+		assert(!line->range.data || (line->argument == 0 && line->range.len >= 2));
+		break;
 	default:
 		assert(!"no command");
 	}
@@ -72,7 +75,8 @@ static void check_blanks(const char *text, size_t len, const struct control_line
 	if (n >= CONTROL_LINE_MAX)
 		return;
 	assert(parse(wide, n, &other) == rc);
-	assert(rc != 0 || (other.command == line->command && other.argument == line->argument));
+	assert(rc != 0 || (other.command == line->command && other.argument == line->argument &&
+			   slice_equal(other.range, line->range)));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

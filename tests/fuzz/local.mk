@@ -43,12 +43,12 @@ check_PROGRAMS += tests/fuzz/replay_control_line
 TESTS += tests/fuzz/replay_control_line
 tests_fuzz_replay_control_line_SOURCES = tests/fuzz/fuzz_control_line.c tests/fuzz/replay.c
 tests_fuzz_replay_control_line_CPPFLAGS = $(AM_CPPFLAGS) -DSEEDS='"tests/fuzz/seeds/control_line"'
-tests_fuzz_replay_control_line_LDADD = libapp.a libbase.a
+tests_fuzz_replay_control_line_LDADD = libapp.a libcore.a libbase.a
 
 if ENABLE_FUZZ
 noinst_PROGRAMS += tests/fuzz/fuzz_control_line
 tests_fuzz_fuzz_control_line_SOURCES = tests/fuzz/fuzz_control_line.c
-tests_fuzz_fuzz_control_line_LDADD = libapp.a libbase.a
+tests_fuzz_fuzz_control_line_LDADD = libapp.a libcore.a libbase.a
 tests_fuzz_fuzz_control_line_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 endif
 

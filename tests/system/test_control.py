@@ -18,7 +18,7 @@ NOBODY = 65534
 NO_NODE = -101
 NODE_DELETED = 2
 COMMANDS = ("help", "stat_reset", "connection_stat_reset", "set_trace_mask", "shed_connections", "close_session",
-            "reload", "stop")
+            "kick", "reload", "stop")
 
 
 def path_of(server):
@@ -211,6 +211,61 @@ def test_close_session_without_connection(server):
         assert ask(server, "close_session 0x%x" % owner.session_id) == ["ok"]
         assert other.call(zk.exists("/orphan")).err == NO_NODE
         other.close_session()
+
+
+def test_kick_a_session(server):
+    """Cut at once, though it takes nothing of what is sent to it; its session is over, its neighbour's is not."""
+    with server.client(timeout=20000) as owner, server.client() as watcher:
+        assert owner.call(zk.create("/kicked", b"x" * 500000, flags=zk.EPHEMERAL)).err == 0
+        assert watcher.call(zk.exists("/kicked", watch=True)).err == 0
+        owner.link.send(b"".join(owner.prepare(zk.get_data("/kicked"), xid)[1] for xid in range(100, 108)))
+        before, since = server.metric("connections_kicked"), server.log_size()
+        done = program(server, "--kick", "0x%x" % owner.session_id, server.config_path)
+        assert (done.returncode, done.stdout) == (0, "ok\nconnections_kicked=1\nsessions_ended=1\n"), done
+        assert server.metric("connections_kicked") == before + 1
+        found = lines_of(server, since, "kick")
+        assert re.fullmatch(r"session=0x%x uid=%d pid=\d+ result=ok" % (owner.session_id, os.geteuid()), found[0])
+        server.wait_log(r"event=conn\.failed .*reason=\"kicked by an administrator\"", since)
+        assert (watcher.wait_event().type, watcher.call(zk.exists("/kicked")).err) == (NODE_DELETED, NO_NODE)
+        assert owner.link.wait_closed(DEADLINE_S)
+        with zk.Client(server.link()) as again:
+            assert again.connect(session_id=owner.session_id, password=owner.password).session_id == 0
+        # One that nobody is connected to; and who is not there.
+        watcher.close_session()
+    with server.client(timeout=20000) as orphan:
+        pass
+    assert ask(server, "kick 0x%x" % orphan.session_id) == ["ok", "connections_kicked=0", "sessions_ended=1"]
+    assert ask(server, "kick 0x%x" % orphan.session_id) == ["error: there is no such session"]
+
+
+def test_kick_an_address(make_server):
+    """Everybody from there, with a session and without, and nobody else."""
+    server = make_server(clientPortAddress=None, secureClientPortAddress=None)
+    fours = [server.client(tls=tls, timeout=20000) for tls in (True, False)]
+    stranger = server.link()
+    six = zk.Client(zk.Link(("::1", server.port), None))
+    six.connect()
+    assert fours[0].call(zk.create("/four", flags=zk.EPHEMERAL)).err == 0
+    assert six.call(zk.create("/six", flags=zk.EPHEMERAL)).err == 0
+    servers.wait_until(lambda: server.metric("num_alive_connections") == 5, DEADLINE_S, "all connections, and this one")
+    since = server.log_size()
+    for nowhere in ("127.0.0.2", "10.0.0.0/8", "::2", "::1:0/112"):
+        assert ask(server, "kick " + nowhere) == ["ok", "connections_kicked=0", "sessions_ended=0"], nowhere
+    assert ask(server, "kick 127.0.0.0/8") == ["ok", "connections_kicked=3", "sessions_ended=2"]
+    assert re.match(r"range=127\.0\.0\.0/8 uid=", lines_of(server, since, "kick")[-1])
+    assert all(link.wait_closed(DEADLINE_S) for link in (fours[0].link, fours[1].link, stranger))
+    assert [six.call(zk.exists(path)).err for path in ("/four", "/six")] == [NO_NODE, 0]
+    assert ask(server, "kick ::1") == ["ok", "connections_kicked=1", "sessions_ended=1"]
+    assert six.link.wait_closed(DEADLINE_S)
+    # They may come again.
+    with server.client() as again:
+        assert again.call(zk.exists("/six")).err == NO_NODE
+
+
+def test_kick_is_told_whom(server):
+    for arguments in ((), ("0x1",), ("10.0.0.1/40", server.config_path), ("everybody", server.config_path)):
+        done = program(server, "--kick", *arguments)
+        assert done.returncode == 2 and done.stdout == "" and done.stderr.count("\n") == 1, done
 
 
 def test_reload(make_server):

@@ -49,7 +49,7 @@ tests_unit_test_http_LDADD = $(HEADLESS_LDADD)
 check_PROGRAMS += tests/unit/test_control_line
 TESTS += tests/unit/test_control_line
 tests_unit_test_control_line_SOURCES = tests/unit/test_control_line.c
-tests_unit_test_control_line_LDADD = libapp.a libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS)
+tests_unit_test_control_line_LDADD = libapp.a libcore.a libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS)
 
 # What its commands do to a registry without a network.
 check_PROGRAMS += tests/unit/test_control_commands

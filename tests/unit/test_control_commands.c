@@ -83,10 +83,12 @@ static int tear_down_commands(void **state)
 	return tear_down(state);
 }
 
+static struct slice range; /* what is kicked; without data: the argument */
+
 static const char *run(enum control_command command, int64_t argument)
 {
 	static const struct control_hooks hooks = { NULL, on_reload, on_stop };
-	struct control_line line = { command, argument };
+	struct control_line line = { command, argument, range };
 	struct control_request rq = { .line = &line, .uid = 7, .pid = 8 };
 	enum log_level level = log_get_level();
 	struct capture capture;
@@ -125,6 +127,7 @@ static void test_before_it_serves(void **state)
 	assert_string_equal(run(CONTROL_CONNECTION_STAT_RESET, 0), refusal);
 	assert_string_equal(run(CONTROL_SHED_CONNECTIONS, 100), refusal);
 	assert_string_equal(run(CONTROL_CLOSE_SESSION, 1), refusal);
+	assert_string_equal(run(CONTROL_KICK, 1), refusal);
 	assert_string_equal(run(CONTROL_SET_TRACE_MASK, 5), "ok\ntracemask=5\n");
 	assert_string_equal(run(CONTROL_RELOAD, 0), "ok\n");
 	assert_string_equal(run(CONTROL_STOP, 0), "ok\n");
@@ -190,6 +193,34 @@ static void test_session(void **state)
 	assert_false(headless_resume(again, owner));
 }
 
+/* As above, but its client is cut at once. */
+static void test_kick_of_a_session(void **state)
+{
+	struct headless_client *owner = headless_new_session(&h, 10000);
+	uint64_t kicked = metrics_get(METRIC_connections_kicked);
+	char line[64];
+
+	(void)state;
+	headless_create(owner, 1, OP_CREATE, "/e", slice_of(""), headless_world(), 1);
+	assert_string_equal(run(CONTROL_KICK, owner->session_id + 1),
+			    "error: there is no such session\n");
+	assert_false(owner->failed);
+	assert_string_equal(run(CONTROL_KICK, owner->session_id),
+			    "ok\nconnections_kicked=1\nsessions_ended=1\n");
+	snprintf(line, sizeof(line), "command=kick session=0x%llx uid=7 pid=8 result=ok",
+		 (unsigned long long)owner->session_id);
+	expect_logged(line);
+	assert_true(mark == registry_last_change(h.registry));
+	assert_true(owner->failed);
+	assert_int_equal(metrics_get(METRIC_connections_kicked), kicked + 1);
+	assert_int_equal(session_count(registry_sessions(h.registry)), 1);
+	assert_int_equal(tree_counts(registry_tree(h.registry)).ephemerals, 0);
+	range = slice_of("10.0.0.0/8");
+	assert_string_equal(run(CONTROL_KICK, 0), "ok\nconnections_kicked=0\nsessions_ended=0\n");
+	expect_logged("command=kick range=10.0.0.0/8 uid=7 pid=8 result=ok");
+	range = (struct slice){ 0 };
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -198,6 +229,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_hooks, set_up_commands, tear_down_commands),
 		cmocka_unit_test_setup_teardown(test_figures, set_up_commands, tear_down_commands),
 		cmocka_unit_test_setup_teardown(test_session, set_up_commands, tear_down_commands),
+		cmocka_unit_test_setup_teardown(test_kick_of_a_session, set_up_commands,
+						tear_down_commands),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

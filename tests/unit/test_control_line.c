@@ -123,6 +123,36 @@ static void test_ids(void **state)
 	expect_wrong("close_session 10000000000000000", why);
 }
 
+static void expect_range(const char *text, const char *range)
+{
+	expect(text, CONTROL_KICK, 0);
+	assert_int_equal(line.range.len, strlen(range));
+	assert_memory_equal(line.range.data, range, strlen(range));
+}
+
+static void test_whom(void **state)
+{
+	static const char why[] = "kick takes a session's id in hex digits, or an IP address and "
+				  "how many bits of it count";
+
+	(void)state;
+	expect("kick 0x12ab", CONTROL_KICK, 0x12ab);
+	assert_null(line.range.data);
+	expect("kick fe80", CONTROL_KICK, 0xfe80);
+	expect_range("kick 10.0.0.7", "10.0.0.7");
+	expect_range("  kick    10.0.0.0/8  ", "10.0.0.0/8");
+	expect_range("kick fe80::1", "fe80::1");
+	expect_range("kick ::/0", "::/0");
+	expect_wrong("kick", why);
+	expect_wrong("kick 0x1 0x2", why);
+	expect_wrong("kick all", why);
+	expect_wrong("kick 10.0.0", why);
+	expect_wrong("kick 10.0.0.0/33", why);
+	expect_wrong("kick ::1/129", why);
+	expect_wrong("kick 10.0.0.7:1234", why);
+	expect_wrong("kick localhost.", why);
+}
+
 static void test_what_is_none(void **state)
 {
 	(void)state;
@@ -193,6 +223,7 @@ int main(void)
 		cmocka_unit_test(test_masks),
 		cmocka_unit_test(test_percents),
 		cmocka_unit_test(test_ids),
+		cmocka_unit_test(test_whom),
 		cmocka_unit_test(test_what_is_none),
 		cmocka_unit_test(test_lengths),
 		cmocka_unit_test(test_words_become_a_line),
