@@ -165,6 +165,10 @@ static const struct option options[] = {
 	{ "zoolite.maxEphemeralSize", OPTION_SIZE, TO(max_ephemeral_bytes), 64 * KIB, 64 * MIB,
 	  16 * MIB },
 	{ "zoolite.maxSessions", OPTION_INT, TO(max_sessions), 1, INT_MAX, 100000 },
+	{ "zoolite.maxSessionsPerIdentity", OPTION_INT, TO(max_sessions_per_identity), 0, INT_MAX,
+	  0 },
+	{ "zoolite.maxConnectionsPerIdentity", OPTION_INT, TO(max_per_identity), 0, INT_MAX, 0 },
+	{ "zoolite.writeRate", OPTION_INT, TO(write_rate), 0, 1000000, 0 },
 	{ "zoolite.maxPath", OPTION_INT, TO(max_path), 256, 256 * KIB, 16 * KIB },
 	/* An address, a name of a certificate, and its super user. */
 	{ "zoolite.maxIdentities", OPTION_INT, TO(max_ids), 3, 1000, 16 },

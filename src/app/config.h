@@ -72,10 +72,13 @@ struct config {
 	int32_t max_ephemerals;       /* of a session */
 	uint64_t max_ephemeral_bytes; /* memory that they take */
 	int32_t max_sessions;
-	int32_t max_path;     /* bytes of a path */
-	int32_t max_ids;      /* identities of a connection */
-	int32_t max_id_bytes; /* of an identity that a client names */
-	int32_t max_acls;     /* different ones in memory, of what cannot be dropped from there */
+	int32_t max_sessions_per_identity; /* 0: no limit, as with the next two */
+	int32_t max_per_identity;          /* connections */
+	int32_t write_rate;                /* writes a second of an identity */
+	int32_t max_path;                  /* bytes of a path */
+	int32_t max_ids;                   /* identities of a connection */
+	int32_t max_id_bytes;              /* of an identity that a client names */
+	int32_t max_acls; /* different ones in memory, of what cannot be dropped from there */
 	int32_t max_acl_entries; /* of a znode */
 	int32_t max_acl_bytes;
 	uint64_t max_reply;         /* bytes of one reply */

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "core/pace.h"
 #include "core/registry.h"
 #include "core/request.h"
 #include "core/session.h"
@@ -17,7 +18,7 @@ struct dispatch {
 	struct turn *turn;
 };
 
-enum { SMALL_REPLY = 64 * 1024 };
+enum { SMALL_REPLY = 64 * 1024, PACE_LOG_BURST = 1 };
 
 struct route {
 	int32_t type;
@@ -167,6 +168,8 @@ static void run(struct dispatch *d, struct client *c, const struct route *route,
 	jute_writer_init(&rq->out, &d->reply);
 	jute_write_raw(&rq->out, header, sizeof(header));
 	err = route->handle(rq);
+	if (route->is_write)
+		pace_spend(c->pace, rq->writes > 0 ? rq->writes : 1, clock_now_ms());
 	if (c->stopped)
 		return;
 	if (rq->out.bad) {
@@ -213,6 +216,26 @@ static bool must_wait(const struct dispatch *d, const struct client *c, const st
 		return true;
 	return most > 0 && c->last_mark > registry_flushed(c->registry) &&
 	       latency_waiting(d->latency) >= (uint64_t)most;
+}
+
+/* Whether a write has to wait because its identity writes too fast. */
+static bool must_slow_down(struct client *c, const struct route *route)
+{
+	static struct log_limit limit;
+	uint32_t suppressed;
+	bool was_paced = c->is_paced;
+
+	if (!route || !route->is_write)
+		return false;
+	c->is_paced = pace_wait_ms(c->pace, clock_now_ms()) > 0;
+	if (!c->is_paced || was_paced)
+		return c->is_paced;
+	metrics_add(METRIC_writes_paced, 1);
+	if (log_limit_pass(&limit, PACE_LOG_BURST, &suppressed))
+		log_info("writes.paced", LOG_TEXT("peer", c->address),
+			 LOG_TEXT("identity", c->subject ? c->subject : "none"),
+			 LOG_INT("suppressed", suppressed));
+	return true;
 }
 
 /* Whether the client has proved who it is, as far as that is asked for. */
@@ -267,6 +290,10 @@ static enum dispatch_result execute(struct dispatch *d, struct client *c, struct
 		/* Alive it is, whatever it waits for. */
 		session_touch(c->session, clock_now_ms());
 		return DISPATCH_PARK;
+	}
+	if (must_slow_down(c, route)) {
+		session_touch(c->session, clock_now_ms());
+		return DISPATCH_PACE;
 	}
 	count_request(c, &header);
 	rq.xid = header.xid;

@@ -22,6 +22,8 @@ enum dispatch_result {
 	DISPATCH_DONE,
 	/* A write that has to wait for replay: nothing happened, offer the frame again later. */
 	DISPATCH_PARK,
+	/* One that has to wait for its identity's write rate; likewise. */
+	DISPATCH_PACE,
 };
 
 /* Execute one frame of c and send the reply. */

@@ -4,16 +4,25 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
+#include "base/tally.h"
+#include "core/pace.h"
 #include "core/registry.h"
 #include "core/session.h"
 #include "net/names.h"
+
+enum {
+	LOG_BURST = 20,
+	LEAST_PACE_MS = 20, /* however fast an identity may write */
+};
 
 struct peer {
 	struct client client;
 	struct peers *peers;
 	struct conn *conn;
 	struct peer_verdict verdict;
-	bool has_client; /* initialised: the registry serves */
+	struct tally_entry *counted; /* under its identity; NULL: it has none */
+	bool has_client;             /* initialised: the registry serves */
 };
 
 struct peers {
@@ -26,6 +35,11 @@ struct peers {
 	peers_admits_fn admits; /* NULL: all */
 	void *admits_ctx;
 	struct names_chain chain;
+	struct tally identities; /* how many connections each has */
+	unsigned max_per_identity;
+	struct timer_wheel *wheel;
+	struct timer pace; /* while writers wait for the rate of their identity */
+	int64_t pace_due_ms;
 };
 
 /* --- from the registry to the connection --- */
@@ -89,6 +103,7 @@ static void give_client(struct peer *p)
 	struct access_name known_by[NAMES_MOST];
 	struct access_peer peer = { .host = from->host,
 				    .subject = from->identity.subject,
+				    .owner = names_owner(&p->peers->chain, &from->identity),
 				    .names = known_by };
 
 	peer.name_count = names_list(&p->peers->chain, &from->identity, names);
@@ -106,6 +121,24 @@ static void on_begun(struct conn *c, void *user)
 	turn_step(p->peers->turn, "sockets");
 }
 
+/* The first of them that may write decides when all are asked again. */
+static void wait_for_pace(struct peers *p, struct client *c)
+{
+	int64_t now_ms = clock_now_ms();
+	int64_t wait_ms = pace_wait_ms(c->pace, now_ms);
+	int64_t due_ms = now_ms + (wait_ms > LEAST_PACE_MS ? wait_ms : LEAST_PACE_MS);
+
+	if (!timer_is_armed(&p->pace) || due_ms < p->pace_due_ms) {
+		p->pace_due_ms = due_ms;
+		timer_arm(p->wheel, &p->pace, due_ms);
+	}
+}
+
+static void on_pace(struct timer *t)
+{
+	conn_set_unpace(container_of(t, struct peers, pace)->connections);
+}
+
 static enum conn_next on_frame(struct conn *c, void *user, struct slice frame)
 {
 	struct peer *p = user;
@@ -117,8 +150,16 @@ static enum conn_next on_frame(struct conn *c, void *user, struct slice frame)
 		give_client(p);
 	/* Sessions must not be touched with the time of before the wait. */
 	clock_update();
-	return dispatch_frame(p->peers->dispatch, &p->client, frame) == DISPATCH_PARK ? CONN_PARK
-										      : CONN_TOOK;
+	switch (dispatch_frame(p->peers->dispatch, &p->client, frame)) {
+	case DISPATCH_DONE:
+		break;
+	case DISPATCH_PARK:
+		return CONN_PARK;
+	case DISPATCH_PACE:
+		wait_for_pace(p->peers, &p->client);
+		return CONN_PACE;
+	}
+	return CONN_TOOK;
 }
 
 static bool on_ping(struct conn *c, void *user, struct slice frame)
@@ -145,6 +186,7 @@ static void on_closed(struct conn *c, void *user, const char *reason)
 		  LOG_TEXT("reason", reason));
 	if (p->has_client)
 		client_fini(&p->client);
+	tally_drop(&p->peers->identities, p->counted);
 	mem_free(p);
 }
 
@@ -163,6 +205,9 @@ struct peers *peers_new(struct event_base *base, struct timer_wheel *wheel,
 	p->text = text;
 	p->ctx = ctx;
 	names_chain_init(&p->chain);
+	tally_init(&p->identities);
+	timer_init(&p->pace, on_pace);
+	p->wheel = wheel;
 	p->connections = conn_set_new(base, wheel, limits, &handlers);
 	return p;
 }
@@ -172,11 +217,18 @@ void peers_name_by(struct peers *p, const struct names_chain *chain)
 	p->chain = *chain;
 }
 
+void peers_limit_identity(struct peers *p, unsigned most)
+{
+	p->max_per_identity = most;
+}
+
 void peers_free(struct peers *p)
 {
 	if (!p)
 		return;
 	conn_set_free(p->connections);
+	timer_disarm(p->wheel, &p->pace);
+	tally_fini(&p->identities);
 	mem_free(p);
 }
 
@@ -192,20 +244,43 @@ void peers_ask(struct peers *p, peers_admits_fn admits, void *ctx)
 	p->admits_ctx = ctx;
 }
 
+static void refuse(struct arrival *a, const char *owner)
+{
+	static struct log_limit limit;
+	uint32_t suppressed;
+
+	metrics_add(METRIC_connections_refused_identity, 1);
+	if (log_limit_pass(&limit, LOG_BURST, &suppressed))
+		log_warn("connection.refused", LOG_TEXT("peer", a->address),
+			 LOG_TEXT("identity", owner),
+			 LOG_TEXT("reason", "too many connections of its identity"),
+			 LOG_INT("suppressed", suppressed));
+	arrival_free(a);
+}
+
 static void take_one(struct peers *p, struct arrival *a)
 {
+	const char *owner = names_owner(&p->chain, &a->identity);
 	struct peer *peer;
 
 	if (p->admits && !p->admits(p->admits_ctx, a)) {
 		arrival_free(a);
 		return;
 	}
+	if (owner && p->max_per_identity > 0 &&
+	    tally_count(&p->identities, owner) >= p->max_per_identity) {
+		refuse(a, owner);
+		return;
+	}
 	peer = mem_new(sizeof(*peer));
 	peer->peers = p;
 	peer->verdict = (struct peer_verdict){ a->rules, a->valid_until_s, 0 };
+	peer->counted = owner ? tally_add(&p->identities, owner) : NULL;
 	peer->conn = conn_open(p->connections, a, peer);
-	if (!peer->conn)
+	if (!peer->conn) {
+		tally_drop(&p->identities, peer->counted);
 		mem_free(peer);
+	}
 }
 
 void peers_take(struct peers *p, struct gate *gate)

@@ -23,6 +23,9 @@ struct peers *peers_new(struct event_base *base, struct timer_wheel *wheel,
 			struct turn *turn, peers_text_fn text, void *ctx);
 /* By which names of their certificates clients go; the subject, where it is not said. */
 void peers_name_by(struct peers *p, const struct names_chain *chain);
+/* Connections to the ports for clients that a certificate's owner (names_owner) may have at once;
+ * 0: no limit, which it is where nothing is said. */
+void peers_limit_identity(struct peers *p, unsigned most);
 /* Closes all connections. */
 void peers_free(struct peers *p);
 /* The registry serves from now on: what waited goes on. */

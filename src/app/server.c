@@ -612,6 +612,8 @@ static int open_registry(struct server *s, char reason[SERVER_REASON_LEN])
 	 * record. */
 	ro.max_record = (size_t)(2 * c->max_ephemeral_bytes) + 4 * (size_t)c->max_frame;
 	ro.max_sessions = (unsigned)c->max_sessions;
+	ro.max_sessions_per_identity = (unsigned)c->max_sessions_per_identity;
+	ro.write_rate = c->write_rate;
 	ro.max_acls = (unsigned)c->max_acls;
 	ro.max_path = (size_t)c->max_path;
 	ro.extended_types = c->extended_types;
@@ -677,6 +679,7 @@ static void make_loop(struct server *s)
 			     answer_text, s);
 	config_names(c, &chain);
 	peers_name_by(s->peers, &chain);
+	peers_limit_identity(s->peers, (unsigned)c->max_per_identity);
 	s->validity = validity_new();
 	s->sweep = sweep_new(s->peers, s->gate, s->validity, &s->connection_wheel);
 	validity_take(s->validity, s->tls);

@@ -25,6 +25,8 @@ libbase_a_SOURCES = \
 	src/base/sm.h \
 	src/base/summary.c \
 	src/base/summary.h \
+	src/base/tally.c \
+	src/base/tally.h \
 	src/base/timer.c \
 	src/base/timer.h
 

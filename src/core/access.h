@@ -59,6 +59,7 @@ struct access_name {
 struct access_peer {
 	const char *host;
 	const char *subject;             /* of its certificate; NULL: none */
+	const char *owner;               /* which name its sessions belong to; NULL: it has none */
 	const struct access_name *names; /* by which it goes, the first one first */
 	size_t name_count;
 };

@@ -2,22 +2,28 @@
 
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/pace.h"
 #include "core/registry.h"
 #include "core/session.h"
 #include "core/watch.h"
 
+/* Who has no certificate shares with all who come from its address so. */
+static struct pace *take_pace(struct registry *r, const struct access_peer *peer)
+{
+	char address[CLIENT_ADDRESS_LEN + 4];
+
+	snprintf(address, sizeof(address), "ip:%s", peer->host);
+	return pace_take(registry_paces(r), peer->owner ? peer->owner : address, clock_now_ms());
+}
+
 void client_init(struct client *c, struct registry *registry, const struct client_link *link,
 		 const char *address, const struct access_peer *peer)
 {
-	const char *subject = peer->subject;
 	static uint64_t serial;
 
-	/* A certificate without a subject is known by its other names: "URI:…" is no subject. One
-	 * without any is nobody's, for all of them would be one. */
-	if (subject && !*subject)
-		subject = peer->name_count > 0 ? peer->names[0].id : NULL;
 	*c = (struct client){ .link = link, .registry = registry, .serial = ++serial };
 	list_init(&c->watches);
 	list_init(&c->stats.link);
@@ -27,8 +33,9 @@ void client_init(struct client *c, struct registry *registry, const struct clien
 	/* What the gate found out counts towards the limit, but is never refused. */
 	if (access_ids_add_peer(&c->ids, peer) != 0)
 		die("client.identities", "no room for the first ones");
-	if (subject)
-		c->subject = mem_strdup(subject);
+	if (peer->owner)
+		c->subject = mem_strdup(peer->owner);
+	c->pace = take_pace(registry, peer);
 }
 
 void client_close(struct client *c, const char *reason)
@@ -51,6 +58,7 @@ void client_fini(struct client *c)
 	if (c->session)
 		session_detach(c->session);
 	list_remove(&c->stats.link);
+	pace_give_back(registry_paces(c->registry), c->pace, clock_now_ms());
 	access_ids_fini(&c->ids);
 	mem_free(c->subject);
 }

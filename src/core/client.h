@@ -58,7 +58,7 @@ struct client {
 	struct registry *registry;
 	struct session *session; /* NULL before the connect request and after the session's end */
 	struct access_ids ids;
-	char *subject; /* of its certificate, or its first name if that is empty; NULL: none */
+	char *subject; /* its certificate's name that owns its session; NULL: none */
 	char address[CLIENT_ADDRESS_LEN];
 	struct list watches;  /* struct watch */
 	unsigned watch_count; /* paths that it watches */
@@ -71,7 +71,9 @@ struct client {
 	int64_t last_mark;    /* of a reply: later than what is on disk means one waits */
 	int64_t connect_mark; /* what its connect reply waits for: no ping may overtake that */
 	uint64_t received, sent;
+	struct pace *pace; /* its identity's or address' writes; NULL: without a limit */
 	struct client_stats stats;
+	bool is_paced;  /* a write of it waits for that */
 	bool connected; /* the connect request was taken */
 	bool stopped;   /* nothing that it sends counts any more */
 };

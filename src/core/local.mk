@@ -8,6 +8,7 @@ libcore_a_SOURCES = \
 	src/core/ages.c src/core/ages.h \
 	src/core/client.c src/core/client.h \
 	src/core/dir.c src/core/dir.h \
+	src/core/pace.c src/core/pace.h \
 	src/core/quota.c src/core/quota.h \
 	src/core/quota_track.c src/core/quota_track.h \
 	src/core/reaper.c src/core/reaper.h \

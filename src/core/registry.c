@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "core/client.h"
+#include "core/pace.h"
 #include "core/quota.h"
 #include "core/reaper.h"
 #include "core/session.h"
@@ -32,6 +33,7 @@ struct registry {
 	struct watch_table *watches;
 	struct session_table *sessions;
 	struct quota_table *quotas;
+	struct pace_table *paces;
 	struct reaper *reaper; /* once it serves */
 	struct timer_wheel *wheel;
 	struct throttle connects;
@@ -94,6 +96,11 @@ struct session_table *registry_sessions(struct registry *r)
 struct quota_table *registry_quotas(struct registry *r)
 {
 	return r->quotas;
+}
+
+struct pace_table *registry_paces(struct registry *r)
+{
+	return r->paces;
 }
 
 struct store *registry_store(struct registry *r)
@@ -426,6 +433,7 @@ struct registry *registry_new(struct store *store, struct timer_wheel *wheel,
 	r->watches = watch_table_new();
 	r->sessions = session_table_new(wheel, session_overdue, r);
 	r->quotas = quota_table_new();
+	r->paces = pace_table_new(o->write_rate);
 	r->wheel = wheel;
 	throttle_init(&r->connects, o->connect_tokens, o->connect_fill_count, o->connect_fill_ms,
 		      clock_now_ms());
@@ -441,6 +449,7 @@ void registry_free(struct registry *r)
 	reaper_free(r->reaper);
 	session_table_free(r->sessions);
 	quota_table_free(r->quotas);
+	pace_table_free(r->paces);
 	watch_table_free(r->watches);
 	tree_free(r->tree);
 	buf_fini(&r->record);

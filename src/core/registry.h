@@ -29,6 +29,8 @@ struct registry_options {
 	unsigned max_ephemerals;      /* of one session */
 	uint64_t max_ephemeral_bytes; /* memory that they take */
 	unsigned max_sessions;
+	unsigned max_sessions_per_identity; /* of one certificate's name; 0: no limit */
+	int32_t write_rate;                 /* writes a second of an identity; 0: no limit */
 	/* Different ACLs that ephemeral znodes and changes not yet replayed have: in memory. */
 	unsigned max_acls;
 	size_t max_path;       /* bytes */
@@ -82,6 +84,7 @@ struct tree *registry_tree(struct registry *r);
 struct watch_table *registry_watches(struct registry *r);
 struct session_table *registry_sessions(struct registry *r);
 struct quota_table *registry_quotas(struct registry *r);
+struct pace_table *registry_paces(struct registry *r);
 struct store *registry_store(struct registry *r);
 /* Whether one more connect request is taken now. */
 bool registry_pass_connect(struct registry *r);

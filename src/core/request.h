@@ -21,6 +21,7 @@ struct request {
 	struct jute_writer out; /* body of the reply */
 	int64_t mark;           /* what must be on disk before the reply leaves; 0: nothing */
 	int64_t zxid;           /* of a write, failed or not; 0: it took none */
+	uint32_t writes;        /* set by a multi: how many it is */
 	const char *closing;    /* set by a handler: why the connection ends behind the reply */
 };
 

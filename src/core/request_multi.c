@@ -164,6 +164,7 @@ enum zerr request_multi(struct request *rq)
 
 	if (reading == READ_REFUSED)
 		return request_malformed_write(rq);
+	rq->writes = (uint32_t)count;
 	change_begin(rq->registry);
 	if (reading == READ_MALFORMED)
 		return request_end_change(rq, ZERR_MARSHALLING, first_path);

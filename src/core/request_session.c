@@ -76,6 +76,15 @@ static void log_session(struct client *c, struct session *s)
 		die("session.record", "a session does not fit into a record");
 }
 
+/* Sessions without a certificate are nobody's, and not told apart. */
+static bool has_too_many(const struct client *c)
+{
+	unsigned most = registry_options(c->registry)->max_sessions_per_identity;
+
+	return most > 0 && c->subject &&
+	       session_count_of(registry_sessions(c->registry), c->subject) >= most;
+}
+
 static void open_session(struct client *c, const struct proto_connect_request *rq)
 {
 	struct registry *r = c->registry;
@@ -85,6 +94,11 @@ static void open_session(struct client *c, const struct proto_connect_request *r
 	if (session_count(registry_sessions(r)) >= registry_options(r)->max_sessions) {
 		/* Not "your session is over": it may try again. */
 		stop(c, rq, "too many sessions");
+		return;
+	}
+	if (has_too_many(c)) {
+		metrics_add(METRIC_sessions_refused_identity, 1);
+		stop(c, rq, "too many sessions of its identity");
 		return;
 	}
 	s = session_open(registry_sessions(r), negotiate_timeout(r, rq->timeout), c->subject,

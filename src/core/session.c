@@ -4,10 +4,12 @@
 #include "base/crypto.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "base/tally.h"
 #include "core/client.h"
 
 struct session_table {
 	struct hash by_id;
+	struct tally owners; /* how many sessions an identity has */
 	struct timer_wheel *wheel;
 	session_overdue_cb overdue;
 	void *ctx;
@@ -20,16 +22,26 @@ struct session_table *session_table_new(struct timer_wheel *wheel, session_overd
 	struct session_table *t = mem_new(sizeof(*t));
 
 	hash_init(&t->by_id);
+	tally_init(&t->owners);
 	t->wheel = wheel;
 	t->overdue = overdue;
 	t->ctx = ctx;
 	return t;
 }
 
+/* identity: owned from now on. */
+static void set_identity(struct session *s, char *identity)
+{
+	tally_drop(&s->table->owners, s->owned);
+	mem_free(s->identity);
+	s->identity = identity;
+	s->owned = identity ? tally_add(&s->table->owners, identity) : NULL;
+}
+
 static void session_free(struct session *s)
 {
 	timer_disarm(s->table->wheel, &s->deadline);
-	mem_free(s->identity);
+	set_identity(s, NULL);
 	mem_free(s);
 }
 
@@ -44,12 +56,18 @@ void session_table_free(struct session_table *t)
 		session_free(container_of(n, struct session, by_id));
 	}
 	hash_fini(&t->by_id);
+	tally_fini(&t->owners);
 	mem_free(t);
 }
 
 unsigned session_count(const struct session_table *t)
 {
 	return (unsigned)t->by_id.count;
+}
+
+unsigned session_count_of(const struct session_table *t, const char *identity)
+{
+	return tally_count(&t->owners, identity);
 }
 
 void session_foreach(struct session_table *t, void (*each)(void *ctx, struct session *s), void *ctx)
@@ -102,7 +120,7 @@ struct session *session_open(struct session_table *t, int32_t timeout_ms, const 
 	crypto_random(password, PROTO_PASSWORD_LEN);
 	crypto_sha256((struct slice){ (const char *)password, PROTO_PASSWORD_LEN },
 		      s->password_hash);
-	s->identity = identity ? mem_strdup(identity) : NULL;
+	set_identity(s, identity ? mem_strdup(identity) : NULL);
 	return s;
 }
 
@@ -119,8 +137,7 @@ void session_load(struct session_table *t, const struct record_session *r)
 		s = session_add(t, r->id, r->timeout_ms);
 	s->timeout_ms = r->timeout_ms;
 	memcpy(s->password_hash, r->password_hash, sizeof(s->password_hash));
-	mem_free(s->identity);
-	s->identity = r->identity.data ? mem_dup(r->identity.data, r->identity.len) : NULL;
+	set_identity(s, r->identity.data ? mem_dup(r->identity.data, r->identity.len) : NULL);
 }
 
 struct session *session_find(const struct session_table *t, int64_t id)

@@ -14,6 +14,7 @@
 
 struct client;
 struct session_table;
+struct tally_entry;
 
 struct session {
 	struct hash_node by_id;
@@ -21,9 +22,10 @@ struct session {
 	int64_t id;
 	int32_t timeout_ms;
 	uint8_t password_hash[RECORD_PASSWORD_HASH_LEN];
-	char *identity;        /* subject of the certificate that opened it; NULL: none */
-	struct client *client; /* NULL: nobody is connected */
-	int64_t heard_ms;      /* monotonic time of its last sign of life */
+	char *identity;            /* name of the certificate that opened it; NULL: none */
+	struct tally_entry *owned; /* counted under its identity; NULL: it has none */
+	struct client *client;     /* NULL: nobody is connected */
+	int64_t heard_ms;          /* monotonic time of its last sign of life */
 	struct timer deadline;
 	int64_t held_deadline_ms; /* the deadline that was found passed and not judged yet; */
 	int64_t held_since_ms;    /* and when that was */
@@ -37,6 +39,8 @@ struct session_table *session_table_new(struct timer_wheel *wheel, session_overd
 					void *ctx);
 void session_table_free(struct session_table *t);
 unsigned session_count(const struct session_table *t);
+/* Those of one identity. */
+unsigned session_count_of(const struct session_table *t, const char *identity);
 /* Open sessions with a connected client or without one, in no fixed order. */
 void session_foreach(struct session_table *t, void (*each)(void *ctx, struct session *s),
 		     void *ctx);

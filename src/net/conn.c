@@ -1,7 +1,7 @@
 /* Lists beside the one of all connections say what there is to do: ready (goes on without the
- * socket saying so, in the next turn), parked (waits for conn_set_unpark), dirty (has bytes to
- * send), gated (has bytes that wait for the log), heavy (holds much memory), ended (the owner is to
- * be told, or it is to be freed).
+ * socket saying so, in the next turn), parked and paced (wait for conn_set_unpark and for
+ * conn_set_unpace), dirty (has bytes to send), gated (has bytes that wait for the log), heavy
+ * (holds much memory), ended (the owner is to be told, or it is to be freed).
  *
  * Parked is a connection whose first frame the handler did not take; held is one that offers no
  * frame because too much waits to leave. Either is read on, up to a bound, and its pings are
@@ -65,7 +65,7 @@ struct conn_set {
 	int64_t flushed;
 	unsigned count;
 	struct event *kick; /* makes the next turn come at once */
-	struct list all, ready, parked, dirty, gated, ended;
+	struct list all, ready, parked, paced, dirty, gated, ended;
 	struct list heavy;            /* hold more than HEAVY_BYTES */
 	size_t buffered;              /* by all */
 	struct list strangers;        /* without a session yet, oldest first */
@@ -704,9 +704,9 @@ static void offer(struct conn *c, struct slice frame)
 	c->in_handler = false;
 	if (c->state != CONN_OPEN)
 		return;
-	if (next == CONN_PARK) {
+	if (next != CONN_TOOK) {
 		stop(&c->is_parked);
-		list_append(&c->set->parked, &c->parked_link);
+		list_append(next == CONN_PARK ? &c->set->parked : &c->set->paced, &c->parked_link);
 		return;
 	}
 	c->is_begun = true;
@@ -975,6 +975,7 @@ struct conn_set *conn_set_new(struct event_base *base, struct timer_wheel *wheel
 	list_init(&set->all);
 	list_init(&set->ready);
 	list_init(&set->parked);
+	list_init(&set->paced);
 	list_init(&set->dirty);
 	list_init(&set->gated);
 	list_init(&set->ended);
@@ -1112,16 +1113,26 @@ void conn_set_release(struct conn_set *set, int64_t flushed)
 	}
 }
 
-void conn_set_unpark(struct conn_set *set)
+static void go_on(struct list *parked)
 {
 	struct list *link;
 
-	while ((link = list_take_first(&set->parked)) != NULL) {
+	while ((link = list_take_first(parked)) != NULL) {
 		struct conn *c = container_of(link, struct conn, parked_link);
 
 		c->is_parked = false;
 		make_ready(c);
 	}
+}
+
+void conn_set_unpark(struct conn_set *set)
+{
+	go_on(&set->parked);
+}
+
+void conn_set_unpace(struct conn_set *set)
+{
+	go_on(&set->paced);
 }
 
 size_t conn_set_buffered(const struct conn_set *set)

@@ -19,7 +19,8 @@ struct conn_set; /* all connections of a core thread, and what they share */
 
 enum conn_next {
 	CONN_TOOK, /* the frame was dealt with */
-	CONN_PARK, /* not now: offer this frame again after conn_unpark; pings behind it go on */
+	CONN_PARK, /* not now: offer this frame again after conn_set_unpark; pings behind it go on */
+	CONN_PACE, /* likewise after conn_set_unpace, however often conn_set_unpark is called */
 };
 
 enum conn_text {
@@ -72,6 +73,7 @@ void conn_set_end_turn(struct conn_set *set);
 void conn_set_release(struct conn_set *set, int64_t flushed);
 /* Offer parked frames again on every connection that a handler parked, in the next turn. */
 void conn_set_unpark(struct conn_set *set);
+void conn_set_unpace(struct conn_set *set);
 /* Memory for bytes in and out of all connections, and how many of them are parked or held. */
 size_t conn_set_buffered(const struct conn_set *set);
 unsigned conn_set_stopped(const struct conn_set *set);

@@ -100,6 +100,16 @@ size_t names_list(const struct names_chain *c, const struct tls_identity *id,
 	return count;
 }
 
+const char *names_owner(const struct names_chain *c, const struct tls_identity *id)
+{
+	struct name names[NAMES_MOST];
+
+	/* No subject reads like another name: "URI:…" is none. */
+	if (id->subject && *id->subject)
+		return id->subject;
+	return names_list(c, id, names) > 0 ? names[0].id : NULL;
+}
+
 const char *names_refusal(const struct names_chain *c, const struct tls_identity *id)
 {
 	struct name names[NAMES_MOST];

@@ -38,6 +38,9 @@ struct name {
 /* The names that the chain takes from id, in its order, at most NAMES_MOST. Their number. */
 size_t names_list(const struct names_chain *c, const struct tls_identity *id,
 		  struct name names[NAMES_MOST]);
+/* The one that stands for its holder, who may resume what it began: the subject, where that is not
+ * empty, else the first of the names; NULL: there is none. Lent from id. */
+const char *names_owner(const struct names_chain *c, const struct tls_identity *id);
 /* Why the chain lets nobody in with this certificate; NULL: it does, or there is none. */
 const char *names_refusal(const struct names_chain *c, const struct tls_identity *id);
 

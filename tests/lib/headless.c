@@ -312,7 +312,11 @@ struct headless_client *headless_connect_from(struct headless *h, const char *ho
 {
 	struct headless_client *c = mem_new(sizeof(*c));
 	const struct access_name name = { "x509", subject };
-	const struct access_peer peer = { host, subject, &name, subject && *subject };
+	const struct access_peer peer = { .host = host,
+					  .subject = subject,
+					  .owner = subject && *subject ? subject : NULL,
+					  .names = &name,
+					  .name_count = subject && *subject };
 	char address[CLIENT_ADDRESS_LEN];
 
 	c->headless = h;

@@ -20,6 +20,11 @@ TESTS += tests/unit/test_private_file
 tests_unit_test_private_file_SOURCES = tests/unit/test_private_file.c tests/lib/tmpdir.h
 tests_unit_test_private_file_LDADD = libbase.a $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_tally
+TESTS += tests/unit/test_tally
+tests_unit_test_tally_SOURCES = tests/unit/test_tally.c
+tests_unit_test_tally_LDADD = libbase.a $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_hash
 TESTS += tests/unit/test_hash
 tests_unit_test_hash_SOURCES = tests/unit/test_hash.c

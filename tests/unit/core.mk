@@ -35,6 +35,11 @@ TESTS += tests/unit/test_dir
 tests_unit_test_dir_SOURCES = tests/unit/test_dir.c
 tests_unit_test_dir_LDADD = libcore.a libbase.a $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_pace
+TESTS += tests/unit/test_pace
+tests_unit_test_pace_SOURCES = tests/unit/test_pace.c
+tests_unit_test_pace_LDADD = libcore.a libbase.a $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_quota_track
 TESTS += tests/unit/test_quota_track
 tests_unit_test_quota_track_SOURCES = tests/unit/test_quota_track.c

@@ -68,6 +68,9 @@ static void test_presets(void **state)
 	assert_int_equal(config.min_session_ms, 6000);
 	assert_int_equal(config.max_session_ms, 60000);
 	assert_int_equal(config.max_per_address, 60);
+	assert_int_equal(config.max_per_identity, 0);
+	assert_int_equal(config.max_sessions_per_identity, 0);
+	assert_int_equal(config.write_rate, 0);
 	assert_int_equal(config.max_connections, 0);
 	assert_int_equal(config.backlog, -1);
 	assert_int_equal(config.max_frame, 0xfffff);

@@ -40,7 +40,7 @@ static struct {
 	unsigned frames, pings, closed, begun;
 	size_t queued_at_ping; /* the most that waited to leave when one was answered */
 	char reason[128];      /* of the last end */
-	bool parking;
+	bool parking, pacing;
 	struct capture capture;
 } w;
 
@@ -63,6 +63,8 @@ static enum conn_next on_frame(struct conn *c, void *user, struct slice f)
 	memcpy(text, f.data, f.len < sizeof(text) ? f.len : sizeof(text) - 1);
 	if (strncmp(text, "park", 4) == 0 && w.parking)
 		return CONN_PARK;
+	if (strncmp(text, "pace", 4) == 0 && w.pacing)
+		return CONN_PACE;
 	w.frames++;
 	if (w.seen_len + f.len < SEEN_LEN - 1 && f.len < sizeof(text))
 		w.seen_len +=
@@ -591,6 +593,32 @@ static void test_parked_frames_wait_and_pings_do_not(void **state)
 	assert_seen("echo 0;park;echo 1;echo 2;");
 	assert_string_equal(received(fd), "echo 1;echo 2;");
 	assert_int_equal(w.pings, 3);
+	close(fd);
+}
+
+/* What waits for its rate is not asked again with what waits for us. */
+static void test_paced_frames_wait_for_their_own(void **state)
+{
+	struct conn *c;
+	int fd = open_established(&c);
+
+	(void)state;
+	w.pacing = true;
+	send_frame(fd, "pace");
+	send_frame(fd, "echo 1");
+	send_frame(fd, "ping");
+	turns();
+	assert_true(conn_is_parked(c) && conn_waits_for_us(c));
+	assert_string_equal(received(fd), "pong;");
+	w.pacing = false;
+	conn_set_unpark(w.set);
+	turns();
+	assert_true(conn_is_parked(c));
+	conn_set_unpace(w.set);
+	turns();
+	assert_false(conn_is_parked(c));
+	assert_seen("pace;echo 1;");
+	assert_string_equal(received(fd), "echo 1;");
 	close(fd);
 }
 
@@ -1842,6 +1870,7 @@ int main(void)
 		conn_test(test_http),
 		conn_test(test_no_word),
 		conn_test(test_parked_frames_wait_and_pings_do_not),
+		conn_test(test_paced_frames_wait_for_their_own),
 		conn_test(test_stranger_parked),
 		conn_test(test_parked_input_is_bounded),
 		conn_test(test_bad_frame_behind_a_parked_one),

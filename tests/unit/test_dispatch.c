@@ -360,6 +360,66 @@ static void test_outstanding_limit(void **state)
 	assert_int_equal(headless_send(c), DISPATCH_DONE);
 }
 
+static void begin_write(struct headless_client *by)
+{
+	headless_begin(by, ++xid, OP_SET_DATA);
+	jute_write_buffer(&by->w, slice_of("/a"));
+	jute_write_buffer(&by->w, slice_of("x"));
+	jute_write_int(&by->w, -1);
+}
+
+/* A write waits, a read of the same client does not, and no other identity does. */
+static void test_write_rate(void **state)
+{
+	uint64_t paced = metrics_get(METRIC_writes_paced);
+	struct headless_client *other;
+
+	(void)state;
+	h.registry_options.write_rate = 2;
+	restart();
+	other = headless_connect(&h, "CN=other");
+	headless_send_connect(other,
+			      &(struct headless_connect_request){ .timeout_ms = TIMEOUT_MS });
+	create(c, "/a", "", 0);
+	begin_write(c);
+	assert_int_equal(headless_send(c), DISPATCH_DONE);
+	assert_int_equal(finish(c), ZERR_OK);
+	begin_write(c);
+	assert_int_equal(headless_send(c), DISPATCH_PACE);
+	assert_int_equal(headless_send(c), DISPATCH_PACE);
+	assert_int_equal(metrics_get(METRIC_writes_paced), paced + 1);
+	assert_int_equal(exists(c, "/a"), ZERR_OK);
+	begin_write(other);
+	assert_int_equal(headless_send(other), DISPATCH_DONE);
+	headless_advance(&h, 500);
+	begin_write(c);
+	assert_int_equal(headless_send(c), DISPATCH_DONE);
+	assert_int_equal(headless_send(c), DISPATCH_PACE);
+	assert_int_equal(metrics_get(METRIC_writes_paced), paced + 2);
+}
+
+/* As many as it holds, and a multi that fails as well. */
+static void test_a_multi_counts_as_its_writes(void **state)
+{
+	(void)state;
+	h.registry_options.write_rate = 10;
+	restart();
+	headless_begin(c, ++xid, OP_MULTI);
+	for (int i = 0; i < 15; i++) {
+		proto_write_multi_header(&c->w,
+					 &(struct proto_multi_header){ OP_DELETE, false, -1 });
+		jute_write_buffer(&c->w, slice_of("/nothing"));
+		jute_write_int(&c->w, -1);
+	}
+	proto_write_multi_header(&c->w, &(struct proto_multi_header){ -1, true, -1 });
+	assert_int_equal(headless_send(c), DISPATCH_DONE);
+	headless_advance(&h, 550);
+	begin_write(c);
+	assert_int_equal(headless_send(c), DISPATCH_PACE);
+	headless_advance(&h, 60);
+	assert_int_equal(headless_send(c), DISPATCH_DONE);
+}
+
 /* --- what nobody should send --- */
 
 /* check is one outside of a multi. */
@@ -731,6 +791,8 @@ int main(void)
 		REGISTRY_TEST(test_bytes_behind_a_request_are_passed_over),
 		REGISTRY_TEST(test_enforced_authentication),
 		REGISTRY_TEST(test_outstanding_limit),
+		REGISTRY_TEST(test_write_rate),
+		REGISTRY_TEST(test_a_multi_counts_as_its_writes),
 		REGISTRY_TEST(test_sasl),
 		REGISTRY_TEST(test_sasl_without_a_token),
 		REGISTRY_TEST(test_authentication_is_no_sign_of_life),

@@ -62,6 +62,19 @@ static void test_a_chain_has_an_order(void **state)
 	assert_false(names_chain_has_san(&chain));
 }
 
+static void test_owner(void **state)
+{
+	(void)state;
+	assert_int_equal(names_chain_parse(&chain, "dns,uri"), 0);
+	assert_string_equal(names_owner(&chain, &id), "CN=svc,O=x");
+	id.subject = "";
+	assert_string_equal(names_owner(&chain, &id), "DNS:a.example");
+	id.san_count = 0;
+	assert_null(names_owner(&chain, &id));
+	id = (struct tls_identity){ 0 };
+	assert_null(names_owner(&chain, &id));
+}
+
 static void test_bad_chains_change_nothing(void **state)
 {
 	static const char *const bad[] = { "",     " ",       ",",      "uri,",  ",uri",
@@ -112,6 +125,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_without_a_chain_it_is_the_subject, set_up),
 		cmocka_unit_test_setup(test_a_chain_has_an_order, set_up),
+		cmocka_unit_test_setup(test_owner, set_up),
 		cmocka_unit_test_setup(test_bad_chains_change_nothing, set_up),
 		cmocka_unit_test_setup(test_who_has_no_such_name_is_refused, set_up),
 		cmocka_unit_test_setup(test_who_has_too_many_names_is_refused, set_up),

@@ -2,6 +2,7 @@
  * the gate's queue are answered here, so that libnet's are not linked). */
 #include "app/peers.h"
 
+#include "base/metrics.h"
 #include "core/session.h"
 #include "net/names.h"
 #include "tests/unit/registry_fixture.h"
@@ -24,7 +25,7 @@ static struct conn conns[4];
 static unsigned conn_count;
 static const struct conn_handlers *handlers;
 static struct arrival arrivals[4];
-static unsigned unparks;
+static unsigned unparks, unpaces, arrivals_freed;
 static char word_seen[5];
 
 struct conn_set *conn_set_new(struct event_base *base, struct timer_wheel *wheel,
@@ -60,6 +61,18 @@ void conn_set_unpark(struct conn_set *set)
 {
 	(void)set;
 	unparks++;
+}
+
+void conn_set_unpace(struct conn_set *set)
+{
+	(void)set;
+	unpaces++;
+}
+
+void arrival_free(struct arrival *a)
+{
+	(void)a;
+	arrivals_freed++;
 }
 
 struct conn *conn_open(struct conn_set *set, struct arrival *a, void *user)
@@ -153,7 +166,7 @@ static int set_up_peers(void **state)
 {
 	set_up(state);
 	conn_count = 0;
-	unparks = 0;
+	unparks = unpaces = arrivals_freed = 0;
 	peers = peers_new(NULL, &h.wheel, NULL, h.dispatch, &h.turn, on_text, NULL);
 	memset(arrivals, 0, sizeof(arrivals));
 	for (int i = 0; i < 4; i++) {
@@ -301,6 +314,58 @@ static void test_names_by_the_chain(void **state)
 	assert_string_equal(client->ids.items[2].id, "URI:spiffe://d/svc");
 	/* The subject is empty: the first name owns the session. */
 	assert_string_equal(client->session->identity, "DNS:a");
+}
+
+/* Connections, with a session or without; those without a certificate are nobody's. */
+static void test_most_connections_of_an_identity(void **state)
+{
+	char *alice = (char *)(uintptr_t) "CN=alice", *bob = (char *)(uintptr_t) "CN=bob";
+	uint64_t refused = metrics_get(METRIC_connections_refused_identity);
+	struct conn *first;
+
+	(void)state;
+	peers_limit_identity(peers, 1);
+	first = arrive(alice);
+	assert_int_equal(conn_count, 1);
+	arrive(alice);
+	assert_int_equal(conn_count, 1);
+	assert_int_equal(arrivals_freed, 1);
+	assert_int_equal(metrics_get(METRIC_connections_refused_identity), refused + 1);
+	arrive(bob);
+	assert_int_equal(conn_count, 2);
+	lose(first);
+	arrive(alice);
+	assert_int_equal(conn_count, 3);
+	arrivals[3].identity.subject = NULL;
+	arrive(NULL);
+	assert_int_equal(conn_count, 4);
+	assert_int_equal(arrivals_freed, 1);
+}
+
+static void test_writers_are_asked_again_when_they_may(void **state)
+{
+	struct conn *conn;
+
+	(void)state;
+	peers_free(peers);
+	headless_stop(&h);
+	h.registry_options.write_rate = 1;
+	headless_start(&h);
+	conn_count = 0;
+	peers = peers_new(NULL, &h.wheel, NULL, h.dispatch, &h.turn, on_text, NULL);
+	conn = established();
+	for (int i = 0; i < 2; i++) {
+		write_header(OP_DELETE);
+		jute_write_buffer(&w, slice_of("/a"));
+		jute_write_int(&w, -1);
+		assert_int_equal(offer(conn), i == 0 ? CONN_TOOK : CONN_PACE);
+	}
+	headless_advance(&h, 900);
+	assert_int_equal(unpaces, 0);
+	headless_advance(&h, 200);
+	assert_int_equal(unpaces, 1);
+	assert_int_equal(offer(conn), CONN_TOOK);
+	assert_int_equal(offer(conn), CONN_PACE);
 }
 
 static void test_replies_and_ends(void **state)
@@ -488,6 +553,8 @@ int main(void)
 		PEERS_TEST(test_a_stranger_goes),
 		PEERS_TEST(test_identity_and_address),
 		PEERS_TEST(test_names_by_the_chain),
+		PEERS_TEST(test_most_connections_of_an_identity),
+		PEERS_TEST(test_writers_are_asked_again_when_they_may),
 		PEERS_TEST(test_replies_and_ends),
 		PEERS_TEST(test_work_on_sockets_is_a_step),
 		PEERS_TEST(test_a_writer_parks),

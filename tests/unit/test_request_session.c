@@ -1,6 +1,7 @@
 /* Connect and resume, who may, takeover, timeouts, close, authentication. */
 #include "tests/unit/registry_fixture.h"
 
+#include "base/metrics.h"
 #include "core/session.h"
 
 static struct headless_connect_request request_of(const struct headless_client *old)
@@ -140,6 +141,32 @@ static void test_most_sessions(void **state)
 	assert_true(headless_resume(by, c));
 	headless_close_session(again, ++xid);
 	assert_int_equal(finish(again), ZERR_OK);
+	headless_new_session(&h, TIMEOUT_MS);
+}
+
+static void test_most_sessions_of_an_identity(void **state)
+{
+	uint64_t refused = metrics_get(METRIC_sessions_refused_identity);
+	struct headless_client *by, *first;
+
+	(void)state;
+	headless_stop(&h);
+	h.registry_options.max_sessions_per_identity = 1;
+	headless_start(&h);
+	first = headless_connect(&h, "CN=a");
+	headless_send_connect(first,
+			      &(struct headless_connect_request){ .timeout_ms = TIMEOUT_MS });
+	assert_null(first->closing);
+	by = headless_connect(&h, "CN=a");
+	headless_send_connect(by, &(struct headless_connect_request){ .timeout_ms = TIMEOUT_MS });
+	assert_non_null(by->closing);
+	expect_silence(by);
+	assert_int_equal(metrics_get(METRIC_sessions_refused_identity), refused + 1);
+	/* Others have theirs; who has no certificate is nobody. */
+	by = headless_connect(&h, "CN=b");
+	headless_send_connect(by, &(struct headless_connect_request){ .timeout_ms = TIMEOUT_MS });
+	assert_null(by->closing);
+	headless_new_session(&h, TIMEOUT_MS);
 	headless_new_session(&h, TIMEOUT_MS);
 }
 
@@ -688,6 +715,7 @@ int main(void)
 		REGISTRY_TEST(test_a_malformed_connect_request),
 		REGISTRY_TEST(test_a_client_that_saw_the_future),
 		REGISTRY_TEST(test_most_sessions),
+		REGISTRY_TEST(test_most_sessions_of_an_identity),
 		REGISTRY_TEST(test_resume),
 		REGISTRY_TEST(test_resume_refused),
 		REGISTRY_TEST(test_takeover),

@@ -276,6 +276,30 @@ static void test_foreach(void **state)
 
 #define SESSION_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+static void test_count_of_an_identity(void **state)
+{
+	struct record_session r;
+	struct session *s = open_one("CN=a");
+
+	(void)state;
+	open_one("CN=a");
+	open_one("CN=b");
+	open_one(NULL);
+	assert_int_equal(session_count_of(table, "CN=a"), 2);
+	assert_int_equal(session_count_of(table, "CN=b"), 1);
+	assert_int_equal(session_count_of(table, "CN=c"), 0);
+	/* A new timeout on record is no new session. */
+	r = session_record(s, true);
+	session_load(table, &r);
+	assert_int_equal(session_count_of(table, "CN=a"), 2);
+	r = session_record(s, true);
+	r.id += 100;
+	session_load(table, &r);
+	assert_int_equal(session_count_of(table, "CN=a"), 3);
+	session_remove(s);
+	assert_int_equal(session_count_of(table, "CN=a"), 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -283,7 +307,7 @@ int main(void)
 		SESSION_TEST(test_deadline),  SESSION_TEST(test_signs_of_life_move_it),
 		SESSION_TEST(test_attach),    SESSION_TEST(test_attach_with_another_timeout),
 		SESSION_TEST(test_touch_all), SESSION_TEST(test_record_and_load),
-		SESSION_TEST(test_foreach),
+		SESSION_TEST(test_foreach),   SESSION_TEST(test_count_of_an_identity),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
