@@ -29,7 +29,7 @@ static const struct command {
 	[CONTROL_CLOSE_SESSION] = { "close_session", SESSION_ID, true,
 				    "end a session with its ephemeral znodes" },
 	[CONTROL_KICK] = { "kick", WHOM, true,
-			   "cut a session's connection, or all from an address, and end its session" },
+			   "cut a session's connection, or all of an address, and end them" },
 	[CONTROL_RELOAD] = { "reload", NO_ARGUMENT, true, "read the configuration anew" },
 	[CONTROL_STOP] = { "stop", NO_ARGUMENT, true, "stop the server cleanly" },
 };
