@@ -621,6 +621,11 @@ static void test_malformed_watch_requests(void **state)
 	assert_int_equal(with_number(w, OP_CHECK_WATCHES, "/a", 0), ZERR_MARSHALLING);
 	assert_int_equal(with_number(w, OP_CHECK_WATCHES, NULL, WATCHER_ANY), ZERR_NO_WATCHER);
 	assert_int_equal(watch_counts(registry_watches(h.registry)).all, 0);
+	/* The empty path is one, and null is none. */
+	add_watch("", ADD_WATCH_PERSISTENT);
+	assert_int_equal(with_number(w, OP_CHECK_WATCHES, NULL, WATCHER_ANY), ZERR_NO_WATCHER);
+	assert_int_equal(with_number(w, OP_REMOVE_WATCHES, NULL, WATCHER_ANY), ZERR_NO_WATCHER);
+	assert_int_equal(with_number(w, OP_REMOVE_WATCHES, "", WATCHER_ANY), ZERR_OK);
 }
 
 /* The lists that setWatches has not: armed, and nothing told of what was missed. */
