@@ -68,6 +68,24 @@ static void test_an_absence_and_a_list_wait_too(void **state)
 	assert_int_equal(headless_gated(other), 0);
 }
 
+/* It shows whatever was created or deleted below, and the znode itself knows nothing of that. */
+static void test_a_sum_waits_too(void **state)
+{
+	struct headless_client *other = headless_new_session(&h, TIMEOUT_MS);
+
+	(void)state;
+	create(c, "/a", "", 0);
+	create(c, "/a/b", "", 0);
+	headless_create(c, 51, OP_CREATE, "/a/b/c", slice_of(""), headless_world(), 0);
+	headless_begin(other, 3, OP_GET_ALL_CHILDREN_NUMBER);
+	jute_write_buffer(&other->w, slice_of("/a"));
+	assert_int_equal(headless_send(other), DISPATCH_DONE);
+	assert_true(headless_gated(other) > 0);
+	last = headless_reply_to(other, 3);
+	assert_int_equal(jute_read_int(&last.body), 2);
+	expect_end();
+}
+
 /* Behind a reply that waits, everything waits: order is order. */
 static void test_replies_keep_their_order(void **state)
 {
@@ -773,6 +791,7 @@ int main(void)
 		REGISTRY_TEST(test_a_reply_waits_for_the_disk),
 		REGISTRY_TEST(test_a_read_waits_for_what_it_shows_alone),
 		REGISTRY_TEST(test_an_absence_and_a_list_wait_too),
+		REGISTRY_TEST(test_a_sum_waits_too),
 		REGISTRY_TEST(test_replies_keep_their_order),
 		REGISTRY_TEST(test_sync_and_failed_writes_wait_for_everything_before),
 		REGISTRY_TEST(test_sync_echoes_a_null_path),
