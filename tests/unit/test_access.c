@@ -280,6 +280,41 @@ static void test_other_schemes(void **state)
 	assert_int_equal(ids.count, 1);
 }
 
+static bool makes_super(const char *subject, const char *password)
+{
+	struct access_peer peer = { .host = "10.0.0.1", .subject = subject };
+	bool is_super;
+
+	assert_int_equal(access_ids_add_peer(&ids, &peer), 0);
+	assert_int_equal(access_authenticate(&ids, slice_of("digest"), slice_of(password)),
+			 ZERR_OK);
+	is_super = ids.is_super;
+	access_ids_fini(&ids);
+	access_ids_init(&ids, &limits);
+	return is_super;
+}
+
+/* Who has but the beginning of a subject or a hash, or more than it, is somebody else. */
+static void test_the_whole_name_makes_super(void **state)
+{
+	(void)state;
+	assert_false(makes_super("CN=root,O=us", "user:password"));
+	limits.super_x509 = "CN=root,O=us";
+	assert_true(makes_super("CN=root,O=us", "user:password"));
+	assert_false(makes_super("CN=root,O=usurper", "user:password"));
+	assert_false(makes_super("CN=root,O=u", "user:password"));
+	assert_false(makes_super("cn=root,o=us", "user:password"));
+	assert_false(makes_super("", "user:password"));
+	assert_false(makes_super(NULL, "user:password"));
+	limits.super_digest = "user:tpUq/4Pn5A64fVZyQ0gOJ8ZWqkY=";
+	assert_true(makes_super(NULL, "user:password"));
+	assert_false(makes_super(NULL, "user:passwords"));
+	limits.super_digest = "user:tpUq/4Pn5A64fVZyQ0gOJ8ZWqkY=x";
+	assert_false(makes_super(NULL, "user:password"));
+	limits.super_digest = "user:tpUq/4Pn5A64fVZyQ0gOJ8ZWqkY";
+	assert_false(makes_super(NULL, "user:password"));
+}
+
 /* --- ACLs as given --- */
 
 static void test_ids_that_are_taken(void **state)
@@ -531,6 +566,7 @@ int main(void)
 		ACCESS_TEST(test_other_hashes),
 		ACCESS_TEST(test_digest_is_switched_off),
 		ACCESS_TEST(test_other_schemes),
+		ACCESS_TEST(test_the_whole_name_makes_super),
 		ACCESS_TEST(test_ids_that_are_taken),
 		ACCESS_TEST(test_names_of_certificates),
 		ACCESS_TEST(test_odd_vectors),
