@@ -113,9 +113,17 @@ def test_format_and_names(watched):
         if family.type == "counter":
             assert value(families, family.name) >= 0
         # No two families may be mistaken for parts of one.
-        assert not family.name.endswith(("_sum", "_count", "_bucket")) or family.name[:-4] not in families
         for suffix in ("_sum", "_count"):
             assert family.type != "summary" or family.name + suffix not in families
+
+
+def test_quantiles_of_nothing_are_no_numbers(watched):
+    summaries = [family for family in scrape(watched).values() if family.type == "summary"]
+    empty = [family for family in summaries if family.samples[family.name + "_count", None] == 0]
+    assert empty
+    for family in summaries:
+        quantiles = [number for (name, _), number in family.samples.items() if name == family.name]
+        assert quantiles and all(math.isnan(number) == (family in empty) for number in quantiles), family.name
 
 
 def test_values(watched):
