@@ -1214,6 +1214,18 @@ static int read_secret(struct reading *r)
 	return 0;
 }
 
+/* The file itself may be anybody's to read, until it holds a secret. */
+static void note_exposed(struct reading *r, const char *path)
+{
+	char reason[PRIVATE_FILE_REASON_LEN];
+
+	if (private_file_check(path, reason) == 0)
+		return;
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		if (options[i].type == OPTION_SECRET && r->report->lines[i] != NO_LINE)
+			note(r, CONFIG_EXPOSED, options[i].name, r->report->lines[i]);
+}
+
 int config_load(const char *path, struct config *c, struct config_report *report)
 {
 	struct reading r = { .config = c, .report = report, .name = path };
@@ -1229,6 +1241,7 @@ int config_load(const char *path, struct config *c, struct config_report *report
 	rc = parse(&r, (struct slice){ text, len });
 	explicit_bzero(text, len);
 	mem_free(text);
+	note_exposed(&r, path);
 	return rc == 0 ? read_secret(&r) : -1;
 }
 

@@ -150,6 +150,7 @@ struct config {
 enum config_note_kind {
 	CONFIG_IGNORED,  /* ZooKeeper knows it, a single node has no use for it */
 	CONFIG_REPEATED, /* given before; this one counts */
+	CONFIG_EXPOSED,  /* a secret, in a file that others may read */
 };
 
 /* Something an operator should read in the log; names only, values may be secrets. */

@@ -36,11 +36,20 @@ static void log_event_message(int severity, const char *message)
 
 static void log_notes(const struct config_report *report)
 {
-	for (size_t i = 0; i < report->note_count; i++)
-		log_info(report->notes[i].kind == CONFIG_IGNORED ? "config.ignored"
-								 : "config.repeated",
-			 LOG_TEXT("property", report->notes[i].name),
-			 LOG_INT("line", report->notes[i].line));
+	static const char *const events
+		[] = { [CONFIG_IGNORED] = "config.ignored", [CONFIG_REPEATED] = "config.repeated" };
+
+	for (size_t i = 0; i < report->note_count; i++) {
+		const struct config_note *note = &report->notes[i];
+
+		if (note->kind == CONFIG_EXPOSED)
+			log_warn("config.exposed", LOG_TEXT("property", note->name),
+				 LOG_INT("line", note->line),
+				 LOG_TEXT("reason", "a secret, in a file that others may read"));
+		else
+			log_info(events[note->kind], LOG_TEXT("property", note->name),
+				 LOG_INT("line", note->line));
+	}
 }
 
 static int serve(struct config *config, struct tls_context *tls, const char *path)

@@ -2,6 +2,7 @@
 import json
 import os
 import pwd
+import re
 import shutil
 import stat
 import subprocess
@@ -70,6 +71,17 @@ def test_a_key_with_its_certificate_and_a_password_file(unstarted, authority, tm
     assert "ssl.keyStore.passwordPath: %s: holds a secret" % secret in check(server, "-t").stderr
     os.chmod(secret, 0o600)
     assert check(server, "-t").returncode == 0
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o600])
+def test_a_secret_in_a_configuration_for_others_is_told(make_server, mode):
+    server = make_server.new(DigestAuthenticationProvider__superDigest="super:x")
+    server.write_config()
+    os.chmod(server.config_path, mode)
+    server.start()
+    found = re.findall(r"level=warn event=config\.exposed property=(\S+) line=(\d+) ", server.log())
+    line = 1 + list(server.config).index("DigestAuthenticationProvider.superDigest")
+    assert found == ([("DigestAuthenticationProvider.superDigest", str(line))] if mode == 0o644 else [])
 
 
 def test_a_reload_with_a_key_for_others_is_refused(make_server, authority):
