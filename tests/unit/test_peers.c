@@ -134,14 +134,6 @@ int64_t conn_heard_ms(const struct conn *conn)
 	return conn->heard_ms;
 }
 
-static unsigned freed;
-
-void arrival_free(struct arrival *a)
-{
-	(void)a;
-	freed++;
-}
-
 static struct arrival *arriving;
 
 void gate_take(struct gate *g, struct list *to)
@@ -527,17 +519,17 @@ static void test_asking(void **state)
 	unsigned asked = 0;
 
 	(void)state;
-	freed = 0;
+	arrivals_freed = 0;
 	peers_ask(peers, admits, &asked);
 	arrive(NULL);
 	assert_int_equal(asked, 1);
-	assert_int_equal(freed, 1);
+	assert_int_equal(arrivals_freed, 1);
 	assert_int_equal(conn_count, 0);
 	snprintf(arrivals[0].host, sizeof(arrivals[0].host), "10.0.0.7");
 	arrivals[0].rules = 3;
 	arrivals[0].valid_until_s = 77;
 	conn = arrive(NULL);
-	assert_int_equal(freed, 1);
+	assert_int_equal(arrivals_freed, 1);
 	assert_int_equal(conn_count, 1);
 	assert_int_equal(peers_verdict(conn->user)->rules, 3);
 	assert_int_equal(peers_verdict(conn->user)->valid_until_s, 77);
