@@ -1,5 +1,5 @@
-/* All that a peer is judged by at the gate, from files: loaded as one, so that it is good as a whole
- * before any of it holds, and watched for changes. */
+/* All that a peer is judged by at the gate, from files: loaded as one, so that it is good as a
+ * whole before any of it holds, and watched for changes. */
 #ifndef APP_RULES_H
 #define APP_RULES_H
 

@@ -313,7 +313,8 @@ static bool take_fresh(struct server *s, struct config *fresh, const struct conf
 }
 
 /* The file is read anew: certificate, key and its password, trust store and lists of revoked
- * certificates and of networks, from where it says now, and the level of the log. Everything else in it waits for a restart. */
+ * certificates and of networks, from where it says now, and the level of the log. Everything else
+ * in it waits for a restart. */
 static bool reload(struct server *s, struct buf *told)
 {
 	struct config_report report;
@@ -333,7 +334,8 @@ static bool reload(struct server *s, struct buf *told)
 	return is_taken;
 }
 
-/* A file that the rules come from looks another way: they are read anew, the configuration is not. */
+/* A file that the rules come from looks another way: they are read anew, the configuration is
+ * not. */
 static void reload_rules(struct server *s, const char *file)
 {
 	char reason[CONFIG_REASON_LEN];

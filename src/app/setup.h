@@ -25,8 +25,8 @@ must_check struct tls_context *setup_tls(const struct config *c, struct setup_fa
 bool setup_is_out_of_date(const struct config *c, const struct tls_context *tls,
 			  struct setup_fault *fault);
 
-/* The lists of networks, from their files as they are now; NULL where none is named. The caller's to
- * free. -1 with fault, and nothing to free. */
+/* The lists of networks, from their files as they are now; NULL where none is named. The caller's
+ * to free. -1 with fault, and nothing to free. */
 must_check int setup_networks(const struct config *c, struct networks **deny,
 			      struct networks **allow, struct setup_fault *fault);
 

@@ -1,6 +1,6 @@
-/* A peer that is in and would no longer come in is cut off: after the gate's rules changed, and when
- * a certificate runs out. Its session ends as if the peer had closed it: its ephemeral znodes go,
- * and who watches them is told. Core thread. */
+/* A peer that is in and would no longer come in is cut off: after the gate's rules changed, and
+ * when a certificate runs out. Its session ends as if the peer had closed it: its ephemeral znodes
+ * go, and who watches them is told. Core thread. */
 #ifndef APP_SWEEP_H
 #define APP_SWEEP_H
 

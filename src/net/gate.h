@@ -1,6 +1,6 @@
-/* The gate: accepts whom its lists of networks let come, and does handshakes on threads of its own; only peers that passed every check
- * come out, with who they are. Refused ones are closed, logged (limited) and counted. Nothing a
- * peer sends reaches a parser here. */
+/* The gate: accepts whom its lists of networks let come, and does handshakes on threads of its own;
+ * only peers that passed every check come out, with who they are. Refused ones are closed, logged
+ * (limited) and counted. Nothing a peer sends reaches a parser here. */
 #ifndef NET_GATE_H
 #define NET_GATE_H
 

@@ -196,8 +196,8 @@ bool revocation_is_unknown(int error)
 	       error == X509_V_ERR_CRL_NOT_YET_VALID || error == X509_V_ERR_CRL_HAS_EXPIRED;
 }
 
-/* What comes of looking the last one of a chain up in the list of a CA that is not in the chain, and
- * so cannot be asked whether it signed the list. */
+/* What comes of looking the last one of a chain up in the list of a CA that is not in the chain,
+ * and so cannot be asked whether it signed the list. */
 static bool is_about_crl(int error)
 {
 	switch (error) {

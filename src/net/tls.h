@@ -43,9 +43,9 @@ must_check struct tls_context *tls_context_new(const struct tls_options *o,
 /* Whether the server's certificate is not valid today, which peers will not like, with a line in
  * reason that names the day. */
 bool tls_context_is_out_of_date(const struct tls_context *c, char reason[TLS_REASON_LEN]);
-/* Until when what it holds is good: the server's certificate and those behind it (TLS_PART_CERT), the
- * CAs (TRUST), and of each CA the newest CRL (CRL) that says when the next one comes. Seconds of the
- * wall clock. */
+/* Until when what it holds is good: the server's certificate and those behind it (TLS_PART_CERT),
+ * the CAs (TRUST), and of each CA the newest CRL (CRL) that says when the next one comes. Seconds
+ * of the wall clock. */
 struct tls_validity {
 	enum tls_part part;
 	const char *name; /* subject, of a CRL its issuer; lives for the call */
