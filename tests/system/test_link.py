@@ -142,14 +142,16 @@ class Yard:
         auth.issue("signer", "/O=Yard/CN=signer", extensions=certs.CA_EXT)
         auth.issue("leaf-as-ca", "/O=Yard/CN=leaf-as-ca", "good", certs.CLIENT_EXT, chain=(auth.cert("good"),))
         auth.make_key_of_another("good", "revoked")
+        auth.make_ca("second-ca", "/O=Yard/CN=Second Root")
+        auth.issue("of-second", "/O=Yard/CN=of-second", "second-ca", certs.CLIENT_EXT)
         self.crls = os.path.join(self.directory, "crls")
         os.mkdir(self.crls)
-        self.revoke()
+        auth.make_crl(self.crl("bad"), "revoked-inter")
+        auth.make_crl(self.crl("second"), "second-ca")
 
     def revoke(self, root=("revoked", "revoked-inter"), inter=("revoked-chained",), dates=None):
         self.authority.make_crl(self.crl("root"), "ca", root, dates)
         self.authority.make_crl(self.crl("inter"), "inter", inter)
-        self.authority.make_crl(self.crl("bad"), "revoked-inter")
 
     def crl(self, name):
         return os.path.join(self.crls, name + ".pem")
@@ -475,9 +477,6 @@ def fixture_looking(yard, tmp_path):
     yard.revoke()
     deny = write(str(tmp_path / "deny"), "")
     trust = str(tmp_path / "trust")
-    yard.authority.make_ca("second-ca", "/O=Yard/CN=Second Root")
-    yard.authority.issue("of-second", "/O=Yard/CN=of-second", "second-ca", certs.CLIENT_EXT)
-    yard.authority.make_crl(os.path.join(yard.crls, "second.pem"), "second-ca")
     certs.Authority._write(trust, yard.authority.ca, yard.authority.cert("second-ca"))
     server = servers.Zoolite(tmp_path / "server", yard.authority, config={
         "zoolite.crlFile": yard.crls, "zoolite.denyList": deny, "ssl.trustStore.location": trust,
@@ -487,7 +486,6 @@ def fixture_looking(yard, tmp_path):
         server.finish()
     finally:
         server.close()
-        os.remove(os.path.join(yard.crls, "second.pem"))
 
 
 def enter_with(server, name, path):
@@ -553,7 +551,7 @@ def test_crl_that_goes_stale_while_inside(looking, yard):
 
 def test_certificate_that_runs_out_while_inside(looking, yard):
     """To the second, and without a reload."""
-    end = time.time() + 3
+    end = time.time() + 2
     stamp = [time.strftime("%Y%m%d%H%M%SZ", time.gmtime(at)) for at in (end - 100, end)]
     yard.authority.issue("short", "/O=Yard/CN=short", extensions=certs.CLIENT_EXT, dates=stamp)
     client = enter_with(looking, "short", "/short")
