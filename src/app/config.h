@@ -53,16 +53,19 @@ struct config {
 	bool enforce_quota;               /* hard limits refuse */
 	int32_t max_quotas;               /* paths with a quota */
 	/* limits of strangers and connections */
-	int32_t max_per_address;  /* maxClientCnxns; 0: no limit */
-	int32_t max_connections;  /* maxCnxns; 0: no limit */
-	int32_t backlog;          /* of the listeners; -1: the system's */
-	int32_t gate_threads;     /* of handshakes */
-	int32_t max_handshakes;   /* under way at once */
-	int64_t handshake_ms;     /* time for a handshake */
-	int64_t first_request_ms; /* time until a peer has asked for its session */
-	int32_t max_frame;        /* jute.maxbuffer: bytes of a request */
-	uint64_t max_unsent;      /* bytes a peer does not take before it is cut off ... */
-	int64_t unsent_ms;        /* ... after this time */
+	int32_t max_per_address;    /* maxClientCnxns; 0: no limit */
+	int32_t max_connections;    /* maxCnxns; 0: no limit */
+	int32_t backlog;            /* of the listeners; -1: the system's */
+	int32_t gate_threads;       /* of handshakes */
+	int32_t max_handshakes;     /* under way at once */
+	int32_t max_failures;       /* handshakes of an address that fail ... */
+	int64_t failure_window_ms;  /* ... in this time; 0: no limit */
+	int32_t max_handshake_rate; /* of an address in a second; 0: no limit */
+	int64_t handshake_ms;       /* time for a handshake */
+	int64_t first_request_ms;   /* time until a peer has asked for its session */
+	int32_t max_frame;          /* jute.maxbuffer: bytes of a request */
+	uint64_t max_unsent;        /* bytes a peer does not take before it is cut off ... */
+	int64_t unsent_ms;          /* ... after this time */
 	uint64_t max_in_flight; /* bytes of replies of a connection that wait for the disk; above it
 				   waits */
 	uint64_t max_read_ahead;      /* bytes read from a connection that waits */

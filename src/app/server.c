@@ -514,6 +514,9 @@ static int open_listeners(struct server *s, char reason[SERVER_REASON_LEN])
 	o.max_per_address = (unsigned)c->max_per_address;
 	o.max_handshakes = (unsigned)c->max_handshakes;
 	o.handshake_timeout_ms = c->handshake_ms;
+	o.max_failures = (unsigned)c->max_failures;
+	o.failure_window_ms = c->failure_window_ms;
+	o.max_handshake_rate = (unsigned)c->max_handshake_rate;
 	o.backlog = c->backlog;
 	config_names(c, &o.names);
 	s->gate = gate_new(&o);

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { IPV6_NETWORK_LEN = 8 };
+
 /* sockaddr_storage may be read as the family it holds; the compiler is told by a copy where it
  * could doubt. */
 static const struct sockaddr_in *as_ipv4(const struct sockaddr_storage *a)
@@ -43,6 +45,15 @@ struct slice address_host_bytes(const struct sockaddr_storage *a)
 	default:
 		return (struct slice){ "", 0 };
 	}
+}
+
+struct slice address_network_bytes(const struct sockaddr_storage *a)
+{
+	struct slice bytes = address_host_bytes(a);
+
+	if (a->ss_family == AF_INET6)
+		bytes.len = IPV6_NETWORK_LEN;
+	return bytes;
 }
 
 bool address_is_loopback(const struct sockaddr_storage *a)

@@ -16,6 +16,8 @@ enum { ADDRESS_TEXT_LEN = 64 };
 void address_normalise(struct sockaddr_storage *a);
 /* The host's bytes without port: 4 or 16, borrowed from a; empty for a family that is neither. */
 struct slice address_host_bytes(const struct sockaddr_storage *a);
+/* The same, but of IPv6 the first 64 bits: whoever has one IPv6 address has its /64. */
+struct slice address_network_bytes(const struct sockaddr_storage *a);
 /* 127.0.0.0/8 or ::1. */
 bool address_is_loopback(const struct sockaddr_storage *a);
 uint16_t address_port(const struct sockaddr_storage *a);

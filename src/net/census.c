@@ -7,10 +7,7 @@
 #include "base/mem.h"
 #include "net/address.h"
 
-enum {
-	HOST_MAX_LEN = 16,
-	IPV6_NETWORK_LEN = 8, /* whoever has one IPv6 address has its /64 */
-};
+enum { HOST_MAX_LEN = 16 };
 
 struct host {
 	struct hash_node node;
@@ -36,15 +33,6 @@ void census_fini(struct census *c)
 	hash_fini(&c->hosts);
 }
 
-static struct slice host_key(const struct sockaddr_storage *from)
-{
-	struct slice bytes = address_host_bytes(from);
-
-	if (bytes.len == HOST_MAX_LEN)
-		bytes.len = IPV6_NETWORK_LEN;
-	return bytes;
-}
-
 static struct host *find_host(const struct census *c, struct slice bytes)
 {
 	struct hash_node *node = hash_find(&c->hosts, hash_bytes(bytes.data, bytes.len));
@@ -61,7 +49,7 @@ static struct host *find_host(const struct census *c, struct slice bytes)
 enum census_rc census_enter(struct census *c, const struct sockaddr_storage *from,
 			    unsigned max_total, unsigned max_per_host)
 {
-	struct slice bytes = host_key(from);
+	struct slice bytes = address_network_bytes(from);
 	struct host *h = find_host(c, bytes);
 
 	if (max_total != 0 && c->total >= max_total)
@@ -81,7 +69,7 @@ enum census_rc census_enter(struct census *c, const struct sockaddr_storage *fro
 
 void census_leave(struct census *c, const struct sockaddr_storage *from)
 {
-	struct host *h = find_host(c, host_key(from));
+	struct host *h = find_host(c, address_network_bytes(from));
 
 	assert(h && h->count > 0 && c->total > 0);
 	c->total--;

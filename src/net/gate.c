@@ -28,6 +28,7 @@
 #include "net/census.h"
 #include "net/listen.h"
 #include "net/shaker.h"
+#include "net/suspects.h"
 
 enum {
 	ACCEPT_BATCH = 64,      /* peers a listener, before the others have their turn */
@@ -71,6 +72,7 @@ struct gate {
 	pthread_mutex_t lock;
 	/* Under the lock. */
 	struct census census;
+	struct suspects suspects;
 	struct networks *deny, *allow; /* NULL: nobody is denied, all are allowed */
 	unsigned rules;
 	struct list arrivals;
@@ -144,6 +146,16 @@ static void give_arrival(struct gate *g, struct arrival *a)
 	signal_fd(g->arrived_fd);
 }
 
+static void note_failure(struct gate *g, const struct arrival *a)
+{
+	/* Who connects and goes, as a balancer does that looks whether we are there, is none. */
+	if (!tls_has_begun(a->tls))
+		return;
+	pthread_mutex_lock(&g->lock);
+	suspects_note_failure(&g->suspects, &a->from, clock_update());
+	pthread_mutex_unlock(&g->lock);
+}
+
 static void log_doubt(const struct arrival *a, const char *doubt)
 {
 	const char *subject = a->identity.subject;
@@ -159,12 +171,13 @@ static void log_doubt(const struct arrival *a, const char *doubt)
 
 static void on_passed(void *user, struct arrival *a)
 {
-	const struct gate *g = user;
+	struct gate *g = user;
 	const char *subject = a->identity.subject, *doubt = tls_doubt(a->tls);
 	const char *refusal = names_refusal(&g->options.names, &a->identity);
 
 	if (refusal) {
 		metrics_add(METRIC_identities_rejected, 1);
+		note_failure(g, a);
 		log_refusal(a->address, refusal);
 		arrival_free(a);
 		return;
@@ -182,7 +195,7 @@ static void on_passed(void *user, struct arrival *a)
 
 static void on_refused(void *user, struct arrival *a, const char *reason, bool expired)
 {
-	(void)user;
+	note_failure(user, a);
 	metrics_add(expired ? METRIC_handshakes_expired : METRIC_connections_rejected_tls, 1);
 	log_refusal(a->address, reason);
 	arrival_free(a);
@@ -279,6 +292,25 @@ static struct arrival *arrival_new(struct listener *l, int fd, const struct sock
 	return a;
 }
 
+/* Before any public-key work; NULL where it may begin. */
+static const char *refuse_by_suspicion(struct gate *g, const struct sockaddr_storage *from)
+{
+	enum suspects_rc rc;
+
+	pthread_mutex_lock(&g->lock);
+	rc = suspects_ask(&g->suspects, from, clock_update());
+	pthread_mutex_unlock(&g->lock);
+	switch (rc) {
+	case SUSPECTS_OK:
+		return NULL;
+	case SUSPECTS_FAILED:
+		return "too many failed handshakes from address";
+	case SUSPECTS_FAST:
+		return "too many handshakes a second from address";
+	}
+	return "unknown suspicion";
+}
+
 /* Whether a peer may not come in, which is counted and logged. *rules: what it was judged by. */
 static bool must_refuse(struct gate *g, enum gate_listener_kind kind,
 			const struct sockaddr_storage *from, unsigned *rules)
@@ -292,6 +324,10 @@ static bool must_refuse(struct gate *g, enum gate_listener_kind kind,
 	if (gate_kind_has_sessions(kind))
 		refusal = refuse_by_networks(g, from);
 	pthread_mutex_unlock(&g->lock);
+	if (!refusal && kind == GATE_TLS) {
+		counter = METRIC_connections_suspected;
+		refusal = refuse_by_suspicion(g, from);
+	}
 	if (!refusal) {
 		counter = METRIC_connections_refused;
 		refusal = refuse_by_count(g, kind, from);
@@ -577,6 +613,7 @@ void gate_options_init(struct gate_options *o)
 		.max_per_address = 60, /* ZooKeeper's maxClientCnxns */
 		.max_handshakes = 64,
 		.handshake_timeout_ms = 10000,
+		.failure_window_ms = 60000,
 		.backlog = -1,
 	};
 	names_chain_init(&o->names);
@@ -613,6 +650,7 @@ struct gate *gate_new(const struct gate_options *o)
 	list_init(&g->listeners);
 	list_init(&g->arrivals);
 	census_init(&g->census);
+	suspects_init(&g->suspects, o->max_failures, o->failure_window_ms, o->max_handshake_rate);
 	pthread_mutex_init(&g->lock, NULL);
 	g->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	g->arrived_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -726,6 +764,7 @@ void gate_free(struct gate *g)
 	close(g->wake_fd);
 	close(g->arrived_fd);
 	census_fini(&g->census);
+	suspects_fini(&g->suspects);
 	networks_free(g->deny);
 	networks_free(g->allow);
 	pthread_mutex_destroy(&g->lock);

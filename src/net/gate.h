@@ -47,6 +47,11 @@ struct gate_options {
 	unsigned max_per_address;
 	unsigned max_handshakes; /* under way at once; more wait unaccepted */
 	int64_t handshake_timeout_ms;
+	/* Of one address: handshakes that failed within the window from the first one, and such as
+	 * began in a second; above, it is closed before TLS begins. 0: no limit. */
+	unsigned max_failures;
+	int64_t failure_window_ms;
+	unsigned max_handshake_rate;
 	int backlog;              /* clientPortListenBacklog; -1: the system's */
 	struct names_chain names; /* who comes with a certificate must have one of these */
 };

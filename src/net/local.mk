@@ -32,6 +32,8 @@ libnet_a_SOURCES = \
 	src/net/shaker.h \
 	src/net/stream.c \
 	src/net/stream.h \
+	src/net/suspects.c \
+	src/net/suspects.h \
 	src/net/tls.c \
 	src/net/tls.h
 

@@ -586,6 +586,11 @@ enum tls_rc tls_handshake(struct tls *t)
 	return rc;
 }
 
+bool tls_has_begun(const struct tls *t)
+{
+	return SSL_get_state(t->ssl) != TLS_ST_BEFORE;
+}
+
 enum tls_rc tls_read(struct tls *t, void *dst, size_t cap, size_t *got)
 {
 	*got = 0;

@@ -65,6 +65,8 @@ struct tls;
 must_check struct tls *tls_new(struct tls_context *c, int fd);
 void tls_free(struct tls *t); /* sends close_notify where that cannot block */
 enum tls_rc tls_handshake(struct tls *t);
+/* Whether the peer has said anything that a handshake begins with: then it has cost us work. */
+bool tls_has_begun(const struct tls *t);
 enum tls_rc tls_read(struct tls *t, void *dst, size_t cap, size_t *got);
 enum tls_rc tls_write(struct tls *t, const void *src, size_t len, size_t *put);
 /* From tls_cork on tls_write gathers records, and always takes what it is given; tls_uncork sends

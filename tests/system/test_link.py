@@ -618,3 +618,62 @@ def test_warnings_before_the_end(make_server, yard):
     assert server.metric("validity_warnings") == server.log().count("event=validity.ends") == 5
     for client in clients:
         client.close_session()
+
+
+# ---- who costs more than he should ----
+
+def from_address(server, name, source, version=None):
+    """What came of a handshake from there: True where there was a session."""
+    context = servers.tls_context(server.authority, name, minimum=version, maximum=version)
+    try:
+        with zk.Link(("127.0.0.1", server.tls_port), context, CLOSED_WITHIN_S, source=(source, 0)) as link:
+            client = zk.Client(link)
+            client.connect()
+            client.close_session()
+            return True
+    except (OSError, zk.Closed):
+        return False
+
+
+def test_addresses_that_fail(make_server, authority):
+    """After so many failures nothing of theirs is looked at until the window ends; others come and go meanwhile."""
+    server = make_server(zoolite__maxFailures=3, zoolite__failureWindow="2s")
+    # Who only looks whether somebody listens is no failure.
+    for _ in range(5):
+        socket.create_connection(("127.0.0.1", server.tls_port), CLOSED_WITHIN_S, ("127.0.0.6", 0)).close()
+    began = time.monotonic()
+    for name in ("foreign", None, "expired"):
+        assert not is_shut(server.port, "127.0.0.6")
+        assert not from_address(server, name, "127.0.0.6", ssl.TLSVersion.TLSv1_2)
+    servers.wait_until(lambda: server.metric("connections_rejected_tls") >= 3, 10, "three failures")
+    since, before = server.log_size(), server.metric("connections_rejected_tls")
+    shut = is_shut(server.tls_port, "127.0.0.6")
+    if time.monotonic() < began + 2:
+        assert shut
+        server.wait_log(r'event=gate\.refused peer=127\.0\.0\.6:\d+ reason="too many failed handshakes from address"', since)
+        assert server.metric("connections_rejected_tls") == before
+        assert server.metric("connections_suspected") >= 1
+    assert from_address(server, "client", "127.0.0.7")
+    servers.wait_until(lambda: from_address(server, "client", "127.0.0.6"), 20, "the window to end")
+    assert time.monotonic() >= began + 2
+
+
+def test_addresses_that_hurry(make_server):
+    """So many handshakes in a second, each address for itself."""
+    server = make_server(zoolite__maxHandshakeRate=1)
+    callers = [socket.create_connection(("127.0.0.1", server.tls_port), CLOSED_WITHIN_S, ("127.0.0.6", 0))
+               for _ in range(30)]
+    assert from_address(server, "client", "127.0.0.7")
+    server.wait_log(r'event=gate\.refused peer=127\.0\.0\.6:\d+ reason="too many handshakes a second from address"')
+    refused = servers.wait_until(lambda: server.metric("connections_suspected"), 10, "somebody to be refused")
+    closed = 0
+    for sock in callers:
+        sock.setblocking(False)
+        try:
+            closed += sock.recv(1) == b""
+        except BlockingIOError:
+            pass
+        except ConnectionError:
+            closed += 1
+        sock.close()
+    assert 0 < refused <= closed < 30
