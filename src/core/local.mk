@@ -9,6 +9,11 @@ libcore_a_SOURCES = \
 	src/core/client.c src/core/client.h \
 	src/core/dir.c src/core/dir.h \
 	src/core/pace.c src/core/pace.h \
+	src/core/dn.c src/core/dn.h \
+	src/core/policy.c src/core/policy.h src/core/policy_parts.h \
+	src/core/policy_roles.c \
+	src/core/policy_text.c src/core/policy_text.h \
+	src/core/policy_walk.c \
 	src/core/quota.c src/core/quota.h \
 	src/core/quota_track.c src/core/quota_track.h \
 	src/core/reaper.c src/core/reaper.h \
