@@ -7,46 +7,48 @@
 #include "app/json.h"
 #include "app/print.h"
 #include "app/view.h"
+#include "base/metrics.h"
 
 enum { MOST_NAMES = 3 };
 
 struct command {
 	const char *names[MOST_NAMES]; /* the first is the one it goes by */
 	bool needs_registry;
+	bool tells_all; /* names znodes, or who is connected */
 	/* NULL: it acts, which nothing does that comes over HTTP. Returns an error or NULL. */
 	const char *(*run)(const struct view *v, struct json *j);
 };
 
 /* By name. */
 static const struct command commands[] = {
-	{ { "configuration", "conf", "config" }, true, admin_configuration },
-	{ { "connection_stat_reset", "crst" }, true, NULL },
-	{ { "connections", "cons" }, true, admin_connections },
-	{ { "dirs" }, true, admin_dirs },
-	{ { "dump" }, true, admin_dump },
-	{ { "environment", "env", "envi" }, false, admin_environment },
-	{ { "get_trace_mask", "gtmk" }, false, admin_get_trace_mask },
-	{ { "hash" }, true, admin_hash },
-	{ { "initial_configuration", "icfg" }, true, admin_initial_configuration },
-	{ { "is_read_only", "isro" }, true, admin_is_read_only },
-	{ { "last_snapshot", "lsnp" }, true, admin_last_snapshot },
-	{ { "leader", "lead" }, true, admin_leader },
-	{ { "monitor", "mntr" }, true, admin_monitor },
-	{ { "observer_connection_stat_reset", "orst" }, true, NULL },
-	{ { "observers", "obsr" }, true, admin_observers },
-	{ { "restore", "rest" }, true, NULL },
-	{ { "ruok" }, true, admin_ruok },
-	{ { "server_stats", "srvr" }, true, admin_server_stats },
-	{ { "set_trace_mask", "stmk" }, false, NULL },
-	{ { "snapshot", "snap" }, true, NULL },
-	{ { "stat_reset", "srst" }, true, NULL },
-	{ { "stats", "stat" }, true, admin_stats },
-	{ { "system_properties", "sysp" }, false, admin_system_properties },
-	{ { "voting_view" }, true, admin_voting_view },
-	{ { "watch_summary", "wchs" }, true, admin_watch_summary },
-	{ { "watches", "wchc" }, true, admin_watches },
-	{ { "watches_by_path", "wchp" }, true, admin_watches_by_path },
-	{ { "zabstate" }, false, admin_zabstate },
+	{ { "configuration", "conf", "config" }, true, false, admin_configuration },
+	{ { "connection_stat_reset", "crst" }, true, false, NULL },
+	{ { "connections", "cons" }, true, true, admin_connections },
+	{ { "dirs" }, true, false, admin_dirs },
+	{ { "dump" }, true, true, admin_dump },
+	{ { "environment", "env", "envi" }, false, false, admin_environment },
+	{ { "get_trace_mask", "gtmk" }, false, false, admin_get_trace_mask },
+	{ { "hash" }, true, false, admin_hash },
+	{ { "initial_configuration", "icfg" }, true, false, admin_initial_configuration },
+	{ { "is_read_only", "isro" }, true, false, admin_is_read_only },
+	{ { "last_snapshot", "lsnp" }, true, false, admin_last_snapshot },
+	{ { "leader", "lead" }, true, false, admin_leader },
+	{ { "monitor", "mntr" }, true, false, admin_monitor },
+	{ { "observer_connection_stat_reset", "orst" }, true, false, NULL },
+	{ { "observers", "obsr" }, true, false, admin_observers },
+	{ { "restore", "rest" }, true, false, NULL },
+	{ { "ruok" }, true, false, admin_ruok },
+	{ { "server_stats", "srvr" }, true, false, admin_server_stats },
+	{ { "set_trace_mask", "stmk" }, false, false, NULL },
+	{ { "snapshot", "snap" }, true, false, NULL },
+	{ { "stat_reset", "srst" }, true, false, NULL },
+	{ { "stats", "stat" }, true, true, admin_stats },
+	{ { "system_properties", "sysp" }, false, false, admin_system_properties },
+	{ { "voting_view" }, true, false, admin_voting_view },
+	{ { "watch_summary", "wchs" }, true, false, admin_watch_summary },
+	{ { "watches", "wchc" }, true, true, admin_watches },
+	{ { "watches_by_path", "wchp" }, true, true, admin_watches_by_path },
+	{ { "zabstate" }, false, false, admin_zabstate },
 };
 
 static const struct command *find_command(const char *name)
@@ -58,10 +60,19 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
+static bool is_kept_back(const struct view *v, const struct command *command)
+{
+	return command->tells_all && v->is_curtailed;
+}
+
 static const char *run_command(const struct view *v, const struct command *command, struct json *j)
 {
 	if (!command->run)
 		return "This command is not executed over HTTP";
+	if (is_kept_back(v, command)) {
+		metrics_add(METRIC_policy_refused, 1);
+		return "This command is " VIEW_CURTAILED;
+	}
 	if (command->needs_registry && !v->registry)
 		return VIEW_NOT_SERVING;
 	return command->run(v, j);
@@ -104,7 +115,9 @@ enum http_status admin_run(const struct view *v, const char *name, struct buf *b
 		json_put_text(&j, "error", PRINT_TOO_LARGE);
 		json_close_object(&j);
 	}
-	return command && !command->run ? HTTP_FORBIDDEN : HTTP_OK;
+	if (command && (!command->run || is_kept_back(v, command)))
+		return HTTP_FORBIDDEN;
+	return HTTP_OK;
 }
 
 void admin_print_links(const struct view *v, struct buf *body)

@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/private_file.h"
+#include "core/policy.h"
 #include "net/names.h"
 
 enum {
@@ -109,6 +110,10 @@ static const struct option options[] = {
 	{ "DigestAuthenticationProvider.superDigest", OPTION_SECRET, TO(super_digest), 0, 0, 0 },
 	{ "X509AuthenticationProvider.superUser", OPTION_TEXT, TO(super_x509), 0, 0, 0 },
 	{ "zoolite.identity", OPTION_NAMES, TO(identity), 0, 0, 0 },
+	{ "zoolite.policyFile", OPTION_TEXT, TO(policy_file), 0, 0, 0 },
+	{ "zoolite.maxPolicySize", OPTION_SIZE, TO(max_policy_bytes), KIB, 64 * MIB, MIB },
+	{ "zoolite.maxPolicyRules", OPTION_INT, TO(max_policy_rules), 1, 1000000, 10000 },
+	{ "zoolite.maxRoles", OPTION_INT, TO(max_roles), 1, POLICY_MOST_ROLES, 16 },
 	{ "admin.enableServer", OPTION_BOOL, TO(admin), 0, 0, true },
 	{ "admin.serverAddress", OPTION_TEXT, TO(admin_host), 0, 0, 0 },
 	{ "admin.serverPort", OPTION_INT, TO(admin_port), 0, PORT_MAX, 8080 },
@@ -372,8 +377,10 @@ static const struct refused {
 
 /* What a reload takes from the file; the rest waits for a restart. */
 static const char *const reloaded[] = {
-	"ssl.keyStore.",     "ssl.trustStore.",  "zoolite.certFile", "zoolite.keyFile",
-	"zoolite.trustFile", "zoolite.logLevel", "zoolite.denyList", "zoolite.allowList",
+	"ssl.keyStore.",         "ssl.trustStore.",        "zoolite.certFile",
+	"zoolite.keyFile",       "zoolite.trustFile",      "zoolite.logLevel",
+	"zoolite.denyList",      "zoolite.allowList",      "zoolite.policyFile",
+	"zoolite.maxPolicySize", "zoolite.maxPolicyRules", "zoolite.maxRoles",
 };
 
 /* One reading of one text. */

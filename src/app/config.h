@@ -107,6 +107,10 @@ struct config {
 	char *super_digest; /* "super:" and a hash */
 	char *super_x509;   /* a certificate's subject */
 	char *identity;     /* "uri,dns,email,cn,dn": names_chain_parse takes it */
+	char *policy_file;  /* NULL: ACLs alone decide */
+	uint64_t max_policy_bytes;
+	int32_t max_policy_rules;
+	int32_t max_roles; /* of a connection */
 	/* how fast sessions may come, and how much of all may wait for the disk */
 	int32_t connect_tokens; /* 0: no limit */
 	int32_t connect_fill_count;

@@ -10,21 +10,22 @@ enum { WORD_LEN = 4, MASK_LEN = 8 };
 
 struct word {
 	const char name[WORD_LEN + 1];
-	bool always; /* answered before the registry serves */
+	bool always;    /* answered before the registry serves */
+	bool tells_all; /* names znodes, or who is connected */
 	size_t argument_len;
 	void (*answer)(const struct view *v, struct slice argument, struct buf *out);
 };
 
 static const struct word words[] = {
-	{ "ruok", true, 0, fourlw_ruok },  { "isro", true, 0, fourlw_isro },
-	{ "envi", true, 0, fourlw_envi },  { "gtmk", true, 0, fourlw_gtmk },
-	{ "srvr", false, 0, fourlw_srvr }, { "stmk", true, MASK_LEN, fourlw_stmk },
-	{ "stat", false, 0, fourlw_stat }, { "mntr", false, 0, fourlw_mntr },
-	{ "conf", false, 0, fourlw_conf }, { "cons", false, 0, fourlw_cons },
-	{ "crst", false, 0, fourlw_crst }, { "dirs", false, 0, fourlw_dirs },
-	{ "dump", false, 0, fourlw_dump }, { "hash", false, 0, fourlw_hash },
-	{ "srst", false, 0, fourlw_srst }, { "wchc", false, 0, fourlw_wchc },
-	{ "wchp", false, 0, fourlw_wchp }, { "wchs", false, 0, fourlw_wchs },
+	{ "ruok", true, false, 0, fourlw_ruok },  { "isro", true, false, 0, fourlw_isro },
+	{ "envi", true, false, 0, fourlw_envi },  { "gtmk", true, false, 0, fourlw_gtmk },
+	{ "srvr", false, false, 0, fourlw_srvr }, { "stmk", true, false, MASK_LEN, fourlw_stmk },
+	{ "stat", false, true, 0, fourlw_stat },  { "mntr", false, false, 0, fourlw_mntr },
+	{ "conf", false, false, 0, fourlw_conf }, { "cons", false, true, 0, fourlw_cons },
+	{ "crst", false, false, 0, fourlw_crst }, { "dirs", false, false, 0, fourlw_dirs },
+	{ "dump", false, true, 0, fourlw_dump },  { "hash", false, false, 0, fourlw_hash },
+	{ "srst", false, false, 0, fourlw_srst }, { "wchc", false, true, 0, fourlw_wchc },
+	{ "wchp", false, true, 0, fourlw_wchp },  { "wchs", false, false, 0, fourlw_wchs },
 };
 
 static const struct word *find_word(const char *name)
@@ -43,6 +44,11 @@ enum fourlw_result fourlw_answer(const struct view *v, struct slice bytes, struc
 		return FOURLW_UNKNOWN;
 	if (!config_allows_word(v->config, word->name)) {
 		print(out, "%s is not executed because it is not in the whitelist.\n", word->name);
+		return FOURLW_ANSWERED;
+	}
+	if (word->tells_all && v->is_curtailed) {
+		print(out, "%s is " VIEW_CURTAILED ".\n", word->name);
+		metrics_add(METRIC_policy_refused, 1);
 		return FOURLW_ANSWERED;
 	}
 	if (bytes.len < WORD_LEN + word->argument_len)

@@ -30,6 +30,7 @@ libapp_a_SOURCES = \
 	src/app/latency.c src/app/latency.h \
 	src/app/notify.c src/app/notify.h \
 	src/app/peers.c src/app/peers.h \
+	src/app/policy_file.c src/app/policy_file.h \
 	src/app/properties.c src/app/properties.h \
 	src/app/rules.c src/app/rules.h \
 	src/app/server.c src/app/server.h \
@@ -43,10 +44,10 @@ sbin_PROGRAMS += zoolited
 zoolited_SOURCES = src/app/main.c
 zoolited_LDADD = $(ZOOLITE_LDADD)
 
-dist_man_MANS += src/app/zoolited.8
+dist_man_MANS += src/app/zoolited.8 src/app/zoolite.policy.5
 
 sampledir = $(sysconfdir)/zoolite
-dist_sample_DATA = src/app/zoo.cfg.sample
+dist_sample_DATA = src/app/zoo.cfg.sample src/app/policy.sample
 
 # Without libsystemd the server tells nobody that it is ready or alive, so nobody may wait for that.
 if HAVE_LIBSYSTEMD

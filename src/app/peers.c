@@ -96,20 +96,31 @@ static const struct client_link peer_link = {
 
 /* --- from the connection to the registry --- */
 
+/* What the gate knows of who came. */
+struct known {
+	struct name names[NAMES_MOST];
+	struct access_name by[NAMES_MOST];
+	struct access_peer peer;
+};
+
+static void know(struct known *k, const struct peers *p, const struct arrival *from)
+{
+	k->peer = (struct access_peer){ .host = from->host,
+					.subject = from->identity.subject,
+					.owner = names_owner(&p->chain, &from->identity),
+					.names = k->by };
+	k->peer.name_count = names_list(&p->chain, &from->identity, k->names);
+	for (size_t i = 0; i < k->peer.name_count; i++)
+		k->by[i] = (struct access_name){ k->names[i].scheme, k->names[i].id };
+}
+
 static void give_client(struct peer *p)
 {
 	const struct arrival *from = conn_peer(p->conn);
-	struct name names[NAMES_MOST];
-	struct access_name known_by[NAMES_MOST];
-	struct access_peer peer = { .host = from->host,
-				    .subject = from->identity.subject,
-				    .owner = names_owner(&p->peers->chain, &from->identity),
-				    .names = known_by };
+	struct known known;
 
-	peer.name_count = names_list(&p->peers->chain, &from->identity, names);
-	for (size_t i = 0; i < peer.name_count; i++)
-		known_by[i] = (struct access_name){ names[i].scheme, names[i].id };
-	client_init(&p->client, p->peers->registry, &peer_link, from->address, &peer);
+	know(&known, p->peers, from);
+	client_init(&p->client, p->peers->registry, &peer_link, from->address, &known.peer);
 	p->has_client = true;
 }
 
@@ -311,4 +322,18 @@ struct client *peers_client(void *user)
 	struct peer *p = user;
 
 	return p->has_client ? &p->client : NULL;
+}
+
+bool peers_reads_all(const struct peers *p, const struct access_limits *limits,
+		     const struct conn *c)
+{
+	struct access_ids ids;
+	struct known known;
+	bool reads_all;
+
+	know(&known, p, conn_peer(c));
+	access_ids_init(&ids, limits);
+	reads_all = access_ids_add_peer(&ids, &known.peer) == 0 && access_reads_all(&ids);
+	access_ids_fini(&ids);
+	return reads_all;
 }

@@ -45,5 +45,9 @@ typedef bool (*peers_admits_fn)(void *ctx, struct arrival *a);
 void peers_ask(struct peers *p, peers_admits_fn admits, void *ctx);
 /* The client that a connection serves; NULL before the registry serves. */
 struct client *peers_client(void *user);
+/* Whether the policy keeps nothing from who has this connection, by what the gate knows of it: a
+ * word is no session, and gives no other identity. */
+bool peers_reads_all(const struct peers *p, const struct access_limits *limits,
+		     const struct conn *c);
 
 #endif

@@ -28,6 +28,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
+#include "core/policy.h"
 #include "core/registry.h"
 #include "net/names.h"
 
@@ -59,6 +61,7 @@ struct server {
 	struct timer_wheel session_wheel; /* of the registry; another thread's while that loads */
 	struct timer look;                /* at the files that the rules come from */
 	struct stamps stamps;             /* how they looked */
+	struct stamps policy_stamp;       /* how zoolite.policyFile did */
 	struct sweep *sweep;
 	struct validity *validity;
 	struct turn turn;
@@ -134,10 +137,12 @@ static struct view view_of(struct server *s)
 static enum conn_text answer_text(void *ctx, struct conn *c, struct slice bytes)
 {
 	struct server *s = ctx;
+	const struct access_limits *access = &registry_options(s->registry)->access;
 	struct view view = view_of(s);
 	int64_t began_us = clock_exact_us();
 	enum conn_text result;
 
+	view.is_curtailed = access->policy != NULL && !peers_reads_all(s->peers, access, c);
 	if (gate_kind_is_http(conn_peer(c)->kind)) {
 		result = answer_http(&view, c, bytes);
 		turn_note(&s->turn, "http", began_us, clock_exact_us());
@@ -243,6 +248,25 @@ static unsigned line_in(const struct config_report *report, const char *property
 	return report ? config_line(report, property) : CONFIG_NO_LINE;
 }
 
+/* Read it and put it in force. -1 with fault: nothing has changed. */
+static int take_policy(struct server *s, const struct config *c, struct setup_fault *fault)
+{
+	const char *const file = c->policy_file;
+	struct policy *policy;
+
+	/* Before it is read: what changes meanwhile is seen the next time. */
+	stamps_take(&s->policy_stamp, &file, 1);
+	policy = setup_policy(c, fault);
+	if (!policy)
+		return -1;
+	metrics_add(METRIC_policy_loaded, 1);
+	log_info("policy.loaded", LOG_TEXT("file", c->policy_file),
+		 LOG_INT("roles", policy_role_count(policy)),
+		 LOG_INT("rules", policy_rule_count(policy)));
+	registry_take_policy(s->registry, policy);
+	return 0;
+}
+
 static void refuse_reload(struct buf *told, unsigned line, const char *property, const char *reason)
 {
 	if (property && line == CONFIG_NO_LINE)
@@ -255,6 +279,8 @@ static void refuse_reload(struct buf *told, unsigned line, const char *property,
 		log_error("reload.refused", LOG_INT("line", line), LOG_TEXT("reason", reason));
 	if (!told)
 		return;
+	if (buf_len(told) > 0)
+		print(told, "; ");
 	if (line != CONFIG_NO_LINE)
 		print(told, "line %u: ", line);
 	print(told, "%s%s%s", property ? property : "", property ? ": " : "", reason);
@@ -289,11 +315,49 @@ static bool renew_rules(struct server *s, const struct config *c,
 	return true;
 }
 
+/* Where the new one is bad, the old one stays. fresh is s->config where the file alone is new. */
+static bool renew_policy(struct server *s, struct config *fresh, const struct config_report *report,
+			 struct buf *told)
+{
+	bool has_policy = registry_options(s->registry)->access.policy != NULL;
+	struct setup_fault fault;
+
+	if (!fresh->policy_file && has_policy) {
+		log_warn("policy.kept", LOG_TEXT("reason", "a restart takes it away"));
+		fresh->policy_file = mem_strdup(s->config.policy_file);
+	}
+	if (!fresh->policy_file)
+		return true;
+	if (take_policy(s, fresh, &fault) != 0) {
+		metrics_add(METRIC_policy_errors, 1);
+		refuse_reload(told, line_in(report, fault.property), fault.property, fault.reason);
+		return false;
+	}
+	/* It is in force from there, whatever becomes of the rest. */
+	if (fresh != &s->config) {
+		mem_free(s->config.policy_file);
+		s->config.policy_file = mem_strdup(fresh->policy_file);
+	}
+	return true;
+}
+
+static void look_at_policy(struct server *s)
+{
+	const char *const file = s->config.policy_file;
+	struct stamps now;
+
+	stamps_take(&now, &file, 1);
+	if (!file || stamps_compare(&s->policy_stamp, &now, 1) == 1)
+		return;
+	log_info("reload.noticed", LOG_TEXT("file", file));
+	renew_policy(s, &s->config, NULL, NULL);
+}
+
 static bool take_fresh(struct server *s, struct config *fresh, const struct config_report *report,
 		       struct buf *told)
 {
 	char names[CONFIG_NAMES_LEN];
-	bool waits;
+	bool waits, is_good;
 
 	log_set_level(fresh->log_level);
 	waits = config_waits(&s->config, fresh, names);
@@ -304,17 +368,19 @@ static bool take_fresh(struct server *s, struct config *fresh, const struct conf
 	fresh->client_auth = s->config.client_auth;
 	fresh->tls_1_2 = s->config.tls_1_2;
 	fresh->tls_1_3 = s->config.tls_1_3;
+	/* Of both the good one is taken, whatever becomes of the other. */
+	is_good = renew_policy(s, fresh, report, told);
 	if (!renew_rules(s, fresh, report, told))
 		return false;
 	config_take_reloaded(&s->config, fresh);
-	if (told && waits)
+	if (is_good && told && waits)
 		print_slice(told, slice_of(names));
-	return true;
+	return is_good;
 }
 
 /* The file is read anew: certificate, key and its password, trust store and lists of revoked
- * certificates and of networks, from where it says now, and the level of the log. Everything else
- * in it waits for a restart. */
+ * certificates and of networks, and the policy, from where it says now, and the level of the log.
+ * Everything else in it waits for a restart. */
 static bool reload(struct server *s, struct buf *told)
 {
 	struct config_report report;
@@ -359,6 +425,7 @@ static void on_look(struct timer *t)
 	file = rules_changed(&s->config, &s->stamps, &now);
 	if (file)
 		reload_rules(s, file);
+	look_at_policy(s);
 	timer_arm(&s->connection_wheel, t, clock_now_ms() + s->config.reload_interval_ms);
 }
 
@@ -591,6 +658,7 @@ static int open_registry(struct server *s, char reason[SERVER_REASON_LEN])
 	struct names_chain chain;
 	struct store_options so;
 	struct registry_options ro;
+	struct setup_fault fault;
 
 	store_options_init(&so);
 	so.data_dir = c->data_dir;
@@ -644,6 +712,10 @@ static int open_registry(struct server *s, char reason[SERVER_REASON_LEN])
 	ro.connect_fill_ms = c->connect_fill_ms;
 	ro.max_outstanding = c->max_outstanding;
 	s->registry = registry_new(s->store, &s->session_wheel, &ro, &hooks);
+	if (c->policy_file && take_policy(s, c, &fault) != 0) {
+		snprintf(reason, SERVER_REASON_LEN, "%s: %.400s", fault.property, fault.reason);
+		return -1;
+	}
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "app/policy_file.h"
 #include "app/privileges.h"
 #include "base/private_file.h"
 #include "net/listen.h"
@@ -165,6 +166,26 @@ static enum setup_rc check_user(const struct config *c, struct setup_fault *faul
 	return SETUP_WRONG;
 }
 
+struct policy *setup_policy(const struct config *c, struct setup_fault *fault)
+{
+	char reason[POLICY_REASON_LEN];
+	struct policy *policy = policy_file_load(c, reason);
+
+	if (policy)
+		return policy;
+	fault->property = "zoolite.policyFile";
+	snprintf(fault->reason, sizeof(fault->reason), "%.*s", SETUP_REASON_LEN - 1, reason);
+	return NULL;
+}
+
+static enum setup_rc check_policy(const struct config *c, struct setup_fault *fault)
+{
+	struct policy *policy = c->policy_file ? setup_policy(c, fault) : NULL;
+
+	policy_free(policy);
+	return policy || !c->policy_file ? SETUP_GOOD : SETUP_WRONG;
+}
+
 enum setup_rc setup_check(const struct config *c, struct tls_context **tls,
 			  struct setup_fault *fault)
 {
@@ -182,6 +203,8 @@ enum setup_rc setup_check(const struct config *c, struct tls_context **tls,
 		rc = check_user(c, fault);
 	if (rc == SETUP_GOOD)
 		rc = check_networks(c, fault);
+	if (rc == SETUP_GOOD)
+		rc = check_policy(c, fault);
 	if (rc == SETUP_GOOD)
 		rc = check_tls(c, tls, fault);
 	if (*tls && c->secure_port == CONFIG_NO_PORT) {

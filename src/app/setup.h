@@ -1,6 +1,6 @@
 /* What a start needs from outside the configuration file, checked before anything is begun: the
- * files of TLS, the lists of networks, the user to become and the addresses to listen at. "zoolited
- * -t" and a start ask the same. Prints nothing. */
+ * files of TLS, the lists of networks, the policy, the user to become and the addresses to listen at.
+ * "zoolited -t" and a start ask the same. Prints nothing. */
 #ifndef APP_SETUP_H
 #define APP_SETUP_H
 
@@ -11,6 +11,8 @@
 #include "net/networks.h"
 #include "net/tls.h"
 
+struct policy;
+
 enum { SETUP_REASON_LEN = 512 };
 
 struct setup_fault {
@@ -20,6 +22,10 @@ struct setup_fault {
 
 /* A context for secureClientPort, from the files as they are now. NULL with fault. */
 must_check struct tls_context *setup_tls(const struct config *c, struct setup_fault *fault);
+
+/* The policy of zoolite.policyFile, which is set, as the file is now; the caller's. NULL with
+ * fault. */
+must_check struct policy *setup_policy(const struct config *c, struct setup_fault *fault);
 
 /* Whether the server's certificate is not valid today, told in fault. */
 bool setup_is_out_of_date(const struct config *c, const struct tls_context *tls,

@@ -2,6 +2,7 @@
 #ifndef APP_VIEW_H
 #define APP_VIEW_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "app/config.h"
@@ -22,11 +23,15 @@ struct view {
 	struct gate *gate;               /* NULL: no listener */
 	const struct validity *validity; /* NULL: nothing runs out */
 	int64_t serves_since_ms;         /* monotonic */
+	bool is_curtailed;   /* who asks may not read everything: no names of znodes and peers */
 	int64_t *trace_mask; /* a number that gtmk tells and stmk sets; it traces nothing */
 };
 
 /* What ZooKeeper says to all of them before it serves; the words put a line end behind it. */
 #define VIEW_NOT_SERVING "This ZooKeeper instance is not currently serving requests"
+
+/* What those hear who are curtailed. */
+#define VIEW_CURTAILED "not executed because the policy does not let you read everything"
 
 /* ZooKeeper's trace mask at its start. */
 enum { VIEW_TRACE_MASK = 306 };

@@ -51,6 +51,11 @@
 	X(auth_failed, "failed authentications")                                            \
 	X(requests_unauthenticated, "connections closed for want of an enforced scheme")    \
 	X(identities_refused, "identities refused for their number or length")              \
+	X(policy_refused, "operations that the policy refused")                             \
+	X(policy_roles_refused, "connections that would have too many roles")               \
+	X(policy_loaded, "policies read and put in force")                                  \
+	X(policy_errors, "policies not put in force for an error")                          \
+	X(events_withheld, "watch events not told to who may not read the znode")           \
 	X(acls_refused, "ACLs refused for their number, entries or length")                 \
 	X(paths_refused, "paths refused for their length")                                  \
 	X(ephemerals_refused, "ephemeral znodes refused at the limit of a session")         \

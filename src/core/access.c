@@ -1,10 +1,12 @@
 #include "core/access.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "core/access_ip.h"
 #include "core/access_san.h"
 #include "core/access_x509.h"
+#include "core/policy.h"
 
 void access_limits_init(struct access_limits *l)
 {
@@ -23,8 +25,15 @@ void access_ids_init(struct access_ids *ids, const struct access_limits *limits)
 	*ids = (struct access_ids){ .limits = limits };
 }
 
+static void forget_roles(struct access_ids *ids)
+{
+	policy_roles_free(ids->roles);
+	ids->roles = NULL;
+}
+
 void access_ids_fini(struct access_ids *ids)
 {
+	forget_roles(ids);
 	for (unsigned i = 0; i < ids->count; i++) {
 		mem_free(ids->items[i].scheme);
 		mem_free(ids->items[i].id);
@@ -47,6 +56,7 @@ int access_ids_add(struct access_ids *ids, const char *scheme, struct slice id)
 		return -1;
 	ids->items = mem_grow(ids->items, (ids->count + 1) * sizeof(*ids->items));
 	ids->judged_acl = 0;
+	forget_roles(ids);
 	ids->items[ids->count].scheme = mem_strdup(scheme);
 	ids->items[ids->count].id = mem_dup(id.data, id.len);
 	ids->count++;
@@ -193,6 +203,65 @@ bool access_permits(const struct acl *acl, struct access_ids *ids, int32_t perms
 	}
 	return ids->verdict;
 }
+
+/* --- the policy --- */
+
+static void log_refused_roles(const struct access_ids *ids)
+{
+	const struct access_id *last;
+	static struct log_limit limit;
+	uint32_t suppressed;
+
+	metrics_add(METRIC_policy_roles_refused, 1);
+	if (ids->count == 0)
+		return;
+	last = &ids->items[ids->count - 1];
+	if (log_limit_pass(&limit, 20, &suppressed))
+		log_warn("policy.too_many_roles", LOG_TEXT("scheme", last->scheme),
+			 LOG_TEXT("id", last->id), LOG_INT("suppressed", suppressed));
+}
+
+const struct policy_roles *access_roles(struct access_ids *ids)
+{
+	const struct policy *policy = ids->limits->policy;
+
+	if (!policy || ids->is_super)
+		return NULL;
+	if (ids->roles && ids->roles->serial == policy_serial(policy))
+		return ids->roles;
+	forget_roles(ids);
+	ids->roles = policy_roles_new(policy, ids->items, ids->count);
+	if (ids->roles->is_refused)
+		log_refused_roles(ids);
+	return ids->roles;
+}
+
+int32_t access_rights(struct access_ids *ids, struct slice path)
+{
+	const struct policy_roles *roles = access_roles(ids);
+
+	return roles ? policy_rights(ids->limits->policy, roles, path) : PERM_ALL;
+}
+
+bool access_asks_acl(const struct access_ids *ids, struct slice path)
+{
+	return !ids->limits->policy || policy_asks_acl(ids->limits->policy, path);
+}
+
+bool access_allows(struct access_ids *ids, struct slice path, const struct acl *acl, int32_t perms)
+{
+	perms &= access_rights(ids, path);
+	return perms != 0 && (!access_asks_acl(ids, path) || access_permits(acl, ids, perms));
+}
+
+bool access_reads_all(struct access_ids *ids)
+{
+	const struct policy_roles *roles = access_roles(ids);
+
+	return !roles || policy_reads_all(ids->limits->policy, roles);
+}
+
+/* --- ACLs that clients give --- */
 
 static bool digest_id_is_valid(struct slice id)
 {

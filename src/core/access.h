@@ -12,6 +12,9 @@
 #include "core/acl.h"
 #include "wire/proto.h"
 
+struct policy;
+struct policy_roles;
+
 /* What a client can make grow. */
 struct access_limits {
 	unsigned max_ids;     /* identities of a connection */
@@ -24,6 +27,9 @@ struct access_limits {
 	bool has_san;             /* certificates give identities of the scheme san */
 	bool has_digest;          /* the scheme digest is known */
 	enum crypto_hash digest_hash;
+	/* What is asked before a znode's ACL, or instead of it; NULL: none. It may be another one
+	 * from one request to the next. */
+	const struct policy *policy;
 };
 void access_limits_init(struct access_limits *l);
 
@@ -43,6 +49,7 @@ struct access_ids {
 	int32_t judged_perms;
 	bool verdict;
 	bool is_super;
+	struct policy_roles *roles; /* what a policy made of the items; NULL: not asked yet */
 };
 
 /* limits are lent for the life of ids. */
@@ -71,6 +78,19 @@ bool access_has_scheme(const struct access_ids *ids, const char *schemes);
 /* An auth request. OK: the identity was added, or the scheme takes the packet and ignores it (ip).
  * AUTH_FAILED: unknown scheme, refused, or too many identities; the connection is to be closed. */
 enum zerr access_authenticate(struct access_ids *ids, struct slice scheme, struct slice auth);
+
+/* What the policy alone gives ids on path, of PERM_ALL; all of it without a policy, and for super
+ * users. */
+int32_t access_rights(struct access_ids *ids, struct slice path);
+/* Whether the policy lets znodes' ACLs count at path. */
+bool access_asks_acl(const struct access_ids *ids, struct slice path);
+/* What ids are to the policy; NULL where nobody asks: no policy, or a super user. Lent until the
+ * next change of either. */
+const struct policy_roles *access_roles(struct access_ids *ids);
+/* Whether policy and ACL give ids one of perms (any bit) on the znode at path. */
+bool access_allows(struct access_ids *ids, struct slice path, const struct acl *acl, int32_t perms);
+/* Whether there is nothing that the policy keeps from ids. */
+bool access_reads_all(struct access_ids *ids);
 
 /* Whether ids hold one of perms (any bit) on a znode with this ACL. */
 bool access_permits(const struct acl *acl, struct access_ids *ids, int32_t perms);

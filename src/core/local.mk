@@ -29,6 +29,7 @@ libcore_a_SOURCES = \
 	src/core/request_session.c \
 	src/core/request_watches.c \
 	src/core/session.c src/core/session.h \
+	src/core/sight.c src/core/sight.h \
 	src/core/subtree.c src/core/subtree.h \
 	src/core/throttle.c src/core/throttle.h \
 	src/core/tree.c src/core/tree.h \

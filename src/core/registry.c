@@ -10,6 +10,7 @@
 #include "base/metrics.h"
 #include "core/client.h"
 #include "core/pace.h"
+#include "core/policy.h"
 #include "core/quota.h"
 #include "core/reaper.h"
 #include "core/session.h"
@@ -39,8 +40,9 @@ struct registry {
 	struct throttle connects;
 	struct registry_options options;
 	struct registry_hooks hooks;
-	int64_t last_zxid;   /* given */
-	int64_t last_change; /* appended to the log */
+	struct policy *policy; /* options.access lends it */
+	int64_t last_zxid;     /* given */
+	int64_t last_change;   /* appended to the log */
 	/* What the disk was known to hold when the store woke us last. It may hold more by now;
 	 * but F moves together with what it releases, else a ping's reply that goes ahead would
 	 * tell of a change whose event stands behind it. */
@@ -135,6 +137,13 @@ int64_t registry_flushed(const struct registry *r)
 	if (r->on_disk >= r->last_change)
 		return r->last_zxid;
 	return r->on_disk > r->flushed ? r->on_disk : r->flushed;
+}
+
+void registry_take_policy(struct registry *r, struct policy *policy)
+{
+	policy_free(r->policy);
+	r->policy = policy;
+	r->options.access.policy = policy;
 }
 
 bool registry_is_behind(const struct registry *r)
@@ -264,8 +273,10 @@ static void tell_client(void *ctx, struct client *c)
 	struct registry *r = telling->r;
 	struct znode *z = telling->event->z;
 
-	if (!access_permits(telling->event->acl, &c->ids, PERM_READ))
+	if (!access_allows(&c->ids, znode_path(z), telling->event->acl, PERM_READ)) {
+		metrics_add(METRIC_events_withheld, 1);
 		return;
+	}
 	if (!telling->encoded)
 		encode_event(r, telling->event->type, znode_path(z), r->last_zxid);
 	telling->encoded = true;
@@ -454,6 +465,7 @@ void registry_free(struct registry *r)
 	tree_free(r->tree);
 	buf_fini(&r->record);
 	buf_fini(&r->event);
+	policy_free(r->policy);
 	mem_free(r);
 }
 

@@ -89,6 +89,10 @@ struct store *registry_store(struct registry *r);
 /* Whether one more connect request is taken now. */
 bool registry_pass_connect(struct registry *r);
 const struct registry_options *registry_options(const struct registry *r);
+/* Judge by this policy from now on (NULL: by ACLs alone); takes it, and frees the one before.
+ * Nothing that was judged by that one counts any more, and events are judged when they are
+ * told. */
+void registry_take_policy(struct registry *r, struct policy *policy);
 
 /* Zxid given last: to a change, or to a write that failed. */
 int64_t registry_last_zxid(const struct registry *r);

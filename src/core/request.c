@@ -3,7 +3,12 @@
 
 #include <string.h>
 
+#include "base/log.h"
 #include "base/metrics.h"
+#include "core/sight.h"
+
+/* Who has one of these knows that a znode is there. */
+enum { SEES = PERM_READ | PERM_ADMIN };
 
 enum zerr request_find(struct request *rq, struct slice path, struct znode **z)
 {
@@ -30,9 +35,73 @@ enum zerr request_find_parent(struct request *rq, struct slice path, struct znod
 	return request_find(rq, (struct slice){ path.data, (size_t)(slash - path.data) }, z);
 }
 
-enum zerr request_permit(const struct request *rq, const struct znode *z, int32_t perms)
+/* Who was refused what: the place for whoever keeps a record of it. */
+static void note_refusal(const struct request *rq, struct slice path)
 {
-	return access_permits(z->st.acl, &rq->client->ids, perms) ? ZERR_OK : ZERR_NO_AUTH;
+	static struct log_limit limit;
+	uint32_t suppressed;
+
+	metrics_add(METRIC_policy_refused, 1);
+	if (log_limit_pass(&limit, 20, &suppressed))
+		log_info("policy.refused", LOG_TEXT("peer", rq->client->address),
+			 LOG_TEXT("subject", rq->client->subject ? rq->client->subject : "none"),
+			 LOG_TEXT("op", opcode_name(rq->type)), LOG_SLICE("path", path),
+			 LOG_INT("suppressed", suppressed));
+}
+
+static enum zerr refuse(const struct request *rq, struct slice path)
+{
+	note_refusal(rq, path);
+	return ZERR_NO_AUTH;
+}
+
+enum zerr request_pass_policy(struct request *rq, struct slice path, int32_t perms)
+{
+	return access_rights(&rq->client->ids, path) & perms ? ZERR_OK : refuse(rq, path);
+}
+
+enum zerr request_hide(struct request *rq, struct slice path, enum zerr err)
+{
+	bool tells = err == ZERR_NO_NODE || err == ZERR_NODE_EXISTS ||
+		     err == ZERR_NO_CHILDREN_FOR_EPHEMERALS;
+
+	if (tells && request_pass_policy(rq, path, SEES) != ZERR_OK)
+		return ZERR_NO_AUTH;
+	return err;
+}
+
+enum zerr request_find_permitted(struct request *rq, struct slice path, int32_t perms,
+				 struct znode **z)
+{
+	struct access_ids *ids = &rq->client->ids;
+	int32_t rights = access_rights(ids, path);
+	enum zerr err;
+
+	if ((rights & perms) == 0)
+		return refuse(rq, path);
+	err = request_find(rq, path, z);
+	if (err == ZERR_NO_NODE && (rights & SEES) == 0)
+		return refuse(rq, path);
+	if (err == ZERR_OK && access_asks_acl(ids, path) &&
+	    !access_permits((*z)->st.acl, ids, rights & perms))
+		return ZERR_NO_AUTH;
+	return err;
+}
+
+enum zerr request_permit_child(const struct request *rq, const struct znode *parent,
+			       struct slice path, int32_t perms)
+{
+	struct access_ids *ids = &rq->client->ids;
+
+	if (!access_asks_acl(ids, path) || access_permits(parent->st.acl, ids, perms))
+		return ZERR_OK;
+	return ZERR_NO_AUTH;
+}
+
+enum zerr request_stat(struct request *rq, const struct znode *z, struct proto_stat *stat)
+{
+	*stat = znode_stat(z);
+	return sight_count(rq, z, &stat->num_children) ? ZERR_OK : ZERR_SYSTEM;
 }
 
 enum zerr request_next_version(int32_t current, int32_t expected, int32_t *next)

@@ -78,8 +78,20 @@ enum zerr op_get_children(struct request *rq, struct slice path);
 enum zerr request_find(struct request *rq, struct slice path, struct znode **z);
 /* The parent of path, which holds a slash. */
 enum zerr request_find_parent(struct request *rq, struct slice path, struct znode **z);
-/* NO_AUTH unless the client has one of perms on z. */
-enum zerr request_permit(const struct request *rq, const struct znode *z, int32_t perms);
+/* Whether the policy gives the client one of perms (any bit) on path; NO_AUTH, logged and counted,
+ * where not. Asked before the tree is: a refusal says nothing of what is there. */
+enum zerr request_pass_policy(struct request *rq, struct slice path, int32_t perms);
+/* err, but NO_AUTH instead of one that tells what is at path to somebody who may not see it. */
+enum zerr request_hide(struct request *rq, struct slice path, enum zerr err);
+/* request_find for somebody who wants one of perms: NO_AUTH unless the policy and z's ACL give
+ * it. */
+enum zerr request_find_permitted(struct request *rq, struct slice path, int32_t perms,
+				 struct znode **z);
+/* Whether the ACL of parent lets the client create or delete a child at path; NO_AUTH where not. */
+enum zerr request_permit_child(const struct request *rq, const struct znode *parent,
+			       struct slice path, int32_t perms);
+/* The Stat of z as the client sees it. SYSTEM where tree.db cannot be read. */
+enum zerr request_stat(struct request *rq, const struct znode *z, struct proto_stat *stat);
 /* BAD_VERSION unless expected is -1 or current; *next gets the version that follows. */
 enum zerr request_next_version(int32_t current, int32_t expected, int32_t *next);
 /* Answer a write whose body is malformed. It takes no zxid, as others that fail do: it is answered

@@ -1,5 +1,6 @@
 #include "core/request.h"
 
+#include "core/sight.h"
 #include "wire/path.h"
 
 enum { ACLS_LIMIT = 1024 * 1024 };
@@ -13,16 +14,15 @@ enum zerr request_get_acl(struct request *rq)
 
 	if (rq->in.bad || !path.data)
 		return ZERR_MARSHALLING;
-	err = request_find(rq, path, &z);
+	err = request_find_permitted(rq, path, PERM_READ | PERM_ADMIN, &z);
 	if (err == ZERR_OK)
-		err = request_permit(rq, z, PERM_READ | PERM_ADMIN);
+		err = request_stat(rq, z, &stat);
 	if (err != ZERR_OK)
 		return err;
-	if (request_permit(rq, z, PERM_ADMIN) == ZERR_OK)
+	if (access_allows(&rq->client->ids, path, z->st.acl, PERM_ADMIN))
 		jute_write_raw(&rq->out, z->st.acl->encoded, z->st.acl->len);
 	else
 		access_write_masked(&rq->out, z->st.acl);
-	stat = znode_stat(z);
 	proto_write_stat(&rq->out, &stat);
 	return ZERR_OK;
 }
@@ -32,11 +32,11 @@ static enum zerr set_fixed(struct request *rq, const struct proto_set_acl *op, s
 {
 	struct tree *tree = registry_tree(rq->registry);
 	struct znode *z;
-	int32_t next;
-	enum zerr err = request_find(rq, op->path, &z);
+	int32_t children, next;
+	enum zerr err = request_find_permitted(rq, op->path, PERM_ADMIN, &z);
 
-	if (err == ZERR_OK)
-		err = request_permit(rq, z, PERM_ADMIN);
+	if (err == ZERR_OK && !sight_count(rq, z, &children))
+		err = ZERR_SYSTEM;
 	if (err == ZERR_OK)
 		err = request_next_version(z->st.aversion, op->version, &next);
 	if (err == ZERR_OK && znode_is_ephemeral(z) && fixed.len > z->st.acl->len)
@@ -45,6 +45,7 @@ static enum zerr set_fixed(struct request *rq, const struct proto_set_acl *op, s
 		return err;
 	tree_set_acl(tree, z, acl_take(tree_acls(tree), fixed), next);
 	out->stat = znode_stat(z);
+	out->stat.num_children = children;
 	return ZERR_OK;
 }
 

@@ -1,5 +1,6 @@
 #include "core/request.h"
 
+#include "core/sight.h"
 #include "core/subtree.h"
 
 struct name_writer {
@@ -20,15 +21,13 @@ static enum zerr write_children(struct request *rq, struct slice path, struct zn
 {
 	struct name_writer names = { &rq->out, 0 };
 	size_t count_at;
-	enum zerr err = request_find(rq, path, z);
+	enum zerr err = request_find_permitted(rq, path, PERM_READ, z);
 
-	if (err == ZERR_OK)
-		err = request_permit(rq, *z, PERM_READ);
 	if (err != ZERR_OK)
 		return err;
 	count_at = buf_len(rq->out.out);
 	jute_write_int(&rq->out, 0);
-	if (!tree_list(registry_tree(rq->registry), *z, write_name, &names))
+	if (!sight_list(rq, *z, write_name, &names))
 		return ZERR_SYSTEM;
 	if (!rq->out.bad)
 		jute_put_int(rq->out.out->data + rq->out.out->head + count_at, names.count);
@@ -54,13 +53,16 @@ enum zerr request_get_children(struct request *rq)
 	err = write_children(rq, op.path, &z);
 	if (err != ZERR_OK)
 		return err;
-	stat = znode_stat(z);
-	if (rq->type == OP_GET_CHILDREN2)
+	if (rq->type == OP_GET_CHILDREN2) {
+		err = request_stat(rq, z, &stat);
+		if (err != ZERR_OK)
+			return err;
 		proto_write_stat(&rq->out, &stat);
+	}
 	return op.watch ? request_watch(rq, op.path, WATCH_CHILD) : ZERR_OK;
 }
 
-/* All below it, however deep. */
+/* All below it, however deep. That is a number for those alone who may see all of it. */
 enum zerr request_get_all_children_number(struct request *rq)
 {
 	struct slice path = jute_read_buffer(&rq->in);
@@ -71,9 +73,9 @@ enum zerr request_get_all_children_number(struct request *rq)
 
 	if (rq->in.bad || !path.data)
 		return ZERR_MARSHALLING;
-	err = request_find(rq, path, &z);
-	if (err == ZERR_OK)
-		err = request_permit(rq, z, PERM_READ);
+	err = request_find_permitted(rq, path, PERM_READ, &z);
+	if (err == ZERR_OK && !sight_is_whole(rq, path))
+		err = ZERR_NO_AUTH;
 	if (err != ZERR_OK)
 		return err;
 	/* ZooKeeper's root has two names, and by the empty one it is below itself. */

@@ -41,11 +41,11 @@ static enum zerr check_place(struct request *rq, const struct znode *parent, str
 		return err;
 	err = request_find(rq, path, &z);
 	if (err == ZERR_OK)
-		return ZERR_NODE_EXISTS;
+		return request_hide(rq, path, ZERR_NODE_EXISTS);
 	if (err != ZERR_NO_NODE)
 		return err;
 	if (znode_is_ephemeral(parent))
-		return ZERR_NO_CHILDREN_FOR_EPHEMERALS;
+		return request_hide(rq, znode_path(parent), ZERR_NO_CHILDREN_FOR_EPHEMERALS);
 	return ZERR_OK;
 }
 
@@ -95,9 +95,8 @@ static enum zerr create_at(struct request *rq, struct znode *parent, const struc
 	return ZERR_OK;
 }
 
-/* The path with the number of the parent's next child; NULL where memory is out. */
-static char *sequence_path(const struct proto_create *op, const struct znode *parent,
-			   struct slice *path)
+/* The path with a number (that of the parent's next child); NULL where memory is out. */
+static char *sequence_path(const struct proto_create *op, int32_t creates, struct slice *path)
 {
 	char *text = mem_try(op->path.len + PATH_SEQUENCE_LEN + 1);
 
@@ -105,7 +104,7 @@ static char *sequence_path(const struct proto_create *op, const struct znode *pa
 		return NULL;
 	memcpy(text, op->path.data, op->path.len);
 	path->data = text;
-	path->len = op->path.len + path_write_sequence(text + op->path.len, parent->st.creates);
+	path->len = op->path.len + path_write_sequence(text + op->path.len, creates);
 	return text;
 }
 
@@ -126,36 +125,52 @@ static enum zerr check_mode(const struct request *rq, int32_t type, const struct
 	return ZERR_OK;
 }
 
+/* The parent, and path with its number where it gets one. The policy is asked for the path that the
+ * znode will have, and before anything is said of the parent. */
+static enum zerr find_place(struct request *rq, const struct proto_create *op,
+			    struct znode **parent, struct slice *path, char **numbered)
+{
+	enum zerr err = ZERR_OK;
+
+	*path = op->path;
+	if (is_sequential(op->flags)) {
+		*numbered = sequence_path(op, 0, path);
+		err = *numbered ? ZERR_OK : ZERR_SYSTEM;
+	}
+	if (err == ZERR_OK)
+		err = request_pass_policy(rq, *path, PERM_CREATE);
+	if (err == ZERR_OK)
+		err = request_hide(rq, path_parent(op->path),
+				   request_find_parent(rq, op->path, parent));
+	if (err == ZERR_OK)
+		err = request_permit_child(rq, *parent, *path, PERM_CREATE);
+	if (err != ZERR_OK || !*numbered)
+		return err;
+	path->len =
+		op->path.len + path_write_sequence(*numbered + op->path.len, (*parent)->st.creates);
+	return request_pass_policy(rq, *path, PERM_CREATE);
+}
+
 enum zerr op_create(struct request *rq, int32_t type, const struct proto_create *op,
 		    struct op_result *out)
 {
-	struct slice path = op->path;
 	struct acl *acl = NULL;
 	char *numbered = NULL;
 	struct znode *parent;
+	struct slice path;
 	enum zerr err = check_mode(rq, type, op);
 
 	if (err != ZERR_OK)
 		return err;
-	if (!path.data)
+	if (!op->path.data)
 		return ZERR_MARSHALLING;
-	if (!is_creatable(path))
+	if (!is_creatable(op->path))
 		return ZERR_BAD_ARGUMENTS;
 	err = take_acl(rq, &op->acl, &acl);
 	if (err == ZERR_OK)
-		err = request_find_parent(rq, path, &parent);
-	if (err == ZERR_OK)
-		err = request_permit(rq, parent, PERM_CREATE);
-	if (err != ZERR_OK)
-		goto out;
-	if (is_sequential(op->flags)) {
-		numbered = sequence_path(op, parent, &path);
-		if (!numbered)
-			err = ZERR_SYSTEM;
-	}
+		err = find_place(rq, op, &parent, &path, &numbered);
 	if (err == ZERR_OK)
 		err = create_at(rq, parent, op, path, acl, owner_of(rq, type, op), out);
-out:
 	acl_unref(tree_acls(registry_tree(rq->registry)), acl);
 	mem_free(numbered);
 	return err;

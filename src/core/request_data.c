@@ -2,6 +2,7 @@
 #include "core/request.h"
 
 #include "core/quota.h"
+#include "core/sight.h"
 #include "wire/path.h"
 
 enum zerr request_exists(struct request *rq)
@@ -15,9 +16,7 @@ enum zerr request_exists(struct request *rq)
 		return ZERR_MARSHALLING;
 	if (path_has_nul(op.path))
 		return ZERR_BAD_ARGUMENTS;
-	err = request_find(rq, op.path, &z);
-	if (err == ZERR_OK)
-		err = request_permit(rq, z, PERM_READ);
+	err = request_find_permitted(rq, op.path, PERM_READ, &z);
 	/* A znode that is not there yet may be waited for. */
 	if (op.watch && (err == ZERR_OK || err == ZERR_NO_NODE)) {
 		enum zerr refused = request_watch(rq, op.path, WATCH_DATA);
@@ -25,24 +24,23 @@ enum zerr request_exists(struct request *rq)
 		if (refused != ZERR_OK)
 			return refused;
 	}
-	if (err != ZERR_OK)
-		return err;
-	stat = znode_stat(z);
-	proto_write_stat(&rq->out, &stat);
-	return ZERR_OK;
+	if (err == ZERR_OK)
+		err = request_stat(rq, z, &stat);
+	if (err == ZERR_OK)
+		proto_write_stat(&rq->out, &stat);
+	return err;
 }
 
 enum zerr op_get_data(struct request *rq, struct slice path)
 {
 	struct proto_stat stat;
 	struct znode *z;
-	enum zerr err = request_find(rq, path, &z);
+	enum zerr err = request_find_permitted(rq, path, PERM_READ, &z);
 
 	if (err == ZERR_OK)
-		err = request_permit(rq, z, PERM_READ);
+		err = request_stat(rq, z, &stat);
 	if (err != ZERR_OK)
 		return err;
-	stat = znode_stat(z);
 	jute_write_buffer(&rq->out, znode_data(z));
 	proto_write_stat(&rq->out, &stat);
 	return ZERR_OK;
@@ -64,14 +62,14 @@ enum zerr request_get_data(struct request *rq)
 enum zerr op_set_data(struct request *rq, const struct proto_set_data *op, struct op_result *out)
 {
 	struct znode *z;
-	int32_t next;
+	int32_t children, next;
 	enum zerr err;
 
 	if (!op->path.data || !path_is_valid(op->path))
 		return ZERR_BAD_ARGUMENTS;
-	err = request_find(rq, op->path, &z);
-	if (err == ZERR_OK)
-		err = request_permit(rq, z, PERM_WRITE);
+	err = request_find_permitted(rq, op->path, PERM_WRITE, &z);
+	if (err == ZERR_OK && !sight_count(rq, z, &children))
+		err = ZERR_SYSTEM;
 	if (err == ZERR_OK)
 		err = quota_check(rq->registry, op->path, (int64_t)op->data.len - z->st.data_len,
 				  false);
@@ -84,6 +82,7 @@ enum zerr op_set_data(struct request *rq, const struct proto_set_data *op, struc
 	if (quota_set_data(rq->registry, z, op->data, next) != 0)
 		return ZERR_SYSTEM;
 	out->stat = znode_stat(z);
+	out->stat.num_children = children;
 	return ZERR_OK;
 }
 
@@ -110,9 +109,7 @@ enum zerr op_check(struct request *rq, const struct proto_path_version *op)
 
 	if (!op->path.data || !path_is_valid(op->path))
 		return ZERR_BAD_ARGUMENTS;
-	err = request_find(rq, op->path, &z);
-	if (err == ZERR_OK)
-		err = request_permit(rq, z, PERM_READ);
+	err = request_find_permitted(rq, op->path, PERM_READ, &z);
 	if (err == ZERR_OK)
 		err = request_next_version(z->st.version, op->version, &next);
 	return err;

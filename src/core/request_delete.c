@@ -21,11 +21,13 @@ enum zerr op_delete(struct request *rq, const struct proto_path_version *op)
 	if (!op->path.len || !memchr(op->path.data, '/', op->path.len) || path_has_nul(op->path) ||
 	    is_special(op->path))
 		return ZERR_BAD_ARGUMENTS;
-	err = request_find_parent(rq, op->path, &parent);
+	err = request_pass_policy(rq, op->path, PERM_DELETE);
 	if (err == ZERR_OK)
-		err = request_permit(rq, parent, PERM_DELETE);
+		err = request_hide(rq, op->path, request_find_parent(rq, op->path, &parent));
 	if (err == ZERR_OK)
-		err = request_find(rq, op->path, &z);
+		err = request_permit_child(rq, parent, op->path, PERM_DELETE);
+	if (err == ZERR_OK)
+		err = request_hide(rq, op->path, request_find(rq, op->path, &z));
 	if (err == ZERR_OK)
 		err = request_next_version(z->st.version, op->version, &next);
 	if (err != ZERR_OK)

@@ -43,6 +43,8 @@ enum zerr request_get_ephemerals(struct request *rq)
 
 		if (!all && !starts_with(path, prefix))
 			continue;
+		if (!(access_rights(&rq->client->ids, path) & PERM_READ))
+			continue;
 		jute_write_buffer(&rq->out, path);
 		count++;
 	}

@@ -6,15 +6,18 @@ static enum zerr due_event(struct request *rq, struct slice path, enum watch_mod
 			   int64_t since, bool for_creation, enum event_type *due, bool *is_due)
 {
 	struct znode *z;
-	enum zerr err = request_find(rq, path, &z);
+	enum zerr err;
 
 	*is_due = false;
+	if (!(access_rights(&rq->client->ids, path) & PERM_READ))
+		return ZERR_OK;
+	err = request_find(rq, path, &z);
 	if (err == ZERR_NO_NODE) {
 		*due = EVENT_NODE_DELETED;
 		*is_due = !for_creation;
 		return ZERR_OK;
 	}
-	if (err != ZERR_OK || request_permit(rq, z, PERM_READ) != ZERR_OK)
+	if (err != ZERR_OK || !access_allows(&rq->client->ids, path, z->st.acl, PERM_READ))
 		return err;
 	if (for_creation) {
 		*due = EVENT_NODE_CREATED;

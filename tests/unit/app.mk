@@ -72,3 +72,11 @@ check_PROGRAMS += tests/unit/test_validity
 TESTS += tests/unit/test_validity
 tests_unit_test_validity_SOURCES = tests/unit/test_validity.c tests/unit/capture.h
 tests_unit_test_validity_LDADD = libapp.a libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS)
+
+# The policy, as its file says it.
+check_PROGRAMS += tests/unit/test_policy tests/unit/test_policy_file
+TESTS += tests/unit/test_policy tests/unit/test_policy_file
+tests_unit_test_policy_SOURCES = tests/unit/test_policy.c tests/lib/random.h
+tests_unit_test_policy_LDADD = libapp.a libcore.a libwire.a libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS)
+tests_unit_test_policy_file_SOURCES = tests/unit/test_policy_file.c tests/lib/tmpdir.h
+tests_unit_test_policy_file_LDADD = libapp.a libcore.a libwire.a libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS)
