@@ -13,6 +13,7 @@ libapp_a_SOURCES = \
 	src/app/dispatch.c src/app/dispatch.h \
 	src/app/connections.c src/app/connections.h \
 	src/app/expiry.c src/app/expiry.h \
+	src/app/explain.c src/app/explain.h \
 	src/app/fourlw.c src/app/fourlw.h src/app/fourlw_words.h \
 	src/app/fourlw_clients.c \
 	src/app/fourlw_server.c \

@@ -10,22 +10,26 @@
 
 #include "app/config.h"
 #include "app/control_client.h"
+#include "app/explain.h"
 #include "app/machine.h"
 #include "app/server.h"
 #include "app/setup.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/policy.h"
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, MAX_ANSWER = 1024 * 1024 };
 
 static const char usage[] = "usage: zoolited [-t] [-V] [-h] zoo.cfg\n"
 			    "       zoolited --control COMMAND... zoo.cfg\n"
 			    "       zoolited --kick SESSION|ADDRESS[/BITS] zoo.cfg\n"
+			    "       zoolited --explain-access IDENTITY... PATH zoo.cfg\n"
 			    "  -t  check the file and what it names, say what is wrong, then end\n"
 			    "  -V  print the version\n"
 			    "  -h  print this\n"
 			    "  --control  ask the running server (help: what there is to ask)\n"
-			    "  --kick     the same as --control kick\n";
+			    "  --kick     the same as --control kick\n"
+			    "  --explain-access  which line of zoolite.policyFile decides what\n";
 
 /* What libevent has to say goes where everything goes. */
 static void log_event_message(int severity, const char *message)
@@ -220,6 +224,45 @@ static int kick(char *const arguments[], int count)
 	return EXIT_USAGE;
 }
 
+static int explain_to(const struct config *config, const struct config_report *report,
+		      const char *file, char *const words[], size_t count)
+{
+	struct setup_fault fault;
+	struct policy *policy = config->policy_file ? setup_policy(config, &fault) : NULL;
+	const char *wrong;
+	struct buf answer;
+
+	if (config->policy_file && !policy) {
+		complain_of(file, report, &fault, "");
+		return EXIT_USAGE;
+	}
+	buf_init(&answer, MAX_ANSWER);
+	wrong = explain_access(config, policy, words, count - 1, words[count - 1], &answer);
+	if (wrong)
+		complain(wrong);
+	else
+		fwrite(buf_head(&answer), 1, buf_len(&answer), stdout);
+	buf_fini(&answer);
+	policy_free(policy);
+	return wrong ? EXIT_USAGE : EXIT_OK;
+}
+
+/* words: identities and a path */
+static int explain(char *const words[], size_t count, const char *path)
+{
+	struct config_report report;
+	struct config config;
+	int rc = EXIT_USAGE;
+
+	if (config_load(path, &config, &report) != 0)
+		complain(report.error);
+	else
+		rc = explain_to(&config, &report, path, words, count);
+	config_fini(&config);
+	config_report_fini(&report);
+	return rc;
+}
+
 int main(int argc, char **argv)
 {
 	bool only_test = false;
@@ -239,6 +282,14 @@ int main(int argc, char **argv)
 	}
 	if (argc > 1 && strcmp(argv[1], "--kick") == 0)
 		return kick(argv + 2, argc - 2);
+	if (argc > 1 && strcmp(argv[1], "--explain-access") == 0) {
+		if (argc > 4)
+			return explain(argv + 2, (size_t)argc - 3, argv[argc - 1]);
+		fputs("zoolited: --explain-access takes identities, a path and a configuration "
+		      "file\n",
+		      stderr);
+		return EXIT_USAGE;
+	}
 	opterr = 0;
 	while ((opt = getopt(argc, argv, "tVh")) != -1) {
 		switch (opt) {

@@ -563,6 +563,22 @@ def test_files_with_an_error(tmp_path, authority):
         del server.config[option]
 
 
+def test_explain_access(site):
+    server, _ = site
+    done = run(server, "--explain-access", "x509:CN=web,OU=provider,L=dc1,O=Example", "ip:10.0.0.1",
+               "/services/dc1/web/x")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "role: provider room=dc1 service=web"
+    assert re.match(r"read: yes, \S+/policy:\d+: allow provider read +/services/\$\{room\}/\$\{service\}$", lines[1])
+    assert re.match(r"write: yes, \S+/policy:\d+: allow provider create,write,delete ", lines[2])
+    assert lines[5] == "admin: no, no line speaks of it"
+    assert re.match(r"ACL of the znode: not asked, \S+/policy:\d+: acl off /services$", lines[6])
+    assert run(server, "--explain-access", "x509:CN=x", "services").returncode == 2
+    assert run(server, "--explain-access", "CN=x", "/services").returncode == 2
+    assert run(server, "--explain-access").returncode == 2
+
+
 def test_many_rules(make_policed):
     """A decision does not go through them: as many requests as without take no order of magnitude longer."""
     text = "".join("role r%d dn:CN=%d\nallow r%d read /many/%d\n" % (i, i, i, i) for i in range(1000))
