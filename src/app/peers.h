@@ -10,6 +10,7 @@
 #include "app/dispatch.h"
 #include "net/conn.h"
 
+struct access_limits;
 struct event_base;
 struct names_chain;
 struct peers;

@@ -52,6 +52,19 @@ tests_fuzz_fuzz_control_line_LDADD = libapp.a libcore.a libbase.a
 tests_fuzz_fuzz_control_line_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 endif
 
+check_PROGRAMS += tests/fuzz/replay_policy
+TESTS += tests/fuzz/replay_policy
+tests_fuzz_replay_policy_SOURCES = tests/fuzz/fuzz_policy.c tests/fuzz/replay.c
+tests_fuzz_replay_policy_CPPFLAGS = $(AM_CPPFLAGS) -DSEEDS='"tests/fuzz/seeds/policy"'
+tests_fuzz_replay_policy_LDADD = libapp.a libcore.a libwire.a libbase.a $(OPENSSL_LIBS)
+
+if ENABLE_FUZZ
+noinst_PROGRAMS += tests/fuzz/fuzz_policy
+tests_fuzz_fuzz_policy_SOURCES = tests/fuzz/fuzz_policy.c
+tests_fuzz_fuzz_policy_LDADD = libapp.a libcore.a libwire.a libbase.a $(OPENSSL_LIBS)
+tests_fuzz_fuzz_policy_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+endif
+
 # HEADLESS and FAKE_STORE: tests/unit/core.mk.
 check_PROGRAMS += tests/fuzz/replay_dispatch
 TESTS += tests/fuzz/replay_dispatch

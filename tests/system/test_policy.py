@@ -87,6 +87,11 @@ setACL  /services/dc1/web/absent    NoNode      NoAuth    NoAuth      NoAuth    
 setACL  /services/dc2/web           ok          NoAuth    NoAuth      NoAuth    NoAuth
 setACL  /absent                     NoNode      NoAuth    NoAuth      NoAuth    NoAuth
 
+sync    /services/dc2/web           ok          ok        ok          ok        ok
+sync    /absent                     ok          ok        ok          ok        ok
+watch   /services/dc2/web           ok          ok        ok          ok        ok
+watch   /absent                     ok          ok        ok          ok        ok
+
 count   /                           ok          ok        NoAuth      NoAuth    NoAuth
 count   /services                   ok          ok        NoAuth      NoAuth    NoAuth
 count   /services/dc1               ok          ok        NoAuth      ok        NoAuth
@@ -206,6 +211,12 @@ def operations(kind, path):
         return [(zk.delete(path), plain), in_multi(zk.delete(path))]
     if kind == "setACL":
         return [(zk.set_acl(path, UNUSABLE if path.startswith("/services") else zk.OPEN_ACL), plain)]
+    if kind == "sync":
+        return [(zk.sync(path), plain)]
+    if kind == "watch":
+        return [(request, plain) for request in (
+            zk.add_watch(path, zk.PERSISTENT), zk.add_watch(path, zk.PERSISTENT_RECURSIVE), zk.check_watches(path),
+            zk.set_watches2(1 << 62, persistent=[path], recursive=[path]), zk.remove_watches(path))]
     return [(zk.get_all_children_number(path), plain)]
 
 
@@ -333,6 +344,25 @@ def test_set_watches_tells_nothing_else(site, role):
     assert sorted(got) == sorted(expected)
     for path in paths:
         client.call(zk.remove_watches(path, zk.WATCHES_ANY))
+
+
+def test_names_in_uris(make_policed, authority):
+    for name, uri in (("uri-provider", "room/dc1/provider/web"), ("uri-consumer", "room/dc1/consumer/shop"),
+                      ("uri-up", "room/../consumer/shop"), ("uri-empty", "room//consumer/shop")):
+        authority.issue(name, "/", extensions=certs.CLIENT_EXT +
+                        "subjectAltName=critical,URI:spiffe://example.org/%s\n" % uri)
+    with open(SAMPLE, encoding="utf-8") as file:
+        server = make_policed(file.read(), zoolite__identity="uri,dn")
+    admin = server.client("admin")
+    for path in ("/services", "/services/dc1", "/services/dc1/web", "/services/dc1/db", "/services/dc2"):
+        assert admin.call(zk.create(path)).err == 0
+    provider, consumer = server.client("uri-provider"), server.client("uri-consumer")
+    assert [provider.call(zk.create(path)).err for path in (
+        "/services/dc1/web/1", "/services/dc1/db/1", "/services/dc2/web")] == [0, -102, -102]
+    assert consumer.call(zk.get_children("/services")).value.names == ["dc1"]
+    assert sorted(consumer.call(zk.get_children("/services/dc1")).value.names) == ["db", "web"]
+    for name in ("uri-up", "uri-empty"):
+        assert server.client(name).call(zk.get_children("/services")).err == -102
 
 
 def test_ephemerals_are_those_that_one_reads(make_policed):
