@@ -1,5 +1,7 @@
 #include "core/policy.h"
 
+#include <strings.h>
+
 #include "base/mem.h"
 #include "core/access_ip.h"
 #include "core/policy_parts.h"
@@ -245,6 +247,19 @@ static unsigned number_variable(void *ctx, struct slice name)
 	return r->variable_count - 1;
 }
 
+/* Others are written as numbers and digits (net/identity): nobody would ever have one. */
+static bool is_attribute_type(struct slice type)
+{
+	static const char *const types[] = {
+		"CN", "C", "L", "ST", "O", "OU", "STREET", "DC", "UID",
+	};
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
+		if (type.len == strlen(types[i]) && strncasecmp(type.data, types[i], type.len) == 0)
+			return true;
+	return false;
+}
+
 static const char *take_condition(struct policy_role *r, const struct policy_condition *from,
 				  struct policy_member_condition *to)
 {
@@ -255,6 +270,8 @@ static const char *take_condition(struct policy_role *r, const struct policy_con
 	case POLICY_ANYONE:
 		return NULL;
 	case POLICY_DN:
+		if (!is_attribute_type(from->type))
+			return "attributes are CN, C, L, ST, O, OU, STREET, DC, UID";
 		to->type = mem_dup(from->type.data, from->type.len);
 		return policy_text_parse(&to->text, &from->text, number_variable, r);
 	case POLICY_SAN:

@@ -604,9 +604,18 @@ def test_explain_access(site):
     assert re.match(r"write: yes, \S+/policy:\d+: allow provider create,write,delete ", lines[2])
     assert lines[5] == "admin: no, no line speaks of it"
     assert re.match(r"ACL of the znode: not asked, \S+/policy:\d+: acl off /services$", lines[6])
+    assert run(server, "--explain-access", "x509:CN=x", "digest:super:x", "/").stdout.startswith("roles: none\n")
     assert run(server, "--explain-access", "x509:CN=x", "services").returncode == 2
     assert run(server, "--explain-access", "CN=x", "/services").returncode == 2
     assert run(server, "--explain-access").returncode == 2
+
+
+def test_explain_access_where_no_line_decides(make_server, authority):
+    server = make_server(X509AuthenticationProvider__superUser=authority.identity("second"))
+    boss = run(server, "--explain-access", "x509:" + authority.identity("second"), "/")
+    assert boss.stdout == "a super user: neither policy nor ACLs are asked\n"
+    assert run(server, "--explain-access", "ip:127.0.0.1", "/").stdout == (
+        "zoolite.policyFile is not set: ACLs alone decide\n")
 
 
 def test_many_rules(make_policed):

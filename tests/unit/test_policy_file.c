@@ -38,6 +38,8 @@ static void test_errors(void **state)
 				     "digest:, network: or anyone" },
 		{ "role a dn:OU", "p:1: dn:OU: an attribute of a subject reads: dn:TYPE=TEXT" },
 		{ "role a dn:OU=", "p:1: a: there is nothing to compare with" },
+		{ "role a dn:SERIALNUMBER=1",
+		  "p:1: a: attributes are CN, C, L, ST, O, OU, STREET, DC, UID" },
 		{ "role a san:", "p:1: san:: there is nothing to compare with" },
 		{ "role a san:${x}${y}",
 		  "p:1: a: between two variables or '*' something must stand" },
