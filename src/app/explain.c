@@ -9,14 +9,6 @@
 #include "core/policy.h"
 #include "wire/path.h"
 
-static const struct {
-	const char *name;
-	int32_t perm;
-} rights[] = {
-	{ "read", PERM_READ },     { "write", PERM_WRITE }, { "create", PERM_CREATE },
-	{ "delete", PERM_DELETE }, { "admin", PERM_ADMIN },
-};
-
 /* In one line, whatever is in it. */
 static void print_escaped(struct buf *out, const char *text)
 {
@@ -72,9 +64,9 @@ static void print_rights(struct buf *out, const struct config *c, struct access_
 	int32_t given = access_rights(ids, path);
 
 	print_roles(out, policy, roles);
-	for (size_t i = 0; i < sizeof(rights) / sizeof(*rights); i++) {
-		print(out, "%s: %s, ", rights[i].name, given & rights[i].perm ? "yes" : "no");
-		print_line(out, c, policy_explain(policy, roles, path, rights[i].perm));
+	for (int32_t right = 1; right & PERM_ALL; right <<= 1) {
+		print(out, "%s: %s, ", policy_right_name(right), given & right ? "yes" : "no");
+		print_line(out, c, policy_explain(policy, roles, path, right));
 	}
 	print(out, "ACL of the znode: %s, ",
 	      access_asks_acl(ids, path) ? "asked as well" : "not asked");

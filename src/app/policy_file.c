@@ -164,14 +164,6 @@ static const char *parse_path(const struct policy_chars *word, struct policy_pat
 
 /* --- lines --- */
 
-static const struct {
-	const char *name;
-	int32_t right;
-} rights[] = {
-	{ "read", PERM_READ },     { "write", PERM_WRITE }, { "create", PERM_CREATE },
-	{ "delete", PERM_DELETE }, { "admin", PERM_ADMIN }, { "all", PERM_ALL },
-};
-
 /* The next of a list with commas; false behind the last one. */
 static bool take_item(const struct policy_chars *list, size_t *at, struct slice *item)
 {
@@ -189,9 +181,11 @@ static bool take_item(const struct policy_chars *list, size_t *at, struct slice 
 
 static int32_t right_of(struct slice name)
 {
-	for (size_t i = 0; i < sizeof(rights) / sizeof(*rights); i++)
-		if (slice_is(name, rights[i].name))
-			return rights[i].right;
+	if (slice_is(name, "all"))
+		return PERM_ALL;
+	for (int32_t right = 1; right & PERM_ALL; right <<= 1)
+		if (slice_is(name, policy_right_name(right)))
+			return right;
 	return 0;
 }
 

@@ -14,6 +14,17 @@ void policy_limits_init(struct policy_limits *l)
 	*l = (struct policy_limits){ .max_rules = 10000, .max_roles = 16 };
 }
 
+const char *policy_right_name(int32_t rights)
+{
+	static const char *const names[POLICY_RIGHTS] = { "read", "write", "create", "delete",
+							  "admin" };
+
+	for (unsigned i = 0; i < POLICY_RIGHTS; i++)
+		if (rights & 1 << i)
+			return names[i];
+	return "none";
+}
+
 /* --- nodes --- */
 
 static struct policy_node *new_node(void)

@@ -36,6 +36,9 @@ struct policy_limits {
 };
 void policy_limits_init(struct policy_limits *l);
 
+/* What a file calls the lowest of rights ("read"). */
+const char *policy_right_name(int32_t rights);
+
 /* --- building; each function gives NULL or what is wrong --- */
 
 enum policy_condition_kind {

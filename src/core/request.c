@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "core/policy.h"
 #include "core/sight.h"
 
 /* Who has one of these knows that a znode is there. */
@@ -36,7 +37,7 @@ enum zerr request_find_parent(struct request *rq, struct slice path, struct znod
 }
 
 /* Who was refused what: the place for whoever keeps a record of it. */
-static void note_refusal(const struct request *rq, struct slice path)
+static void note_refusal(const struct request *rq, struct slice path, int32_t perms)
 {
 	static struct log_limit limit;
 	uint32_t suppressed;
@@ -45,19 +46,20 @@ static void note_refusal(const struct request *rq, struct slice path)
 	if (log_limit_pass(&limit, 20, &suppressed))
 		log_info("policy.refused", LOG_TEXT("peer", rq->client->address),
 			 LOG_TEXT("subject", rq->client->subject ? rq->client->subject : "none"),
-			 LOG_TEXT("op", opcode_name(rq->type)), LOG_SLICE("path", path),
+			 LOG_TEXT("op", opcode_name(rq->type)),
+			 LOG_TEXT("right", policy_right_name(perms)), LOG_SLICE("path", path),
 			 LOG_INT("suppressed", suppressed));
 }
 
-static enum zerr refuse(const struct request *rq, struct slice path)
+static enum zerr refuse(const struct request *rq, struct slice path, int32_t perms)
 {
-	note_refusal(rq, path);
+	note_refusal(rq, path, perms);
 	return ZERR_NO_AUTH;
 }
 
 enum zerr request_pass_policy(struct request *rq, struct slice path, int32_t perms)
 {
-	return access_rights(&rq->client->ids, path) & perms ? ZERR_OK : refuse(rq, path);
+	return access_rights(&rq->client->ids, path) & perms ? ZERR_OK : refuse(rq, path, perms);
 }
 
 enum zerr request_hide(struct request *rq, struct slice path, enum zerr err)
@@ -78,10 +80,10 @@ enum zerr request_find_permitted(struct request *rq, struct slice path, int32_t 
 	enum zerr err;
 
 	if ((rights & perms) == 0)
-		return refuse(rq, path);
+		return refuse(rq, path, perms);
 	err = request_find(rq, path, z);
 	if (err == ZERR_NO_NODE && (rights & SEES) == 0)
-		return refuse(rq, path);
+		return refuse(rq, path, SEES);
 	if (err == ZERR_OK && access_asks_acl(ids, path) &&
 	    !access_permits((*z)->st.acl, ids, rights & perms))
 		return ZERR_NO_AUTH;

@@ -346,6 +346,30 @@ def test_set_watches_tells_nothing_else(site, role):
         client.call(zk.remove_watches(path, zk.WATCHES_ANY))
 
 
+def test_what_is_still_told(site, make_policed):
+    """That something in a directory one reads has changed, and how much there is in what one may delete."""
+    _, clients = site
+    consumer, admin = clients["consumer"], clients["admin"]
+    before = consumer.call(zk.get_children2("/services", watch=True)).value.stat
+    sync_events(consumer)
+    assert admin.call(zk.create("/services/new")).err == 0
+    assert sync_events(consumer) == [("NodeChildrenChanged", "/services")]
+    after = consumer.call(zk.get_children2("/services")).value
+    assert after.names == ["dc1"]
+    assert after.stat.num_children == before.num_children == 1
+    assert (after.stat.cversion, after.stat.pzxid) > (before.cversion, before.pzxid)
+    assert admin.call(zk.delete("/services/new")).err == 0
+    server = make_policed("role all anyone\nallow all all /a only\nallow all write,delete,create /a/b\n")
+    client, boss = server.client("nobody"), server.client("second")
+    assert [boss.call(zk.create(path)).err for path in ("/a", "/a/b", "/a/b/c")] == [0] * 3
+    assert client.call(zk.get_children2("/a")).value == zk.Children([], boss.call(zk.exists("/a")).value._replace(
+        num_children=0))
+    assert client.call(zk.delete("/a/b")).err == -111
+    assert client.call(zk.set_data("/a/b", b"", version=7)).err == -103
+    assert client.call(zk.set_data("/a/b", b"")).value.num_children == 0
+    assert client.call(zk.set_data("/a/b/d", b"")).err == -102
+
+
 def test_names_in_uris(make_policed, authority):
     for name, uri in (("uri-provider", "room/dc1/provider/web"), ("uri-consumer", "room/dc1/consumer/shop"),
                       ("uri-up", "room/../consumer/shop"), ("uri-empty", "room//consumer/shop")):
@@ -503,8 +527,8 @@ def test_refusals_are_told(make_policed):
     assert client.call(zk.set_data("/", b"")).err == -102
     assert client.call(zk.multi([zk.delete("/a b")])).value[0].err == -102
     assert server.metric("policy_refused") == before + 2
-    server.wait_log(r'event=policy\.refused peer=127\.0\.0\.1:\d+ subject="?OU=visitors,O=Example"? op=setData path=/ ')
-    server.wait_log(r'event=policy\.refused .*op=multi path="/a b"')
+    server.wait_log(r'event=policy\.refused peer=127\.0\.0\.1:\d+ subject="?OU=visitors,O=Example"? op=setData right=write path=/ ')
+    server.wait_log(r'event=policy\.refused .*op=multi right=delete path="/a b"')
 
 
 def test_users_prove_their_names(make_policed):
