@@ -436,7 +436,21 @@ def test_policy_and_acl_both_must_allow(make_policed):
     assert boss.call(zk.set_acl("/a", (zk.Acl(zk.PERM_READ, "world", "anyone"),))).err == 0
     assert client.call(zk.get_data("/a")).err == 0
     assert client.call(zk.create("/a/x")).err == -102
-    assert client.call(zk.get_acl("/a")).err == 0
+    # The ACL lets everybody see its hashes, the policy does not.
+    assert boss.call(zk.set_acl("/a", zk.OPEN_ACL + (zk.Acl(zk.PERM_READ, "digest", "carol:secret"),))).err == 0
+    assert client.call(zk.get_acl("/a")).value.acls[1].id == "carol:x"
+    assert boss.call(zk.get_acl("/a")).value.acls[1].id == "carol:secret"
+
+
+def test_sequential_names_are_judged_as_they_will_be(make_policed):
+    server = make_policed("role all anyone\nallow all create /q/*\ndeny all create /q/n-0000000001\n")
+    client = server.client("nobody")
+    assert server.client("second").call(zk.create("/q")).err == 0
+    number = zk.create("/q/n-", flags=zk.SEQUENTIAL)
+    assert client.call(number).value.path == "/q/n-0000000000"
+    assert client.call(number).err == -102
+    assert client.call(zk.create("/q/m-", flags=zk.SEQUENTIAL)).value.path == "/q/m-0000000001"
+    assert client.call(number).value.path == "/q/n-0000000002"
 
 
 CLOSED = "role someone x509:CN=nobody\nallow someone read /\n"
