@@ -1,6 +1,6 @@
 /* What a start needs from outside the configuration file, checked before anything is begun: the
- * files of TLS, the lists of networks, the policy, the user to become and the addresses to listen at.
- * "zoolited -t" and a start ask the same. Prints nothing. */
+ * files of TLS, the lists of networks, the policy, the user to become and the addresses to listen
+ * at. "zoolited -t" and a start ask the same. Prints nothing. */
 #ifndef APP_SETUP_H
 #define APP_SETUP_H
 
