@@ -3,7 +3,9 @@
 
 #include <ctype.h>
 
+#include "app/expiry.h"
 #include "base/metrics.h"
+#include "core/session.h"
 #include "tests/unit/view_fixture.h"
 
 static struct buf out;
@@ -296,6 +298,24 @@ static void test_dirs_and_hash(void **state)
 	assert_string_equal(answer("hash"), "");
 }
 
+/* A session ends with the tick that its deadline lies in. */
+static void expect_steps(void)
+{
+	struct expiry e;
+
+	expiry_init(&e);
+	expiry_add_sessions(&e, &view);
+	assert_int_equal(e.count, 3);
+	for (size_t i = 0; i < e.count; i++) {
+		int64_t deadline_ms = session_deadline_ms(
+			session_find(registry_sessions(h.registry), e.items[i].session_id));
+
+		assert_int_equal(e.items[i].at_ms % view.config->tick_ms, 0);
+		assert_in_range(e.items[i].at_ms - deadline_ms, 1, view.config->tick_ms);
+	}
+	expiry_fini(&e);
+}
+
 static void test_dump(void **state)
 {
 	char wanted[128];
@@ -305,6 +325,7 @@ static void test_dump(void **state)
 	create(c, "/e2", "", CREATE_EPHEMERAL);
 	headless_new_session(&h, 6000);
 	headless_new_session(&h, 6000);
+	expect_steps();
 	answer("dump");
 	assert_ptr_equal(strstr(text, "SessionTracker dump:\nSession Sets (2)/(3):\n2 expire at "),
 			 text);

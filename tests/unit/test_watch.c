@@ -138,6 +138,7 @@ static void test_recursive(void **state)
 	assert_int_equal(fire("/ab", EVENT_NODE_DATA_CHANGED), 1);
 	assert_int_equal(called[0], 1);
 	assert_int_equal(fire("/", EVENT_NODE_DATA_CHANGED), 1);
+	assert_int_equal(fire("/x", EVENT_NODE_CREATED), 1);
 	assert_int_equal(fire("/a/b", EVENT_NODE_CHILDREN_CHANGED), 0);
 	assert_int_equal(fire("/a", EVENT_NODE_CHILDREN_CHANGED), 1);
 	assert_int_equal(called[2], 1);
