@@ -311,6 +311,21 @@ static void test_a_candidate_that_was_written_to(void **state)
 	assert_false(is_there("/t1"));
 }
 
+/* It takes no other's turn either. */
+static void test_children_keep_a_ttl(void **state)
+{
+	(void)state;
+	headless_stop(&h);
+	h.registry_options.container_max_per_minute = 1;
+	restart();
+	create_ttl("/p", 1000);
+	create(c, "/p/a", "", 0);
+	create_ttl("/q", 1000);
+	wait_ms(ROUND_MS + 20000);
+	assert_false(is_there("/q"));
+	assert_true(is_there("/p"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -325,6 +340,7 @@ int main(void)
 		REAPER_TEST(test_a_high_rate),
 		REAPER_TEST(test_a_candidate_that_is_none_any_more),
 		REAPER_TEST(test_a_candidate_that_was_written_to),
+		REAPER_TEST(test_children_keep_a_ttl),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
