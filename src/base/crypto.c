@@ -5,11 +5,14 @@
 #include <assert.h>
 #include <limits.h>
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/params.h>
 #include <openssl/rand.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 
 static size_t digest(const EVP_MD *type, struct slice in, uint8_t *out)
 {
@@ -66,6 +69,28 @@ void crypto_base64(const uint8_t *in, size_t len, char *out)
 	*out = '\0';
 }
 
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+bool crypto_unhex(const char *text, uint8_t *out, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		int high = hex_digit(text[2 * i]);
+		int low = high < 0 ? -1 : hex_digit(text[2 * i + 1]);
+
+		if (low < 0)
+			return false;
+		out[i] = (uint8_t)(high << 4 | low);
+	}
+	return text[2 * len] == '\0';
+}
+
 void crypto_random(void *out, size_t len)
 {
 	assert(len <= INT_MAX);
@@ -76,4 +101,58 @@ void crypto_random(void *out, size_t len)
 bool crypto_equal(const void *a, const void *b, size_t len)
 {
 	return CRYPTO_memcmp(a, b, len) == 0;
+}
+
+struct crypto_hmac {
+	EVP_MAC_CTX *ctx;
+};
+
+static void must_mac(bool done)
+{
+	if (!done)
+		die("crypto.hmac", "OpenSSL computes no HMAC");
+}
+
+struct crypto_hmac *crypto_hmac_new(const uint8_t *key, size_t len)
+{
+	char name[] = "SHA256";
+	const OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
+		OSSL_PARAM_construct_end(),
+	};
+	struct crypto_hmac *h = mem_new(sizeof(*h));
+	EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+
+	must_mac(mac != NULL);
+	h->ctx = EVP_MAC_CTX_new(mac);
+	must_mac(h->ctx != NULL && EVP_MAC_init(h->ctx, key, len, params) == 1);
+	EVP_MAC_free(mac);
+	return h;
+}
+
+void crypto_hmac_free(struct crypto_hmac *h)
+{
+	if (h == NULL)
+		return;
+	EVP_MAC_CTX_free(h->ctx);
+	mem_free(h);
+}
+
+void crypto_hmac_begin(struct crypto_hmac *h)
+{
+	/* Without a key: the one it has. */
+	must_mac(EVP_MAC_init(h->ctx, NULL, 0, NULL) == 1);
+}
+
+void crypto_hmac_add(struct crypto_hmac *h, const void *in, size_t len)
+{
+	must_mac(EVP_MAC_update(h->ctx, in, len) == 1);
+}
+
+void crypto_hmac_end(struct crypto_hmac *h, uint8_t out[CRYPTO_SHA256_LEN])
+{
+	size_t len = 0;
+
+	must_mac(EVP_MAC_final(h->ctx, out, &len, CRYPTO_SHA256_LEN) == 1 &&
+		 len == CRYPTO_SHA256_LEN);
 }

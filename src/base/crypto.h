@@ -18,8 +18,19 @@ size_t crypto_hash(enum crypto_hash hash, struct slice in, uint8_t out[CRYPTO_HA
 void crypto_sha256(struct slice in, uint8_t out[CRYPTO_SHA256_LEN]);
 /* Base64 with padding (RFC 4648, 4) and a NUL; out holds 4 * ((len + 2) / 3) + 1 bytes. */
 void crypto_base64(const uint8_t *in, size_t len, char *out);
+/* 2 * len hex digits and nothing behind them, to len bytes. False where text is anything else. */
+bool crypto_unhex(const char *text, uint8_t *out, size_t len);
 /* From the private generator; ends the process where there is no entropy. */
 void crypto_random(void *out, size_t len);
+
+/* HMAC-SHA-256 with one key, for many messages: begin, add in parts, end. */
+struct crypto_hmac;
+struct crypto_hmac *crypto_hmac_new(const uint8_t *key, size_t len);
+/* NULL is allowed. Wipes the key. */
+void crypto_hmac_free(struct crypto_hmac *h);
+void crypto_hmac_begin(struct crypto_hmac *h);
+void crypto_hmac_add(struct crypto_hmac *h, const void *in, size_t len);
+void crypto_hmac_end(struct crypto_hmac *h, uint8_t out[CRYPTO_SHA256_LEN]);
 /* Equal? In time that does not depend on the content. */
 bool crypto_equal(const void *a, const void *b, size_t len);
 

@@ -20,6 +20,8 @@ libbase_a_SOURCES = \
 	src/base/metrics.h \
 	src/base/private_file.c \
 	src/base/private_file.h \
+	src/base/quote.c \
+	src/base/quote.h \
 	src/base/slice.h \
 	src/base/sm.c \
 	src/base/sm.h \

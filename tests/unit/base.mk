@@ -64,3 +64,8 @@ check_PROGRAMS += tests/unit/test_summary
 TESTS += tests/unit/test_summary
 tests_unit_test_summary_SOURCES = tests/unit/test_summary.c
 tests_unit_test_summary_LDADD = libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_quote
+TESTS += tests/unit/test_quote
+tests_unit_test_quote_SOURCES = tests/unit/test_quote.c
+tests_unit_test_quote_LDADD = libbase.a $(CMOCKA_LIBS)

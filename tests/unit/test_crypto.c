@@ -38,6 +38,55 @@ static void test_sha256(void **state)
 	assert_memory_equal(out, abc, sizeof(abc));
 }
 
+/* RFC 4231, 4.3 and 4.7, one after the other with keys of their own; and in parts. */
+static void test_hmac(void **state)
+{
+	static const uint8_t expected[CRYPTO_SHA256_LEN] = {
+		0x5b, 0xdc, 0xc1, 0x46, 0xbf, 0x60, 0x75, 0x4e, 0x6a, 0x04, 0x24,
+		0x26, 0x08, 0x95, 0x75, 0xc7, 0x5a, 0x00, 0x3f, 0x08, 0x9d, 0x27,
+		0x39, 0x83, 0x9d, 0xec, 0x58, 0xb9, 0x64, 0xec, 0x38, 0x43,
+	};
+	static const uint8_t of_long_key[CRYPTO_SHA256_LEN] = {
+		0x60, 0xe4, 0x31, 0x59, 0x1e, 0xe0, 0xb6, 0x7f, 0x0d, 0x8a, 0x26,
+		0xaa, 0xcb, 0xf5, 0xb7, 0x7f, 0x8e, 0x0b, 0xc6, 0x21, 0x37, 0x28,
+		0xc5, 0x14, 0x05, 0x46, 0x04, 0x0f, 0x0e, 0xe3, 0x7f, 0x54,
+	};
+	static const char text[] = "Test Using Larger Than Block-Size Key - Hash Key First";
+	struct crypto_hmac *h = crypto_hmac_new((const uint8_t *)"Jefe", 4);
+	uint8_t out[CRYPTO_SHA256_LEN], key[131];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		crypto_hmac_begin(h);
+		crypto_hmac_add(h, "what do ya want ", 16);
+		crypto_hmac_add(h, "for nothing?", 12);
+		crypto_hmac_end(h, out);
+		assert_memory_equal(out, expected, sizeof(out));
+	}
+	crypto_hmac_free(h);
+	memset(key, 0xaa, sizeof(key));
+	h = crypto_hmac_new(key, sizeof(key));
+	crypto_hmac_begin(h);
+	crypto_hmac_add(h, text, sizeof(text) - 1);
+	crypto_hmac_end(h, out);
+	assert_memory_equal(out, of_long_key, sizeof(out));
+	crypto_hmac_free(h);
+}
+
+static void test_unhex(void **state)
+{
+	uint8_t out[2];
+
+	(void)state;
+	assert_true(crypto_unhex("0aFf", out, sizeof(out)));
+	assert_int_equal(out[0], 0x0a);
+	assert_int_equal(out[1], 0xff);
+	assert_false(crypto_unhex("0aF", out, sizeof(out)));
+	assert_false(crypto_unhex("0aFf0", out, sizeof(out)));
+	assert_false(crypto_unhex("0aFg", out, sizeof(out)));
+	assert_false(crypto_unhex("", out, sizeof(out)));
+}
+
 /* RFC 4648, section 10, and both digits that are no letters. */
 static void test_base64(void **state)
 {
@@ -91,6 +140,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sha1),   cmocka_unit_test(test_sha256),
+		cmocka_unit_test(test_hmac),   cmocka_unit_test(test_unhex),
 		cmocka_unit_test(test_base64), cmocka_unit_test(test_random),
 		cmocka_unit_test(test_equal),
 	};
