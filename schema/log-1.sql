@@ -21,6 +21,11 @@
 --   All that one session did (its closeSession may stand in a later segment than its creates):
 --     SELECT * FROM changes WHERE session = 0x5887000000002 ORDER BY zxid;
 
+--   What the audit trail says of a znode, failed attempts too, newest last. (zoolited --export-audit
+--   gives all of it as JSON, zoolited --verify-audit checks that nothing was altered or removed.)
+--     SELECT time, kind, who, address, op, path, old_version, version, result, count FROM trail
+--     WHERE path = '/HelloWorldService/1.0.0' ORDER BY number;
+
 -- One row for each change, that is for each zxid.
 CREATE TABLE change (
 	zxid INTEGER NOT NULL PRIMARY KEY,
@@ -39,7 +44,33 @@ CREATE TABLE segment (
 	database BLOB NOT NULL,         -- id that log and tree share
 	number INTEGER NOT NULL,        -- as in the file's name
 	epoch INTEGER NOT NULL,         -- highest epoch in use when this was written
-	prev INTEGER                    -- zxid of the row before the first in here; NULL: prepared, not used yet
+	prev INTEGER,                   -- zxid of the row before the first in here; NULL: prepared, not used yet
+	audit_number INTEGER,           -- number of the audit row before the first in here; 0: there is none
+	audit_mac BLOB,                 -- and its mac
+	audit_key BLOB                  -- which key: first 8 bytes of a hash; empty: no secret one; NULL: zoolite.audit=off
+) STRICT;
+
+-- The audit trail: one row for each change, and one for each event that is none. Rows are chained: mac
+-- is an HMAC over the mac of the row before and all that this row says, with the change's own row. Equal
+-- refusals, connections and reads of an address within a minute are two rows at most: the first one, and
+-- one that counts the others.
+CREATE TABLE audit (
+	number INTEGER NOT NULL PRIMARY KEY, -- goes on from segment to segment
+	kind TEXT NOT NULL,             -- 'change'; 'start', 'stop', 'reload', 'control'; 'connect', 'resume', 'read';
+	                                -- 'refuse': somebody or something was; 'prune': rows up to 'detail' were removed
+	zxid INTEGER,                   -- of a change; time, session, address, op and path stand in its row then
+	time INTEGER,                   -- milliseconds since 1970; the last one's where several are counted
+	session INTEGER,
+	who TEXT,                       -- JSON array of the names that the connection has; NULL: none
+	address TEXT,
+	op TEXT,                        -- operation or command
+	path TEXT,
+	old_version INTEGER,            -- of the znode (of its ACL where that was set); NULL: it was not there
+	version INTEGER,                -- NULL: it is not there any more
+	result TEXT,                    -- why it was refused; of a change: 'expired'; NULL: done as asked
+	count INTEGER NOT NULL,         -- how many equal events this row tells
+	detail TEXT,                    -- of a change of several znodes: JSON, each with path and versions
+	mac BLOB NOT NULL
 ) STRICT;
 
 -- The same as change with what people read: ids as numbers and in hex, as logs and clients show
@@ -50,3 +81,11 @@ CREATE VIEW changes AS
 		session, printf('0x%x', session) AS session_hex, identity, address, op, path,
 		length(record) AS record_length
 	FROM change;
+
+-- The audit trail with what its rows take from changes.
+CREATE VIEW trail AS
+	SELECT a.number, strftime('%Y-%m-%dT%H:%M:%fZ', ifnull(c.time, a.time) / 1000.0, 'unixepoch') AS time,
+		a.kind, a.zxid, printf('0x%x', ifnull(c.session, a.session)) AS session_hex, a.who,
+		ifnull(c.address, a.address) AS address, ifnull(c.op, a.op) AS op, ifnull(c.path, a.path) AS path,
+		a.old_version, a.version, a.result, a.count, a.detail
+	FROM audit AS a LEFT JOIN change AS c ON c.zxid = a.zxid;

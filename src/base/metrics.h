@@ -66,6 +66,9 @@
 	X(znodes_reaped, "containers and znodes with a TTL removed")                        \
 	X(replies_refused, "connections closed because a reply was too large")              \
 	X(changes_logged, "changes appended to the log")                                    \
+	X(audit_rows, "rows of the audit trail, those of changes too")                      \
+	X(audit_counted, "events that a row of the audit trail counts with others")         \
+	X(audit_overflows, "of these, counted without what they were: too many kinds")      \
 	X(log_commits, "transactions committed on the log")                                 \
 	X(log_flushes, "syncs of the log")                                                  \
 	X(fsync_threshold_exceed_count, "syncs of the log that took longer than 1 s")       \

@@ -175,41 +175,75 @@ static void add_number(struct number_list *l, uint32_t number)
 	l->items[l->count++] = number;
 }
 
-int files_list_segments(const char *dir, uint32_t **numbers, size_t *count, uint32_t *highest,
+static int list_numbers(const char *dir, struct number_list *found, struct number_list *side,
 			char reason[STORE_REASON_LEN])
 {
-	struct number_list found = { 0 }, side = { 0 };
 	struct dirent *entry;
 	DIR *d = opendir(dir);
+	int rc = 0;
 
-	*highest = 0;
 	if (d == NULL)
 		return fail(dir, "cannot read the directory", reason);
 	for (errno = 0; (entry = readdir(d)) != NULL; errno = 0) {
 		const char *rest;
 		uint32_t number;
 
-		if (!parse_name(entry->d_name, &number, &rest))
-			continue;
-		if (number > *highest)
-			*highest = number;
-		add_number(*rest == '\0' ? &found : &side, number);
+		if (parse_name(entry->d_name, &number, &rest))
+			add_number(*rest == '\0' ? found : side, number);
 	}
-	if (errno != 0) {
-		(void)fail(dir, "cannot read the directory", reason);
-		closedir(d);
-		mem_free(found.items);
-		mem_free(side.items);
-		return -1;
-	}
+	if (errno != 0)
+		rc = fail(dir, "cannot read the directory", reason);
 	closedir(d);
-	if (found.count > 0)
-		qsort(found.items, found.count, sizeof(*found.items), compare_numbers);
-	remove_orphans(dir, side.items, side.count, found.items, found.count);
+	if (rc == 0 && found->count > 0)
+		qsort(found->items, found->count, sizeof(*found->items), compare_numbers);
+	return rc;
+}
+
+static uint32_t highest_of(const struct number_list *l)
+{
+	uint32_t highest = 0;
+
+	for (size_t i = 0; i < l->count; i++)
+		if (l->items[i] > highest)
+			highest = l->items[i];
+	return highest;
+}
+
+int files_list_segments(const char *dir, uint32_t **numbers, size_t *count, uint32_t *highest,
+			char reason[STORE_REASON_LEN])
+{
+	struct number_list found = { 0 }, side = { 0 };
+	int rc = list_numbers(dir, &found, &side, reason);
+
+	*highest = 0;
+	if (rc == 0) {
+		uint32_t a = highest_of(&found), b = highest_of(&side);
+
+		*highest = a > b ? a : b;
+		remove_orphans(dir, side.items, side.count, found.items, found.count);
+		*numbers = found.items;
+		*count = found.count;
+	} else {
+		mem_free(found.items);
+	}
 	mem_free(side.items);
-	*numbers = found.items;
-	*count = found.count;
-	return 0;
+	return rc;
+}
+
+int files_find_segments(const char *dir, uint32_t **numbers, size_t *count,
+			char reason[STORE_REASON_LEN])
+{
+	struct number_list found = { 0 }, side = { 0 };
+	int rc = list_numbers(dir, &found, &side, reason);
+
+	mem_free(side.items);
+	if (rc == 0) {
+		*numbers = found.items;
+		*count = found.count;
+	} else {
+		mem_free(found.items);
+	}
+	return rc;
 }
 
 static void remove_side_file(const char *path, const char *suffix)
@@ -258,4 +292,9 @@ uint64_t files_database_bytes(const char *path)
 bool files_has_wal(const char *path)
 {
 	return file_bytes(path, "-wal") >= 0;
+}
+
+bool files_has_journal(const char *path)
+{
+	return file_bytes(path, "-journal") >= 0;
 }

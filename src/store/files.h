@@ -22,6 +22,9 @@ must_check int files_lock(const char *dir, int *fd, char reason[STORE_REASON_LEN
  * number that any file there bears; side files without their segment are removed. */
 must_check int files_list_segments(const char *dir, uint32_t **numbers, size_t *count,
 				   uint32_t *highest, char reason[STORE_REASON_LEN]);
+/* The same for who only reads there: nothing is removed. */
+must_check int files_find_segments(const char *dir, uint32_t **numbers, size_t *count,
+				   char reason[STORE_REASON_LEN]);
 /* "<dir>/<number>.db"; the caller frees. */
 char *files_segment_path(const char *dir, uint32_t number);
 /* Unlink a database file and its side files. A failure is logged: the file is found again at the
@@ -31,6 +34,8 @@ void files_remove_database(const char *path);
 uint64_t files_database_bytes(const char *path);
 /* Whether there is a -wal beside it. */
 bool files_has_wal(const char *path);
+/* Whether there is a -journal: its making was cut short. */
+bool files_has_journal(const char *path);
 
 /* Join two parts of a path by '/'; the caller frees. */
 char *files_join(const char *dir, const char *name);

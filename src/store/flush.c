@@ -20,9 +20,11 @@ struct flush {
 	void *ctx;
 	_Atomic int64_t reached;
 	pthread_mutex_t mutex; /* orders COMMIT's return before the sync that covers it */
-	pthread_cond_t wanted; /* requested rose, or stop */
-	pthread_cond_t risen;  /* reached rose */
+	pthread_cond_t wanted; /* a request, or stop */
+	pthread_cond_t risen;  /* done rose */
 	int64_t requested;
+	uint64_t requests;     /* how many there were */
+	_Atomic uint64_t done; /* up to which of them all is on disk */
 	int wal_fd;
 	bool stop;
 	struct summary times; /* of syncs, under the mutex */
@@ -37,6 +39,7 @@ struct flush *flush_new(int64_t flushed, void (*moved)(void *ctx), void *ctx)
 	f->requested = flushed;
 	f->wal_fd = -1;
 	atomic_init(&f->reached, flushed);
+	atomic_init(&f->done, 0);
 	pthread_mutex_init(&f->mutex, NULL);
 	pthread_cond_init(&f->wanted, NULL);
 	pthread_cond_init(&f->risen, NULL);
@@ -61,9 +64,10 @@ static void *flush_run(void *arg)
 	pthread_mutex_lock(&f->mutex);
 	for (;;) {
 		int64_t upto = f->requested;
+		uint64_t request = f->requests;
 		int wal_fd = f->wal_fd;
 
-		if (upto == atomic_load(&f->reached)) {
+		if (request == atomic_load(&f->done)) {
 			if (f->stop)
 				break;
 			pthread_cond_wait(&f->wanted, &f->mutex);
@@ -78,6 +82,7 @@ static void *flush_run(void *arg)
 		pthread_mutex_lock(&f->mutex);
 		summary_add(&f->times, took_us > 0 ? (uint64_t)took_us : 0, 1);
 		atomic_store(&f->reached, upto);
+		atomic_store(&f->done, request);
 		pthread_cond_broadcast(&f->risen);
 		pthread_mutex_unlock(&f->mutex);
 		f->moved(f->ctx);
@@ -93,13 +98,22 @@ void flush_start(struct flush *f)
 	thread_start(&f->thread, "flush", flush_run, f);
 }
 
-void flush_request(struct flush *f, int wal_fd, int64_t committed)
+uint64_t flush_request(struct flush *f, int wal_fd, int64_t committed)
 {
+	uint64_t request;
+
 	pthread_mutex_lock(&f->mutex);
 	f->wal_fd = wal_fd;
 	f->requested = committed;
+	request = ++f->requests;
 	pthread_cond_signal(&f->wanted);
 	pthread_mutex_unlock(&f->mutex);
+	return request;
+}
+
+bool flush_has_done(const struct flush *f, uint64_t request)
+{
+	return atomic_load(&f->done) >= request;
 }
 
 int64_t flush_reached(const struct flush *f)
@@ -121,10 +135,10 @@ void flush_reset_times(struct flush *f)
 	pthread_mutex_unlock(&f->mutex);
 }
 
-void flush_wait(struct flush *f, int64_t zxid)
+void flush_wait(struct flush *f, uint64_t request)
 {
 	pthread_mutex_lock(&f->mutex);
-	while (atomic_load(&f->reached) < zxid)
+	while (!flush_has_done(f, request))
 		pthread_cond_wait(&f->risen, &f->mutex);
 	pthread_mutex_unlock(&f->mutex);
 }

@@ -13,26 +13,30 @@
 #ifndef STORE_FLUSH_H
 #define STORE_FLUSH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/summary.h"
 
 struct flush;
 
-/* moved: called on the flush thread after each rise of F. */
+/* moved: called on the flush thread after each sync. */
 struct flush *flush_new(int64_t flushed, void (*moved)(void *ctx), void *ctx);
 /* Begin the thread. */
 void flush_start(struct flush *f);
-/* Core thread: changes up to committed stand in the -wal that wal_fd is a description of. The
- * descriptor stays open until F is there. At most one -wal holds changes beyond F. */
-void flush_request(struct flush *f, int wal_fd, int64_t committed);
+/* Core thread: changes up to committed stand in the -wal that wal_fd is a description of, and
+ * perhaps what is no change (then F does not rise). The descriptor stays open until that is on
+ * disk. At most one -wal holds what is not. Returns the number of this request. */
+uint64_t flush_request(struct flush *f, int wal_fd, int64_t committed);
+/* Whether all that stood in the -wal at the request of that number is on disk. Any thread. */
+bool flush_has_done(const struct flush *f, uint64_t request);
 /* F. Any thread. */
 int64_t flush_reached(const struct flush *f);
 /* How long syncs took, in us, since the start or the last reset. Any thread. */
 void flush_get_times(struct flush *f, struct summary *out);
 void flush_reset_times(struct flush *f);
-/* Wait until F is at least zxid, which was requested. */
-void flush_wait(struct flush *f, int64_t zxid);
+/* Wait for a request. */
+void flush_wait(struct flush *f, uint64_t request);
 /* Sync what was requested and end the thread, if it runs. */
 void flush_stop(struct flush *f);
 /* The thread must have been stopped, if it was started. NULL is allowed. */

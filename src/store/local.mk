@@ -6,6 +6,10 @@ libstore_a_SOURCES = \
 	src/store/acl_row.h \
 	src/store/acl_store.c \
 	src/store/acl_store.h \
+	src/store/audit.c \
+	src/store/audit.h \
+	src/store/audit_read.c \
+	src/store/audit_read.h \
 	src/store/db.c \
 	src/store/db.h \
 	src/store/files.c \

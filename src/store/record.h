@@ -59,6 +59,8 @@ struct record_item {
 	struct record_session session;
 };
 
+struct audit_note;
+
 /* The clear columns of a log row. */
 struct record_head {
 	int64_t zxid;
@@ -69,6 +71,8 @@ struct record_head {
 	struct slice address;
 	const char *op;    /* opcode_name() */
 	struct slice path; /* of a multi: that of its first operation; may be NULL */
+	/* What the audit trail gets beside these; not read back. NULL: nothing. */
+	const struct audit_note *note;
 };
 
 /* Append one item to a record's body. -1 where body is full. */

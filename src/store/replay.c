@@ -42,12 +42,15 @@ struct shelf_item {
 	uint64_t bytes;          /* of an old one, roughly */
 	bool seen;               /* it is of this database, and the two below are known */
 	bool empty;              /* without a row: a start left it behind */
+	struct audit_head audit; /* its newest row of the audit trail; number 0: it has none */
 	int64_t newest_ms;       /* time of its newest row */
 };
 
 struct replay {
 	struct replay_options o;
 	char *log_dir;
+	uint8_t audit_key[AUDIT_KEY_ID_LEN];
+	size_t audit_key_len;
 	pthread_t thread;
 	bool running;
 	const struct flush *flush;
@@ -65,6 +68,9 @@ struct replay {
 	struct segment *prepared;
 	bool prepare_wanted;
 	struct list given_back; /* of struct given */
+	struct audit_head wish; /* replay_prune_wish */
+	int64_t allowed;        /* up to this number of the audit trail segments may go */
+	bool has_word;          /* allowed rose, and the thread has not looked yet */
 
 	/* the thread's own */
 	struct rows *rows;
@@ -104,6 +110,9 @@ struct replay *replay_new(const struct replay_options *o, struct rows *rows,
 
 	r->o = *o;
 	r->log_dir = mem_strdup(o->log_dir);
+	r->audit_key_len = o->audit_key.len;
+	if (o->audit_key.len > 0)
+		memcpy(r->audit_key, o->audit_key.data, o->audit_key.len);
 	r->flush = flush;
 	r->rows = rows;
 	r->merge = merge_new();
@@ -272,7 +281,32 @@ void replay_give_back(struct replay *r, struct segment *segment)
 	pthread_mutex_unlock(&r->mutex);
 }
 
+struct audit_head replay_prune_wish(struct replay *r)
+{
+	struct audit_head wish;
+
+	pthread_mutex_lock(&r->mutex);
+	wish = r->wish;
+	pthread_mutex_unlock(&r->mutex);
+	return wish;
+}
+
+void replay_allow_prune(struct replay *r, int64_t number)
+{
+	pthread_mutex_lock(&r->mutex);
+	r->allowed = number;
+	r->has_word = true;
+	pthread_cond_signal(&r->cond);
+	pthread_mutex_unlock(&r->mutex);
+}
+
 /* ---- segments ---- */
+
+static void note_audit(struct shelf_item *item, const struct segment *g)
+{
+	if (g->audit_last.number > g->audit_prev.number)
+		item->audit = g->audit_last;
+}
 
 /* Put what the core gave back on the shelf: it is there already, as the item that the core
  * wrote. */
@@ -292,6 +326,7 @@ static void accept_given_back(struct replay *r, struct list *given)
 			item->last = g->segment->last;
 			item->bytes = g->segment->row_bytes;
 			item->newest_ms = g->segment->last_ms;
+			note_audit(item, g->segment);
 			item->seen = true;
 			item->old = true;
 		}
@@ -303,10 +338,13 @@ static void prepare_segment(struct replay *r)
 {
 	struct segment like = { .number = r->o.next_number,
 				.state = SEGMENT_PREPARED,
-				.epoch = r->o.epoch };
+				.epoch = r->o.epoch,
+				.is_audited = r->o.is_audited,
+				.audit_key_len = r->audit_key_len };
 	struct segment *g;
 	char reason[STORE_REASON_LEN];
 
+	memcpy(like.audit_key, r->audit_key, sizeof(like.audit_key));
 	memcpy(like.database, rows_meta(r->rows)->database, DATABASE_ID_LEN);
 	if (segment_create(&g, r->log_dir, &like, reason) != 0) {
 		log_warn("store.segment_not_made", LOG_TEXT("reason", reason));
@@ -362,9 +400,12 @@ static bool look_into(struct replay *r, struct shelf_item *item)
 		unshelve(item);
 		return false;
 	}
-	item->empty = g->state != SEGMENT_USED || g->last == g->prev;
-	if (!item->empty)
+	note_audit(item, g);
+	item->empty = g->state != SEGMENT_USED || (g->last == g->prev && item->audit.number == 0);
+	if (g->state == SEGMENT_USED && g->last > g->prev)
 		item->newest_ms = read_newest_ms(g);
+	else if (!item->empty)
+		item->newest_ms = g->last_ms;
 	if (item->finished) {
 		segment_close(g, false);
 		item->segment = NULL;
@@ -416,12 +457,32 @@ static uint64_t old_bytes(const struct replay *r)
 	return sum;
 }
 
-/* Whether the oldest segment may go: the tree has it, and the log on disk goes on behind it (the
- * newest row of the log stays, whatever it costs). */
+/* Whether the oldest segment may go: the tree has it, and the log on disk goes on behind it. (The
+ * newest change stays, whatever it costs; unless a row of the audit trail, which waits_for_word has
+ * on disk in a later segment, names that change as the one before it.) */
 static bool may_go(const struct replay *r, const struct shelf_item *item)
 {
 	return item->old && item->last <= atomic_load(&r->reached) &&
-	       item->last < flush_reached(r->flush);
+	       (item->last < flush_reached(r->flush) ||
+		(r->o.is_audited && (!item->seen || item->audit.number > 0)));
+}
+
+/* Whether its removal must be on record first; asks for that. */
+static bool waits_for_word(struct replay *r, const struct shelf_item *item)
+{
+	bool waits, is_new;
+
+	if (!r->o.is_audited || item->audit.number == 0)
+		return false;
+	pthread_mutex_lock(&r->mutex);
+	waits = item->audit.number > r->allowed;
+	is_new = waits && r->wish.number != item->audit.number;
+	if (is_new)
+		r->wish = item->audit;
+	pthread_mutex_unlock(&r->mutex);
+	if (is_new)
+		r->o.moved(r->o.ctx);
+	return waits;
 }
 
 /* Whether it is one to remove then: it says nothing, or is too much or too old. */
@@ -456,7 +517,7 @@ static void remove_segments(struct replay *r)
 			return;
 		if (!item->seen && !look_into(r, item))
 			continue;
-		if (!is_to_remove(r, item))
+		if (!is_to_remove(r, item) || waits_for_word(r, item))
 			return;
 		remove_segment(r, item);
 	}
@@ -596,7 +657,7 @@ static int64_t idle_ms(struct replay *r, int64_t now)
 {
 	int64_t wait = r->o.retention_ms > 0 ? IDLE_MS : INT64_MAX;
 
-	if (r->stop || !list_is_empty(&r->given_back))
+	if (r->stop || r->has_word || !list_is_empty(&r->given_back))
 		return 0;
 	if (r->prepare_wanted) {
 		if (r->retry_ms <= now)
@@ -648,6 +709,7 @@ static bool wait_for_work(struct replay *r, struct list *given, bool *prepare)
 			break;
 	}
 	list_splice(given, &r->given_back);
+	r->has_word = false;
 	*prepare = r->prepare_wanted && r->retry_ms <= now_ms();
 	stop = r->stop;
 	pthread_mutex_unlock(&r->mutex);

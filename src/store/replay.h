@@ -5,6 +5,7 @@
 #ifndef STORE_REPLAY_H
 #define STORE_REPLAY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "store/flush.h"
@@ -22,6 +23,10 @@ struct replay_options {
 	uint32_t tree_wal_pages; /* tree.db is checkpointed when its -wal has so many */
 	uint32_t next_number;    /* of the segment that is prepared first */
 	uint32_t epoch;
+	/* Whether there is an audit trail, whose rows go only after replay_allow_prune, and its
+	 * key. */
+	bool is_audited;
+	struct slice audit_key;
 	/* Called on the replay thread: the tree went on, or a segment is ready. */
 	void (*moved)(void *ctx);
 	void *ctx;
@@ -56,6 +61,10 @@ uint64_t replay_log_bytes(const struct replay *r);
 /* Core thread: the segment that was prepared, owned by the caller now, or NULL where none is ready
  * yet. */
 struct segment *replay_take_prepared(struct replay *r);
+/* Core thread: the newest row of the audit trail in the segment that is to be removed next (number
+ * 0: none is), and word that its removal is on record, on disk. moved tells of a wish. */
+struct audit_head replay_prune_wish(struct replay *r);
+void replay_allow_prune(struct replay *r, int64_t number);
 /* Core thread: g is full and on disk, and owned by the replay thread now. */
 void replay_give_back(struct replay *r, struct segment *g);
 

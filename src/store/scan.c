@@ -45,6 +45,7 @@ static int open_segments(struct scan *s, char reason[STORE_REASON_LEN])
 		item->state = g->state;
 		item->prev = g->prev;
 		item->last = g->last;
+		item->has_audit = g->audit_last.number > g->audit_prev.number;
 		if (check_one(s, g, reason) != 0)
 			return -1;
 		if (g->state == SEGMENT_USED && g->prev <= s->tree.zxid)
@@ -110,6 +111,7 @@ static int check_chain(struct scan *s, char reason[STORE_REASON_LEN])
 			return broken_chain(g, g->last, g->prev, s->tree.zxid, reason);
 		if (follow_rows(s, g, &at, reason) != 0)
 			return -1;
+		s->audit = g->audit_last;
 		before = g;
 	}
 	s->last = before != NULL ? before->last : 0;

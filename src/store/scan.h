@@ -16,6 +16,7 @@ struct scan_item {
 	enum segment_state state;
 	int64_t prev; /* as in struct segment */
 	int64_t last;
+	bool has_audit; /* rows of the audit trail */
 };
 
 struct scan {
@@ -27,7 +28,8 @@ struct scan {
 	uint32_t highest; /* number that any file bears */
 	uint32_t epoch;   /* highest on record in what was opened */
 	int64_t last;     /* zxid of the newest row; 0 where there is none */
-	uint64_t rows;    /* above the tree's zxid */
+	struct audit_head audit; /* newest row of the audit trail */
+	uint64_t rows;           /* above the tree's zxid */
 };
 
 /* Open what matters and check it. -1 with a reason; scan_fini in both cases. */

@@ -29,6 +29,7 @@ void segment_close(struct segment *g, bool keep_wal)
 	vfs_wal_close(g->sync_fd);
 	sqlite3_finalize(g->append);
 	sqlite3_finalize(g->stamp);
+	sqlite3_finalize(g->audit);
 	db_close(g->db, keep_wal);
 	mem_free(g->path);
 	mem_free(g);
@@ -46,6 +47,14 @@ static int count_wal_pages(void *ctx, sqlite3 *db, const char *name, int pages)
 	return SQLITE_OK;
 }
 
+static void bind_audit(struct segment *g, sqlite3_stmt *stmt, int at)
+{
+	const struct audit_head *head = &g->audit_prev;
+
+	db_bind_int(stmt, at, head->number);
+	db_bind_blob(stmt, at + 1, (struct slice){ (const char *)head->mac, AUDIT_MAC_LEN });
+}
+
 static int write_tables(struct segment *g)
 {
 	sqlite3_stmt *stmt;
@@ -54,12 +63,17 @@ static int write_tables(struct segment *g)
 	db_must_exec(g->db, "BEGIN IMMEDIATE");
 	if (db_create_schema(g->db, DB_SCHEMA_LOG) != 0)
 		return -1;
-	stmt = db_prepare(g->db, "INSERT INTO segment VALUES (?1, ?2, ?3, ?4)");
+	stmt = db_prepare(g->db, "INSERT INTO segment VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
 	db_bind_blob(stmt, 1, (struct slice){ (const char *)g->database, DATABASE_ID_LEN });
 	db_bind_int(stmt, 2, g->number);
 	db_bind_int(stmt, 3, g->epoch);
-	if (g->state == SEGMENT_USED)
+	if (g->state == SEGMENT_USED) {
 		db_bind_int(stmt, 4, g->prev);
+		bind_audit(g, stmt, 5);
+	}
+	if (g->is_audited)
+		db_bind_blob(stmt, 7,
+			     (struct slice){ (const char *)g->audit_key, g->audit_key_len });
 	db_must_run(g->db, stmt);
 	sqlite3_finalize(stmt);
 	rc = db_exec(g->db, "COMMIT");
@@ -80,6 +94,10 @@ int segment_create(struct segment **out, const char *dir, const struct segment *
 	memcpy(g->database, like->database, DATABASE_ID_LEN);
 	g->epoch = like->epoch;
 	g->prev = g->last = like->prev;
+	g->audit_prev = g->audit_last = like->audit_prev;
+	g->is_audited = like->is_audited;
+	g->audit_key_len = like->audit_key_len;
+	memcpy(g->audit_key, like->audit_key, sizeof(g->audit_key));
 	if (db_open(&g->db, g->path, DB_WRITE, SEGMENT_CACHE_KIB, reason) != 0)
 		goto fail;
 	(void)sqlite3_wal_hook(g->db, count_wal_pages, g);
@@ -106,14 +124,32 @@ fail:
 
 /* ---- open ---- */
 
+/* The columns from at on. False where they are none. */
+static bool read_audit(struct segment *g, sqlite3_stmt *stmt, int at)
+{
+	struct slice mac = db_column(stmt, at + 1);
+
+	if (mac.data == NULL)
+		return g->state != SEGMENT_USED;
+	if (mac.len != AUDIT_MAC_LEN)
+		return false;
+	g->audit_prev.number = sqlite3_column_int64(stmt, at);
+	memcpy(g->audit_prev.mac, mac.data, mac.len);
+	g->audit_last = g->audit_prev;
+	g->is_audited = sqlite3_column_type(stmt, at + 2) != SQLITE_NULL;
+	return true;
+}
+
 static int read_segment_row(struct segment *g, char reason[STORE_REASON_LEN])
 {
 	sqlite3_stmt *stmt = NULL;
 	struct slice id;
 	int rc = -1;
 
-	if (sqlite3_prepare_v2(g->db, "SELECT database, number, epoch, prev FROM segment", -1,
-			       &stmt, NULL) != SQLITE_OK ||
+	if (sqlite3_prepare_v2(g->db,
+			       "SELECT database, number, epoch, prev, audit_number, "
+			       "audit_mac, audit_key FROM segment",
+			       -1, &stmt, NULL) != SQLITE_OK ||
 	    sqlite3_step(stmt) != SQLITE_ROW) {
 		(void)db_fail(g->db, "cannot read the table segment", reason);
 		goto out;
@@ -128,7 +164,11 @@ static int read_segment_row(struct segment *g, char reason[STORE_REASON_LEN])
 	g->epoch = (uint32_t)sqlite3_column_int64(stmt, 2);
 	g->prev = g->last = sqlite3_column_int64(stmt, 3);
 	g->state = sqlite3_column_type(stmt, 3) == SQLITE_NULL ? SEGMENT_PREPARED : SEGMENT_USED;
-	rc = 0;
+	if (read_audit(g, stmt, 4))
+		rc = 0;
+	else
+		(void)snprintf(reason, STORE_REASON_LEN,
+			       "%s: the table segment has no mac to go on from", g->path);
 out:
 	sqlite3_finalize(stmt);
 	return rc;
@@ -153,6 +193,36 @@ out:
 	return rc;
 }
 
+/* Where the audit trail ends in here. */
+static int read_audit_last(struct segment *g, char reason[STORE_REASON_LEN])
+{
+	sqlite3_stmt *stmt = NULL;
+	struct slice mac;
+	int rc = -1, step;
+
+	if (sqlite3_prepare_v2(g->db,
+			       "SELECT number, mac, time FROM audit ORDER BY number DESC LIMIT 1",
+			       -1, &stmt, NULL) != SQLITE_OK ||
+	    ((step = sqlite3_step(stmt)) != SQLITE_ROW && step != SQLITE_DONE)) {
+		(void)db_fail(g->db, "cannot read the audit trail's newest row", reason);
+		goto out;
+	}
+	rc = 0;
+	if (step == SQLITE_DONE)
+		goto out;
+	mac = db_column(stmt, 1);
+	if (sqlite3_column_type(stmt, 2) != SQLITE_NULL)
+		g->last_ms = sqlite3_column_int64(stmt, 2);
+	g->audit_last.number = sqlite3_column_int64(stmt, 0);
+	/* A damaged one is for --verify-audit to find: the registry is served, the chain goes on
+	 * from what is there. */
+	memset(g->audit_last.mac, 0, AUDIT_MAC_LEN);
+	memcpy(g->audit_last.mac, mac.data, mac.len < AUDIT_MAC_LEN ? mac.len : AUDIT_MAC_LEN);
+out:
+	sqlite3_finalize(stmt);
+	return rc;
+}
+
 int segment_open(struct segment **out, const char *dir, uint32_t number,
 		 char reason[STORE_REASON_LEN])
 {
@@ -162,7 +232,8 @@ int segment_open(struct segment **out, const char *dir, uint32_t number,
 	if (db_open(&g->db, g->path, DB_WRITE, SEGMENT_CACHE_KIB, reason) != 0 ||
 	    db_version(g->db, &version, reason) != 0)
 		goto fail;
-	if (version > 0 && (read_segment_row(g, reason) != 0 || read_last(g, reason) != 0))
+	if (version > 0 && (read_segment_row(g, reason) != 0 || read_last(g, reason) != 0 ||
+			    read_audit_last(g, reason) != 0))
 		goto fail;
 	*out = g;
 	return 0;
@@ -197,11 +268,13 @@ void segment_begin(struct segment *g)
 void segment_stamp(struct segment *g, uint32_t epoch)
 {
 	if (g->stamp == NULL)
-		g->stamp = db_prepare(g->db, "UPDATE segment SET epoch = ?1, prev = ?2");
+		g->stamp = db_prepare(g->db, "UPDATE segment SET epoch = ?1, prev = ?2, "
+					     "audit_number = ?3, audit_mac = ?4");
 	g->epoch = epoch;
 	g->state = SEGMENT_USED;
 	db_bind_int(g->stamp, 1, epoch);
 	db_bind_int(g->stamp, 2, g->prev);
+	bind_audit(g, g->stamp, 3);
 	db_must_run(g->db, g->stamp);
 }
 
@@ -226,6 +299,46 @@ void segment_append(struct segment *g, const struct record_head *head, struct sl
 	g->last = head->zxid;
 	g->last_ms = head->time_ms;
 	g->row_bytes += body.len + head->path.len + head->identity.len + head->address.len + 40;
+}
+
+static void bind_version(sqlite3_stmt *s, int at, int64_t version)
+{
+	if (version != AUDIT_NO_VERSION)
+		db_bind_int(s, at, version);
+}
+
+void segment_audit(struct segment *g, const struct audit_row *row, const struct audit_head *head)
+{
+	sqlite3_stmt *s = g->audit;
+
+	if (s == NULL)
+		s = g->audit = db_prepare(
+			g->db, "INSERT INTO audit VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
+			       "?11, ?12, ?13, ?14, ?15)");
+	db_bind_int(s, 1, row->number);
+	db_bind_text(s, 2, slice_of(row->kind));
+	if (row->change != NULL) {
+		db_bind_int(s, 3, row->change->zxid);
+	} else {
+		db_bind_int(s, 4, row->time_ms);
+		db_bind_int(s, 5, row->session);
+		db_bind_text(s, 7, row->address);
+		db_bind_text(s, 8, row->op);
+		db_bind_text(s, 9, row->path);
+	}
+	db_bind_text(s, 6, row->note.who);
+	bind_version(s, 10, row->note.old_version);
+	bind_version(s, 11, row->note.version);
+	db_bind_text(s, 12, row->result);
+	db_bind_int(s, 13, row->count);
+	db_bind_text(s, 14, row->note.detail);
+	db_bind_blob(s, 15, (struct slice){ (const char *)head->mac, AUDIT_MAC_LEN });
+	db_must_run(g->db, s);
+	g->audit_last = *head;
+	if (row->change == NULL)
+		g->last_ms = row->time_ms;
+	g->row_bytes += row->note.who.len + row->note.detail.len + row->address.len +
+			row->path.len + row->result.len + AUDIT_MAC_LEN + 30;
 }
 
 void segment_commit(struct segment *g)

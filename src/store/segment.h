@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/cdefs.h"
+#include "store/audit.h"
 #include "store/db.h"
 #include "store/record.h"
 #include "store/rows.h"
@@ -27,20 +28,30 @@ struct segment {
 	enum segment_state state;
 	uint8_t database[DATABASE_ID_LEN];
 	uint32_t epoch;
-	int64_t prev;       /* zxid of the row before its first */
-	int64_t last;       /* of its newest row; prev where it has none */
-	int64_t last_ms;    /* time of the newest row appended by this process; -1: none */
+	int64_t prev; /* zxid of the row before its first */
+	int64_t last; /* of its newest row; prev where it has none */
+	/* Time of the newest row appended by this process, or of the audit trail's newest row as it
+	 * was opened; -1: none. */
+	int64_t last_ms;
+	/* The audit trail: its head before the first row in here and behind the last one; and which
+	 * key signs, "" for no secret one, NULL where nothing is recorded. */
+	struct audit_head audit_prev;
+	struct audit_head audit_last;
+	uint8_t audit_key[AUDIT_KEY_ID_LEN];
+	size_t audit_key_len;
+	bool is_audited;
 	uint64_t row_bytes; /* appended by this process */
 	uint32_t wal_pages; /* frames in the -wal as of the last commit */
 	sqlite3 *db;
 	int sync_fd; /* our own description of the -wal; -1: not made by this process */
 	sqlite3_stmt *append;
 	sqlite3_stmt *stamp;
+	sqlite3_stmt *audit;
 };
 
-/* Make dir/<number>.db with number, database and epoch of like; a used one where like->state says
- * so, with its prev. It and its name are on disk when this returns. -1 with a reason where the disk
- * is full (nothing stays). */
+/* Make dir/<number>.db with number, database, epoch and audit key of like; a used one where
+ * like->state says so, with its prev and its audit_prev. It and its name are on disk when this
+ * returns. -1 with a reason where the disk is full (nothing stays). */
 must_check int segment_create(struct segment **out, const char *dir, const struct segment *like,
 			      char reason[STORE_REASON_LEN]);
 /* Open one that is there, as its only writer, and read what it says about itself. */
@@ -54,9 +65,12 @@ bool segment_checkpoint(struct segment *g);
 
 /* Writing; failures end the process. */
 void segment_begin(struct segment *g);
-/* In a transaction: this one is used now, and no epoch above this one is. */
+/* In a transaction: this one is used now, with the prev and the audit_prev that it has, and no
+ * epoch above this one is. */
 void segment_stamp(struct segment *g, uint32_t epoch);
 void segment_append(struct segment *g, const struct record_head *head, struct slice body);
+/* A row of the audit trail, whose head is then that. */
+void segment_audit(struct segment *g, const struct audit_row *row, const struct audit_head *head);
 void segment_commit(struct segment *g);
 
 /* Reading rows, over a connection of one's own (path) or that of a segment. */

@@ -219,23 +219,34 @@ static void on_flushed(void *ctx)
 	wake(ctx);
 }
 
+static struct slice audit_key(const struct store *s)
+{
+	return s->o.audit_key != NULL ? audit_key_id(s->o.audit_key) : (struct slice){ 0 };
+}
+
 static struct segment *make_first_segment(struct store *s)
 {
 	struct segment like = { .number = s->scan.highest + 1,
 				.state = SEGMENT_USED,
 				.epoch = s->epoch,
-				.prev = s->scan.last };
+				.prev = s->scan.last,
+				.audit_prev = s->scan.audit,
+				.is_audited = s->o.audit_key != NULL };
+	struct slice key = audit_key(s);
 	struct segment *g;
 	char reason[STORE_REASON_LEN];
 
 	memcpy(like.database, s->scan.tree.database, DATABASE_ID_LEN);
+	like.audit_key_len = key.len;
+	if (key.len > 0)
+		memcpy(like.audit_key, key.data, key.len);
 	if (segment_create(&g, s->log_dir, &like, reason) != 0)
 		die("store.segment_not_made", reason);
 	return g;
 }
 
-/* Segments without a row: made ahead and never used, or of runs that changed nothing. The new one
- * is on disk and has a higher epoch, so they are not needed. */
+/* Segments without a row, of the audit trail neither: made ahead and never used, or of runs that
+ * changed nothing. The new one is on disk and has a higher epoch, so they are not needed. */
 static void sort_segments(struct store *s)
 {
 	const struct scan *n = &s->scan;
@@ -244,7 +255,8 @@ static void sort_segments(struct store *s)
 		const struct scan_item *item = &n->items[i];
 		bool known = i >= n->first;
 
-		if (known && (item->state != SEGMENT_USED || item->last == item->prev)) {
+		if (known && !item->has_audit &&
+		    (item->state != SEGMENT_USED || item->last == item->prev)) {
 			char *path = files_segment_path(s->log_dir, item->number);
 
 			files_remove_database(path);
@@ -272,6 +284,8 @@ static void make_replay(struct store *s, uint32_t live)
 			wal_pages > TREE_WAL_LEAST_PAGES ? wal_pages : TREE_WAL_LEAST_PAGES,
 		.next_number = live + 1,
 		.epoch = s->epoch,
+		.is_audited = s->o.audit_key != NULL,
+		.audit_key = audit_key(s),
 		.moved = wake,
 		.ctx = s,
 	};
@@ -291,7 +305,8 @@ int64_t store_begin(struct store *s)
 	live = make_first_segment(s);
 	s->flush = flush_new(s->scan.last, on_flushed, s);
 	make_replay(s, live->number);
-	s->log = store_log_new(live, s->scan.last, s->o.segment_bytes, s->flush, s->replay);
+	s->log = store_log_new(live, s->scan.last, s->o.segment_bytes, s->o.audit_key, s->flush,
+			       s->replay);
 	flush_start(s->flush);
 	replay_start(s->replay);
 	log_info("store.ready", LOG_TEXT("dir", s->dir), LOG_INT("epoch", s->epoch),
@@ -313,6 +328,16 @@ void store_append(struct store *s, const struct record_head *head, struct slice 
 {
 	store_log_append(s->log, head, body);
 	replay_add_lag(s->replay, 1);
+}
+
+void store_audit(struct store *s, const struct audit_row *row)
+{
+	store_log_audit(s->log, row);
+}
+
+int64_t store_audited(const struct store *s)
+{
+	return s->log != NULL ? store_log_audited(s->log) : s->scan.audit.number;
 }
 
 void store_end_turn(struct store *s)

@@ -15,6 +15,8 @@
 #include "base/summary.h"
 #include "store/record.h"
 
+struct audit_key;
+struct audit_row;
 struct store;
 
 struct store_options {
@@ -28,6 +30,8 @@ struct store_options {
 	/* How long replay gathers before it writes a batch that is not full. */
 	uint32_t replay_delay_ms;
 	uint32_t tree_cache_kib; /* SQLite's page cache for each connection to tree.db */
+	/* Of the audit trail, lent for the store's life; NULL: nothing is recorded. */
+	struct audit_key *audit_key;
 };
 void store_options_init(struct store_options *o); /* defaults; data_dir stays NULL */
 
@@ -63,6 +67,12 @@ int64_t store_next_epoch(struct store *s);
 
 /* Append a change to the open transaction, beginning one where there is none. zxids rise. */
 void store_append(struct store *s, const struct record_head *head, struct slice body);
+/* A row of the audit trail in the open transaction, for what is no change: each change gets its row
+ * with store_append. Whoever gives the row need not know number and mac. On disk within a second,
+ * or with the next change. */
+void store_audit(struct store *s, const struct audit_row *row);
+/* Number of the newest row of the audit trail that is known to be on disk; 0: there is none. */
+int64_t store_audited(const struct store *s);
 /* End of a loop turn: commit what was appended and have it synced. Never waits for the disk. Also
  * call after store_wake_fd was readable: a commit that waited for the segment before it is made up
  * for. */

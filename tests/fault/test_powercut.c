@@ -1,7 +1,8 @@
 /* Power cuts under the bare store: random changes through small segments, with little retention and
  * busy replay, by processes of which some are killed. After each cut the store must open, hold
- * every change that it said was on disk or in the tree, and none but in whole and in order; and its
- * next epoch must be above all that were seen. */
+ * every change that it said was on disk or in the tree, and none but in whole and in order; its
+ * next epoch must be above all that were seen; and the audit trail must be a whole chain, with a
+ * row for each change, that reaches as far as was told. */
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include <sqlite3.h>
 
 #include "base/mem.h"
+#include "store/audit_read.h"
 #include "store/store.h"
 #include "tests/fault/powercut.h"
 #include "tests/fault/store_model.h"
@@ -25,9 +27,11 @@ struct subject {
 	/* What notes of earlier rounds promise. */
 	int64_t shown;
 	int64_t epoch;
+	int64_t audited;
 };
 
 static const char *const dir_option = "data";
+static struct audit_key *key;
 
 /* Small, so that a short run has everything: changes of segment, removals, checkpoints. */
 static struct store_options options_for(const char *dir)
@@ -41,6 +45,7 @@ static struct store_options options_for(const char *dir)
 	o.replay_batch_rows = 500;
 	o.replay_delay_ms = 0;
 	o.tree_cache_kib = 256;
+	o.audit_key = key;
 	return o;
 }
 
@@ -95,7 +100,8 @@ struct run {
 	struct buf body;
 	int64_t zxid;
 	int64_t last;
-	int64_t flushed; /* noted */
+	int64_t audited; /* noted, */
+	int64_t flushed; /* as are these */
 	int64_t replayed;
 };
 
@@ -129,6 +135,10 @@ static void note_progress(struct run *r)
 		r->replayed = store_replayed(r->store);
 		trace_note(r->trace, "read", r->replayed);
 	}
+	if (store_audited(r->store) > r->audited) {
+		r->audited = store_audited(r->store);
+		trace_note(r->trace, "audited", r->audited);
+	}
 }
 
 /* A kill alone loses nothing that was shown. */
@@ -159,7 +169,7 @@ static void start(struct run *r, const char *dir)
 	r->last = store_last_zxid(r->store);
 	check_kept(r);
 	model_truncate(&r->subject->model, r->last);
-	r->flushed = r->replayed = 0;
+	r->flushed = r->replayed = r->audited = 0;
 	note_progress(r);
 	r->zxid = store_begin(r->store);
 	trace_note(r->trace, "epoch", r->zxid >> 32);
@@ -180,6 +190,19 @@ static void append_change(struct run *r)
 	r->last = head.zxid;
 }
 
+/* Something that is no change. */
+static void append_event(struct run *r)
+{
+	const struct audit_row row = {
+		.kind = "refuse",
+		.time_ms = r->zxid,
+		.note = { .old_version = AUDIT_NO_VERSION, .version = AUDIT_NO_VERSION },
+		.count = 1,
+	};
+
+	store_audit(r->store, &row);
+}
+
 /* The process is killed in some runs: in its start, or anywhere. */
 static void plan_kill(struct run *r)
 {
@@ -198,6 +221,8 @@ static void work_a_turn(struct run *r)
 
 	for (uint32_t i = 0; i < changes; i++)
 		append_change(r);
+	if (random_percent(&r->random, 30))
+		append_event(r);
 	store_end_turn(r->store);
 	/* Turns take their time, so that commits fall into syncs and between them. */
 	if (random_percent(&r->random, 80))
@@ -441,6 +466,76 @@ static void check_acls(struct check *c, const char *dir)
 	mem_free(path);
 }
 
+struct trail {
+	struct audit_head first, last;
+	bool has_begun, is_first_pruned;
+};
+
+static bool is_same_head(const struct audit_head *a, const struct audit_head *b)
+{
+	return a->number == b->number && memcmp(a->mac, b->mac, AUDIT_MAC_LEN) == 0;
+}
+
+static void check_segment(struct check *c, struct trail *t, const struct audit_segment *g)
+{
+	if (!t->has_begun)
+		t->first = t->last = g->prev;
+	t->has_begun = true;
+	if (!is_same_head(&t->last, &g->prev))
+		lost(c, "audit row %lld is missing", (long long)t->last.number + 1);
+	if (g->unrecorded != 0)
+		lost(c, "change 0x%llx has no audit row", (unsigned long long)g->unrecorded);
+}
+
+static void check_item(struct check *c, struct trail *t, const struct audit_item *item)
+{
+	struct audit_head next, pruned;
+
+	audit_chain(key, &t->last, &item->row, &next);
+	if (item->row.number != t->last.number + 1 || item->is_damaged ||
+	    !slice_equal(item->mac, (struct slice){ (char *)next.mac, AUDIT_MAC_LEN }))
+		lost(c, "audit row %lld is broken", (long long)t->last.number + 1);
+	t->last = next;
+	if (strcmp(item->row.kind, "prune") == 0 &&
+	    audit_head_parse(item->row.note.detail.data, &pruned))
+		t->is_first_pruned |= is_same_head(&pruned, &t->first);
+}
+
+static void check_trail(struct check *c, const char *dir, int64_t audited)
+{
+	static const struct audit_head none;
+	size_t size = strlen(dir) + sizeof("/log");
+	char *path = mem_new(size), reason[STORE_REASON_LEN];
+	struct trail t = { 0 };
+	struct audit_reader *r;
+	struct audit_item item;
+	enum audit_read got;
+
+	(void)snprintf(path, size, "%s/log", dir);
+	if (access(path, F_OK) != 0 && audited == 0)
+		goto out;
+	r = audit_reader_open(path, reason);
+	got = r != NULL ? AUDIT_READ_ROW : AUDIT_READ_FAILED;
+	while (got != AUDIT_READ_END && got != AUDIT_READ_FAILED) {
+		got = audit_reader_next(r, &item, reason);
+		if (got == AUDIT_READ_SEGMENT)
+			check_segment(c, &t, audit_reader_segment(r));
+		else if (got == AUDIT_READ_ROW)
+			check_item(c, &t, &item);
+	}
+	if (got == AUDIT_READ_FAILED)
+		lost(c, "the audit trail: %s", reason);
+	if (t.last.number < audited)
+		lost(c, "audit rows end at %lld, %lld was told", (long long)t.last.number,
+		     (long long)audited);
+	if (t.has_begun && !is_same_head(&t.first, &none) && !t.is_first_pruned)
+		lost(c, "audit rows begin behind %lld, and none says why",
+		     (long long)t.first.number);
+	audit_reader_close(r);
+out:
+	mem_free(path);
+}
+
 static int check(void *ctx, const char *top, const struct trace *t, size_t cut,
 		 char reason[POWERCUT_REASON_LEN])
 {
@@ -455,12 +550,16 @@ static int check(void *ctx, const char *top, const struct trace *t, size_t cut,
 	c->reason = reason;
 	if (cut % 2 == 0)
 		o.retention_ms = 1;
+	/* As it was left: what a start does may hide what was missing. It takes its time. */
+	if (cut % 4 == 0)
+		check_trail(c, dir, trace_highest_note(t, cut, "audited", c->subject->audited));
 	if (store_open(&s, &o, why) != 0) {
 		lost(c, "refused: %s", why);
 	} else {
 		check_store(c, s, t, cut);
 		store_close(s);
 		check_acls(c, dir);
+		check_trail(c, dir, trace_highest_note(t, cut, "audited", c->subject->audited));
 	}
 	rc = c->failed ? -1 : 0;
 	mem_free(dir);
@@ -482,6 +581,7 @@ static void adopt(void *ctx, const struct trace *t, size_t cut)
 	s->shown = trace_highest_note(t, cut, "ack", s->shown);
 	s->shown = trace_highest_note(t, cut, "read", s->shown);
 	s->epoch = trace_highest_note(t, cut, "epoch", s->epoch);
+	s->audited = trace_highest_note(t, cut, "audited", s->audited);
 }
 
 static void delete (void *ctx)
@@ -496,7 +596,7 @@ int main(int argc, char **argv)
 {
 	static const struct powercut_subject subject = {
 		.name = "store",
-		.cuts = 300,
+		.cuts = 220,
 		.create = create,
 		.work = work,
 		.check = check,
@@ -504,5 +604,10 @@ int main(int argc, char **argv)
 		.delete = delete,
 	};
 
-	return powercut_main(argc, argv, &subject);
+	int rc;
+
+	key = audit_key_new((const uint8_t *)"0123456789abcdef0123456789abcdef");
+	rc = powercut_main(argc, argv, &subject);
+	audit_key_free(key);
+	return rc;
 }

@@ -6,6 +6,11 @@ TESTS += tests/unit/test_record
 tests_unit_test_record_SOURCES = tests/unit/test_record.c tests/lib/random.h
 tests_unit_test_record_LDADD = $(STORE_TEST_LIBS)
 
+check_PROGRAMS += tests/unit/test_audit
+TESTS += tests/unit/test_audit
+tests_unit_test_audit_SOURCES = tests/unit/test_audit.c
+tests_unit_test_audit_LDADD = $(STORE_TEST_LIBS)
+
 check_PROGRAMS += tests/unit/test_vfs
 TESTS += tests/unit/test_vfs
 tests_unit_test_vfs_SOURCES = tests/unit/test_vfs.c tests/lib/baddisk.h tests/lib/tmpdir.h tests/unit/capture.h

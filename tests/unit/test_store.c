@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "store/audit.h"
 #include "store/files.h"
 #include "store/segment.h"
 #include "store/vfs.h"
@@ -708,6 +709,71 @@ static int held_second_segment(int fd)
 	return 0;
 }
 
+static void audit(struct fixture *f, const char *kind)
+{
+	const struct audit_row row = {
+		.kind = kind,
+		.time_ms = 1,
+		.note = { .old_version = AUDIT_NO_VERSION, .version = AUDIT_NO_VERSION },
+		.count = 1,
+	};
+
+	store_audit(f->store, &row);
+	store_end_turn(f->store);
+}
+
+static void wait_until_removed_in_turns(struct fixture *f, unsigned number)
+{
+	char *path = segment_path(f, number);
+
+	for (int i = 0; access(path, F_OK) == 0 && i < 20000; i++) {
+		store_end_turn(f->store);
+		(void)poll(NULL, 0, 1);
+	}
+	assert_int_not_equal(access(path, F_OK), 0);
+	mem_free(path);
+}
+
+/* Runs that changed nothing leave rows of the audit trail alone: these stay, go when they are too
+ * much, and a row on disk says so first. */
+static void test_retention_of_an_audit_trail(void **state)
+{
+	struct fixture *f = *state;
+
+	f->o.audit_key = audit_key_new(NULL);
+	start(f);
+	add_znode(f, "/a", 0);
+	flush(f);
+	stop(f);
+	for (unsigned i = 0; i < 3; i++) {
+		start(f);
+		audit(f, "start");
+		stop(f);
+	}
+	for (unsigned number = 1; number <= 4; number++)
+		assert_true(query_segment(f, number, "SELECT max(number) FROM audit") == number);
+	f->o.retention_bytes = 0;
+	start(f);
+	for (unsigned number = 1; number <= 4; number++)
+		wait_until_removed_in_turns(f, number);
+	stop(f);
+	assert_true(query_segment(f, 5, "SELECT audit_number FROM segment") == 4);
+	assert_true(query_segment(f, 5, "SELECT count(*) FROM audit WHERE kind = 'prune'") == 4);
+	assert_true(
+		query_segment(f, 5,
+			      "SELECT detail = '4:' || lower(hex(segment.audit_mac)) FROM audit, "
+			      "segment WHERE kind = 'prune' ORDER BY audit.number DESC LIMIT 1") ==
+		1);
+	/* It goes on from there, and the change is not lost with its row. */
+	start(f);
+	audit(f, "start");
+	assert_found(f, "/a");
+	stop(f);
+	assert_true(query_segment(f, 6, "SELECT audit_number FROM segment") == 8);
+	audit_key_free(f->o.audit_key);
+	f->o.audit_key = NULL;
+}
+
 /* A segment with the newest row on disk stays, though the tree has it and the next one is written
  * already: its rows may be lost with the power, and the log would end below the tree. */
 static void test_retention_keeps_the_newest_row_on_disk(void **state)
@@ -1310,6 +1376,7 @@ int main(void)
 		TEST(test_next_epoch),
 		TEST(test_a_commit_waits_for_the_segment_before),
 		TEST(test_a_stop_waits_for_the_segment_before),
+		TEST(test_retention_of_an_audit_trail),
 		TEST(test_retention_keeps_the_newest_row_on_disk),
 		TEST(test_retention_by_bytes),
 		TEST(test_retention_of_nothing),

@@ -234,25 +234,27 @@ static void test_flush_promises_what_was_before_the_sync(void **state)
 	flush = flush_new(5, count_move, NULL);
 	flush_start(flush);
 	assert_true(flush_reached(flush) == 5);
-	flush_wait(flush, 5);
-	flush_request(flush, one, 10);
+	flush_wait(flush, 0);
+	assert_int_equal(flush_request(flush, one, 10), 1);
 	wait_begun(1);
 	/* Committed while the sync runs: it is not what that sync promises. */
-	flush_request(flush, one, 20);
-	flush_request(flush, one, 30);
+	assert_int_equal(flush_request(flush, one, 20), 2);
+	/* One that F does not rise by is one, too. */
+	assert_int_equal(flush_request(flush, one, 20), 3);
 	assert_true(flush_reached(flush) == 5);
 	allow(1);
-	flush_wait(flush, 10);
+	flush_wait(flush, 1);
+	assert_false(flush_has_done(flush, 2));
 	wait_begun(2);
 	assert_true(flush_reached(flush) == 10);
 	/* One sync for the two. */
 	allow(2);
-	flush_wait(flush, 30);
-	assert_true(flush_reached(flush) == 30);
-	flush_request(flush, two, 40);
+	flush_wait(flush, 3);
+	assert_true(flush_reached(flush) == 20);
+	assert_int_equal(flush_request(flush, two, 20), 4);
 	wait_begun(3);
 	allow(3);
-	flush_wait(flush, 40);
+	flush_wait(flush, 4);
 	flush_stop(flush);
 	flush_free(flush);
 	assert_int_equal(disk.begun, 3);

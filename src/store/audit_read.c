@@ -1,0 +1,346 @@
+/* A segment that has no -wal (nor a -journal, which one that is being made has) is finished: it is
+ * opened as one that nobody writes, so that reading leaves no file behind, whoever reads. While one
+ * is read to its end the server may go on in the next, so that is opened before the end of the one
+ * before it is believed. */
+#include "store/audit_read.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sqlite3.h>
+
+#include "base/mem.h"
+#include "store/db.h"
+#include "store/files.h"
+
+/* A segment that is open. */
+struct part {
+	char *path;
+	sqlite3 *db;
+	sqlite3_stmt *rows;
+	struct audit_segment about;
+	uint8_t key[AUDIT_KEY_ID_LEN];
+};
+
+struct audit_reader {
+	char *log_dir;
+	uint32_t *numbers;
+	size_t count, at; /* the segment to open next */
+	struct part now, next;
+	int64_t last;    /* number of the row that was read last */
+	bool is_looking; /* now was read to its end once, and next is open */
+};
+
+static void close_part(struct part *p)
+{
+	sqlite3_finalize(p->rows);
+	sqlite3_close(p->db);
+	mem_free(p->path);
+	*p = (struct part){ 0 };
+}
+
+/* "file:" and the path, with the bytes that mean something in a URI escaped; the caller frees. */
+static char *uri_of(const char *path, bool is_finished)
+{
+	size_t size = 3 * strlen(path) + 64, len = 0;
+	char *uri = mem_new(size);
+
+	len += (size_t)snprintf(uri, size, "file:");
+	for (; *path != '\0'; path++)
+		len += (size_t)snprintf(uri + len, size - len,
+					strchr("%?#", *path) != NULL ? "%%%02X" : "%c",
+					(unsigned char)*path);
+	(void)snprintf(uri + len, size - len, "?mode=ro%s", is_finished ? "&immutable=1" : "");
+	return uri;
+}
+
+static int open_database(struct part *p, char reason[STORE_REASON_LEN])
+{
+	bool is_finished = !files_has_wal(p->path) && !files_has_journal(p->path);
+	char *uri = uri_of(p->path, is_finished);
+	int rc = sqlite3_open_v2(uri, &p->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
+
+	mem_free(uri);
+	if (rc != SQLITE_OK) {
+		(void)snprintf(reason, STORE_REASON_LEN, "%s: cannot open: %s", p->path,
+			       p->db != NULL ? sqlite3_errmsg(p->db) : "out of memory");
+		return -1;
+	}
+	(void)sqlite3_busy_timeout(p->db, DB_BUSY_MS);
+	/* What stands in the file is data; and whoever closes last must not write. */
+	(void)sqlite3_db_config(p->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	(void)sqlite3_db_config(p->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	return 0;
+}
+
+static sqlite3_stmt *ask(struct part *p, const char *sql, char reason[STORE_REASON_LEN])
+{
+	sqlite3_stmt *stmt = NULL;
+
+	if (sqlite3_prepare_v2(p->db, sql, -1, &stmt, NULL) != SQLITE_OK)
+		(void)db_fail(p->db, "cannot read", reason);
+	return stmt;
+}
+
+/* One number, 0 where there is none. */
+static int ask_int(struct part *p, const char *sql, int64_t *out, char reason[STORE_REASON_LEN])
+{
+	sqlite3_stmt *stmt = ask(p, sql, reason);
+	int rc = stmt != NULL ? sqlite3_step(stmt) : SQLITE_ERROR;
+
+	*out = rc == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
+	if (stmt != NULL && rc != SQLITE_ROW && rc != SQLITE_DONE)
+		(void)db_fail(p->db, "cannot read", reason);
+	sqlite3_finalize(stmt);
+	return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : -1;
+}
+
+/* What the segment says about itself. *is_used: whether anything stands in it. */
+static int read_about(struct part *p, bool *is_used, char reason[STORE_REASON_LEN])
+{
+	sqlite3_stmt *stmt = ask(p,
+				 "SELECT audit_number, audit_mac, audit_key FROM segment "
+				 "WHERE prev IS NOT NULL",
+				 reason);
+	struct slice mac, key;
+	int rc;
+
+	*is_used = false;
+	if (stmt == NULL)
+		return -1;
+	rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW) {
+		*is_used = true;
+		mac = db_column(stmt, 1);
+		key = db_column(stmt, 2);
+		p->about.prev.number = sqlite3_column_int64(stmt, 0);
+		if (mac.len == AUDIT_MAC_LEN)
+			memcpy(p->about.prev.mac, mac.data, mac.len);
+		p->about.is_audited = key.data != NULL;
+		/* One that is longer is none of ours, whatever it begins with. */
+		p->about.key.len = key.len < sizeof(p->key) ? key.len : sizeof(p->key);
+		if (key.len > 0)
+			memcpy(p->key, key.data, p->about.key.len);
+	}
+	sqlite3_finalize(stmt);
+	if (rc == SQLITE_ROW || rc == SQLITE_DONE)
+		return 0;
+	return db_fail(p->db, "cannot read the table segment", reason);
+}
+
+static int prepare_rows(struct part *p, char reason[STORE_REASON_LEN])
+{
+	p->rows = ask(p,
+		      "SELECT a.number, a.kind, a.zxid, a.time, a.session, a.address, a.op, "
+		      "a.path, a.who, a.old_version, a.version, a.result, a.count, a.detail, "
+		      "a.mac, c.zxid, c.prev, c.time, c.session, c.identity, c.address, c.op, "
+		      "c.path, c.record FROM audit AS a LEFT JOIN change AS c ON c.zxid = a.zxid "
+		      "WHERE a.number > ?1 ORDER BY a.number",
+		      reason);
+	if (p->rows == NULL)
+		return -1;
+	return ask_int(p,
+		       "SELECT min(zxid) FROM change WHERE zxid NOT IN "
+		       "(SELECT zxid FROM audit WHERE zxid IS NOT NULL)",
+		       &p->about.unrecorded, reason);
+}
+
+/* Whether a failure says that there is nothing to read: it was removed meanwhile, or its making was
+ * cut short, which leaves a journal that a reader cannot roll back. Whoever has either happen to
+ * one with rows has removed these, which the chain tells. */
+static bool is_nothing(const struct part *p)
+{
+	return access(p->path, F_OK) != 0 ||
+	       (p->db != NULL && sqlite3_extended_errcode(p->db) == SQLITE_READONLY_ROLLBACK);
+}
+
+/* 1: p is open; 0: there is nothing in it. */
+static int open_part(struct audit_reader *r, uint32_t number, struct part *p,
+		     char reason[STORE_REASON_LEN])
+{
+	int64_t version;
+	bool is_used = false;
+	int rc;
+
+	*p = (struct part){ .path = files_segment_path(r->log_dir, number) };
+	p->about.number = number;
+	rc = open_database(p, reason);
+	if (rc == 0)
+		rc = ask_int(p, "PRAGMA user_version", &version, reason);
+	if (rc == 0 && version > 0)
+		rc = read_about(p, &is_used, reason);
+	if (rc == 0 && is_used)
+		rc = prepare_rows(p, reason);
+	if (rc == 0 && is_used)
+		return 1;
+	if (rc != 0 && is_nothing(p))
+		rc = 0;
+	close_part(p);
+	return rc;
+}
+
+/* The next segment with something in it, to r->next. 1, or 0 where there is none. */
+static int open_next(struct audit_reader *r, char reason[STORE_REASON_LEN])
+{
+	int rc = 0;
+
+	while (rc == 0 && r->at < r->count)
+		rc = open_part(r, r->numbers[r->at++], &r->next, reason);
+	return rc;
+}
+
+struct audit_reader *audit_reader_open(const char *log_dir, char reason[STORE_REASON_LEN])
+{
+	struct audit_reader *r = mem_new(sizeof(*r));
+
+	r->log_dir = mem_strdup(log_dir);
+	if (files_find_segments(log_dir, &r->numbers, &r->count, reason) == 0)
+		return r;
+	audit_reader_close(r);
+	return NULL;
+}
+
+void audit_reader_close(struct audit_reader *r)
+{
+	if (r == NULL)
+		return;
+	close_part(&r->now);
+	close_part(&r->next);
+	mem_free(r->numbers);
+	mem_free(r->log_dir);
+	mem_free(r);
+}
+
+/* ---- rows ---- */
+
+static int64_t version_at(sqlite3_stmt *s, int at)
+{
+	return sqlite3_column_type(s, at) == SQLITE_NULL ? AUDIT_NO_VERSION
+							 : sqlite3_column_int64(s, at);
+}
+
+/* A text that a C string can be; else the row is damaged. */
+static const char *text_at(sqlite3_stmt *s, int at, struct audit_item *item)
+{
+	struct slice text = db_column(s, at);
+
+	if (text.data == NULL || strlen(text.data) != text.len) {
+		item->is_damaged = true;
+		return "";
+	}
+	return text.data;
+}
+
+static void read_change(sqlite3_stmt *s, struct audit_item *item)
+{
+	item->zxid = sqlite3_column_int64(s, 2);
+	/* Nothing signs these columns of a change. */
+	for (int at = 3; at <= 7; at++)
+		item->is_damaged |= sqlite3_column_type(s, at) != SQLITE_NULL;
+	if (sqlite3_column_type(s, 15) == SQLITE_NULL) {
+		item->is_damaged = true;
+		return;
+	}
+	item->change = (struct record_head){
+		.zxid = sqlite3_column_int64(s, 15),
+		.prev = sqlite3_column_int64(s, 16),
+		.time_ms = sqlite3_column_int64(s, 17),
+		.session = sqlite3_column_int64(s, 18),
+		.identity = db_column(s, 19),
+		.address = db_column(s, 20),
+		.op = text_at(s, 21, item),
+		.path = db_column(s, 22),
+	};
+	item->row.change = &item->change;
+	item->row.record = db_column(s, 23);
+	item->row.time_ms = item->change.time_ms;
+	item->row.session = item->change.session;
+	item->row.address = item->change.address;
+	item->row.op = slice_of(item->change.op);
+	item->row.path = item->change.path;
+}
+
+static void read_row(sqlite3_stmt *s, struct audit_item *item)
+{
+	*item = (struct audit_item){ .mac = db_column(s, 14) };
+	item->row = (struct audit_row){
+		.number = sqlite3_column_int64(s, 0),
+		.kind = text_at(s, 1, item),
+		.note = { .who = db_column(s, 8),
+			  .old_version = version_at(s, 9),
+			  .version = version_at(s, 10),
+			  .detail = db_column(s, 13) },
+		.result = db_column(s, 11),
+		.count = sqlite3_column_int64(s, 12),
+	};
+	if (sqlite3_column_type(s, 2) != SQLITE_NULL) {
+		read_change(s, item);
+		return;
+	}
+	item->row.time_ms = sqlite3_column_int64(s, 3);
+	item->row.session = sqlite3_column_int64(s, 4);
+	item->row.address = db_column(s, 5);
+	item->row.op = db_column(s, 6);
+	item->row.path = db_column(s, 7);
+}
+
+static void begin_rows(struct audit_reader *r)
+{
+	(void)sqlite3_reset(r->now.rows);
+	(void)sqlite3_bind_int64(r->now.rows, 1, r->last);
+}
+
+static void move_on(struct audit_reader *r)
+{
+	close_part(&r->now);
+	r->now = r->next;
+	r->next = (struct part){ 0 };
+	r->now.about.path = r->now.path;
+	r->now.about.key.data = (const char *)r->now.key;
+	r->is_looking = false;
+	/* Its rows count from where it says, whatever that is worth. */
+	r->last = r->now.about.prev.number;
+	(void)sqlite3_bind_int64(r->now.rows, 1, INT64_MIN);
+}
+
+enum audit_read audit_reader_next(struct audit_reader *r, struct audit_item *item,
+				  char reason[STORE_REASON_LEN])
+{
+	int rc;
+
+	while (r->now.rows != NULL) {
+		rc = sqlite3_step(r->now.rows);
+		if (rc == SQLITE_ROW) {
+			read_row(r->now.rows, item);
+			r->last = item->row.number;
+			return AUDIT_READ_ROW;
+		}
+		if (rc != SQLITE_DONE) {
+			(void)db_fail(r->now.db, "cannot read the audit trail", reason);
+			return AUDIT_READ_FAILED;
+		}
+		if (r->is_looking)
+			break;
+		rc = open_next(r, reason);
+		if (rc < 0)
+			return AUDIT_READ_FAILED;
+		if (rc == 0)
+			return AUDIT_READ_END;
+		r->is_looking = true;
+		begin_rows(r);
+	}
+	if (r->next.rows == NULL) {
+		rc = open_next(r, reason);
+		if (rc <= 0)
+			return rc < 0 ? AUDIT_READ_FAILED : AUDIT_READ_END;
+	}
+	move_on(r);
+	return AUDIT_READ_SEGMENT;
+}
+
+const struct audit_segment *audit_reader_segment(const struct audit_reader *r)
+{
+	return &r->now.about;
+}
