@@ -61,6 +61,7 @@ void client_fini(struct client *c)
 	pace_give_back(registry_paces(c->registry), c->pace, clock_now_ms());
 	access_ids_fini(&c->ids);
 	mem_free(c->subject);
+	mem_free(c->names);
 }
 
 void client_reset_stats(struct client *c)

@@ -6,6 +6,7 @@ libcore_a_SOURCES = \
 	src/core/access_x509.c src/core/access_x509.h \
 	src/core/acl.c src/core/acl.h \
 	src/core/ages.c src/core/ages.h \
+	src/core/audit.c src/core/audit.h \
 	src/core/client.c src/core/client.h \
 	src/core/dir.c src/core/dir.h \
 	src/core/pace.c src/core/pace.h \
@@ -31,6 +32,7 @@ libcore_a_SOURCES = \
 	src/core/session.c src/core/session.h \
 	src/core/sight.c src/core/sight.h \
 	src/core/subtree.c src/core/subtree.h \
+	src/core/repeats.c src/core/repeats.h \
 	src/core/throttle.c src/core/throttle.h \
 	src/core/tree.c src/core/tree.h \
 	src/core/watch.c src/core/watch.h \

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "core/audit.h"
 #include "core/client.h"
 #include "core/pace.h"
 #include "core/policy.h"
@@ -50,8 +51,9 @@ struct registry {
 	/* F as of the last change's begin: it must not fall by one that is not on disk yet. */
 	int64_t flushed;
 	int64_t change_time_ms;
-	struct buf record;                 /* body of the open change */
-	struct buf event;                  /* frame of the event that is told */
+	const char *cause; /* of the open change, for the audit trail; NULL: what asks is enough */
+	struct buf record; /* body of the open change */
+	struct buf event;  /* frame of the event that is told */
 	struct summary fired[EVENT_TYPES]; /* watches, by the type of event */
 };
 
@@ -108,6 +110,11 @@ struct pace_table *registry_paces(struct registry *r)
 struct store *registry_store(struct registry *r)
 {
 	return r->store;
+}
+
+struct audit *registry_audit(struct registry *r)
+{
+	return r->options.audit;
 }
 
 bool registry_pass_connect(struct registry *r)
@@ -298,9 +305,10 @@ static void tell_watchers(struct registry *r)
 	}
 }
 
-bool change_commit(struct registry *r, const struct client *client, int32_t op, struct slice path,
+bool change_commit(struct registry *r, struct client *client, int32_t op, struct slice path,
 		   const struct session *opened, const struct session *closed)
 {
+	struct audit_note note;
 	struct record_head head = {
 		.zxid = r->last_zxid,
 		.prev = r->last_change,
@@ -323,6 +331,10 @@ bool change_commit(struct registry *r, const struct client *client, int32_t op, 
 		forget_record(r);
 		return false;
 	}
+	/* The path of a multi is that of its first operation. */
+	note = audit_describe(r->options.audit, client, r->tree,
+			      path.data != NULL && op != OP_MULTI, r->cause);
+	head.note = &note;
 	store_append(r->store, &head, buf_slice(&r->record));
 	forget_record(r);
 	r->last_change = r->last_zxid;
@@ -352,8 +364,7 @@ static bool delete_owned(struct registry *r, struct session *s)
 	return true;
 }
 
-bool registry_end_session(struct registry *r, struct session *s, const struct client *client,
-			  int32_t op)
+bool registry_end_session(struct registry *r, struct session *s, struct client *client, int32_t op)
 {
 	change_begin(r);
 	if (!delete_owned(r, s) || !change_commit(r, client, op, (struct slice){ 0 }, NULL, s)) {
@@ -371,9 +382,13 @@ static void expire(struct registry *r, struct session *s)
 	int32_t timeout_ms = s->timeout_ms;
 	static struct log_limit limit;
 	uint32_t suppressed;
+	bool is_ended;
 
 	/* A session ends with its znodes or not at all: what cannot be read now is tried again. */
-	if (!registry_end_session(r, s, NULL, OP_CLOSE_SESSION)) {
+	r->cause = "expired";
+	is_ended = registry_end_session(r, s, NULL, OP_CLOSE_SESSION);
+	r->cause = NULL;
+	if (!is_ended) {
 		session_postpone(s, clock_now_ms() + UNREADABLE_RETRY_MS);
 		return;
 	}
@@ -607,6 +622,7 @@ void registry_wake(struct registry *r)
 
 void registry_end_turn(struct registry *r)
 {
+	audit_end_turn(r->options.audit, false);
 	store_end_turn(r->store);
 	tree_end_turn(r->tree);
 }

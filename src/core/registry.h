@@ -16,6 +16,7 @@
 #include "store/store.h"
 #include "wire/proto.h"
 
+struct audit;
 struct client;
 struct registry;
 struct session;
@@ -56,6 +57,7 @@ struct registry_options {
 	uint64_t max_lag_rows;      /* log rows not yet replayed: above, writers wait */
 	uint64_t max_pending_bytes; /* memory of what is not yet replayed; likewise */
 	size_t max_record;          /* of one change; twice max_ephemeral_bytes at least */
+	struct audit *audit;        /* lent; NULL: no audit trail */
 };
 void registry_options_init(struct registry_options *o);
 
@@ -86,6 +88,8 @@ struct session_table *registry_sessions(struct registry *r);
 struct quota_table *registry_quotas(struct registry *r);
 struct pace_table *registry_paces(struct registry *r);
 struct store *registry_store(struct registry *r);
+/* NULL where there is none. */
+struct audit *registry_audit(struct registry *r);
 /* Whether one more connect request is taken now. */
 bool registry_pass_connect(struct registry *r);
 const struct registry_options *registry_options(const struct registry *r);
@@ -117,7 +121,7 @@ int64_t change_time_ms(const struct registry *r);
 /* Log it and tell the watchers. client: who asked, NULL: the server itself. opened, closed:
  * sessions; may be NULL. False where it does not fit into a record: nothing happened yet, abort
  * it. */
-must_check bool change_commit(struct registry *r, const struct client *client, int32_t op,
+must_check bool change_commit(struct registry *r, struct client *client, int32_t op,
 			      struct slice path, const struct session *opened,
 			      const struct session *closed);
 /* It did not happen; its zxid is used up. */
@@ -126,8 +130,8 @@ void change_abort(struct registry *r);
 /* Remove a session with its ephemerals, in one change; watchers are told. False where a parent
  * cannot be read: nothing happened. op tells the log which way it ended; the client, if one is
  * connected, is left without a session. */
-must_check bool registry_end_session(struct registry *r, struct session *s,
-				     const struct client *client, int32_t op);
+must_check bool registry_end_session(struct registry *r, struct session *s, struct client *client,
+				     int32_t op);
 
 /* How many watches each change of this kind fired that fired any; reset: from now on. */
 const struct summary *registry_fired(const struct registry *r, enum event_type type);

@@ -1,10 +1,12 @@
 /* What the families of requests share. */
 #include "core/request.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "core/audit.h"
 #include "core/policy.h"
 #include "core/sight.h"
 
@@ -36,11 +38,21 @@ enum zerr request_find_parent(struct request *rq, struct slice path, struct znod
 	return request_find(rq, (struct slice){ path.data, (size_t)(slash - path.data) }, z);
 }
 
-/* Who was refused what: the place for whoever keeps a record of it. */
+static void audit_refusal(const struct request *rq, struct slice path, const char *why)
+{
+	audit_refuse_client(registry_audit(rq->registry), rq->client,
+			    slice_of(opcode_name(rq->type)), path, why);
+}
+
+/* Who was refused what by the policy. */
 static void note_refusal(const struct request *rq, struct slice path, int32_t perms)
 {
 	static struct log_limit limit;
 	uint32_t suppressed;
+	char why[64];
+
+	snprintf(why, sizeof(why), "no right by the policy: %s", policy_right_name(perms));
+	audit_refusal(rq, path, why);
 
 	metrics_add(METRIC_policy_refused, 1);
 	if (log_limit_pass(&limit, 20, &suppressed))
@@ -54,6 +66,12 @@ static void note_refusal(const struct request *rq, struct slice path, int32_t pe
 static enum zerr refuse(const struct request *rq, struct slice path, int32_t perms)
 {
 	note_refusal(rq, path, perms);
+	return ZERR_NO_AUTH;
+}
+
+static enum zerr refuse_by_acl(const struct request *rq, struct slice path)
+{
+	audit_refusal(rq, path, "no permission by ACL");
 	return ZERR_NO_AUTH;
 }
 
@@ -86,7 +104,10 @@ enum zerr request_find_permitted(struct request *rq, struct slice path, int32_t 
 		return refuse(rq, path, SEES);
 	if (err == ZERR_OK && access_asks_acl(ids, path) &&
 	    !access_permits((*z)->st.acl, ids, rights & perms))
-		return ZERR_NO_AUTH;
+		return refuse_by_acl(rq, path);
+	if (err == ZERR_OK && (perms & PERM_READ))
+		audit_read_client(registry_audit(rq->registry), rq->client,
+				  slice_of(opcode_name(rq->type)), path);
 	return err;
 }
 
@@ -97,7 +118,7 @@ enum zerr request_permit_child(const struct request *rq, const struct znode *par
 
 	if (!access_asks_acl(ids, path) || access_permits(parent->st.acl, ids, perms))
 		return ZERR_OK;
-	return ZERR_NO_AUTH;
+	return refuse_by_acl(rq, path);
 }
 
 enum zerr request_stat(struct request *rq, const struct znode *z, struct proto_stat *stat)

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/audit.h"
 #include "core/quota.h"
 #include "wire/path.h"
 
@@ -56,6 +57,8 @@ enum zerr request_delete_container(struct request *rq)
 
 	if (rq->in.bad)
 		return request_malformed_write(rq);
+	audit_refuse_client(registry_audit(rq->registry), rq->client,
+			    slice_of(opcode_name(rq->type)), path, "the server's own business");
 	change_begin(rq->registry);
 	return request_end_change(rq, ZERR_NO_AUTH, path);
 }

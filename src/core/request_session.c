@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "core/audit.h"
 #include "core/session.h"
 
 static void send_connect_reply(struct client *c, const struct proto_connect_reply *reply,
@@ -27,6 +28,9 @@ static void stop(struct client *c, const struct proto_connect_request *rq, const
 	uint32_t suppressed;
 
 	metrics_add(METRIC_sessions_refused, 1);
+	audit_refuse_client(registry_audit(c->registry), c,
+			    slice_of(rq->session_id != 0 ? "resumeSession" : "createSession"),
+			    (struct slice){ 0 }, reason);
 	if (log_limit_pass(&limit, 20, &suppressed))
 		log_info("session.refused", LOG_TEXT("peer", c->address),
 			 LOG_HEX("session", rq->session_id), LOG_TEXT("reason", reason),
@@ -142,6 +146,7 @@ static void resume_session(struct client *c, const struct proto_connect_request 
 	/* Its password has the right length: it had the right hash. */
 	accept_session(c, rq, s, (const uint8_t *)rq->passwd.data, mark);
 	metrics_add(METRIC_sessions_resumed, 1);
+	audit_resume(registry_audit(c->registry), c);
 	log_debug("session.resumed", LOG_HEX("session", s->id), LOG_TEXT("peer", c->address));
 }
 
@@ -202,6 +207,8 @@ enum zerr request_auth(struct request *rq)
 	if (err == ZERR_OK)
 		return err;
 	metrics_add(METRIC_auth_failed, 1);
+	audit_refuse_client(registry_audit(rq->registry), rq->client, slice_of("auth"),
+			    (struct slice){ 0 }, "authentication failed");
 	if (log_limit_pass(&limit, 20, &suppressed))
 		log_warn("auth.failed", LOG_TEXT("peer", rq->client->address),
 			 LOG_SLICE("scheme", auth.scheme.data ? auth.scheme : slice_of("")),

@@ -692,6 +692,15 @@ int tree_record(const struct tree *t, struct buf *body)
 	return 0;
 }
 
+void tree_visit_changed(const struct tree *t,
+			void (*each)(void *ctx, const struct znode *z,
+				     const struct znode_state *before),
+			void *ctx)
+{
+	for (size_t i = 0; i < t->undo_count; i++)
+		each(ctx, t->undos[i].z, &t->undos[i].before);
+}
+
 static void end_change(struct tree *t)
 {
 	for (size_t i = 0; i < t->event_count; i++)

@@ -62,6 +62,11 @@ must_check int tree_set_counters(struct tree *t, struct znode *z, struct slice d
 /* acl's reference is taken over. aversion is the new one. */
 void tree_set_acl(struct tree *t, struct znode *z, struct acl *acl, int32_t aversion);
 const struct tree_event *tree_events(const struct tree *t, size_t *count);
+/* Every znode that the change touched, with what it was before. */
+void tree_visit_changed(const struct tree *t,
+			void (*each)(void *ctx, const struct znode *z,
+				     const struct znode_state *before),
+			void *ctx);
 /* Append what the change did to a record's body. */
 must_check int tree_record(const struct tree *t, struct buf *body);
 /* Make the change so. Events are gone afterwards. */

@@ -173,8 +173,7 @@ void validity_peers_end(struct validity *v)
 	rounds++;
 }
 
-bool registry_end_session(struct registry *r, struct session *s, const struct client *client,
-			  int32_t op)
+bool registry_end_session(struct registry *r, struct session *s, struct client *client, int32_t op)
 {
 	(void)r;
 	assert_null(client);
