@@ -191,6 +191,11 @@ static const struct option options[] = {
 	{ "zoolite.segmentSize", OPTION_SIZE, TO(segment_bytes), 64 * KIB, 4 * GIB, 64 * MIB },
 	{ "zoolite.logRetention", OPTION_SIZE, TO(retention_bytes), 0, TIB, GIB },
 	{ "zoolite.logRetentionTime", OPTION_TIME, TO(retention_ms), 0, 36500 * DAY, 0 },
+	{ "zoolite.audit", OPTION_BOOL, TO(audit), 0, 0, true },
+	{ "zoolite.auditKey", OPTION_TEXT, TO(audit_key), 0, 0, 0 },
+	{ "zoolite.auditFailClosed", OPTION_BOOL, TO(audit_fail_closed), 0, 0, false },
+	{ "zoolite.auditReads", OPTION_TEXT, TO(audit_reads), 0, 0, 0 },
+	{ "zoolite.maxAuditEvents", OPTION_INT, TO(max_audit_events), 16, 100000, 256 },
 	{ "zoolite.replayBatch", OPTION_INT, TO(replay_batch_rows), 1, 1000000, 10000 },
 	{ "zoolite.replayDelay", OPTION_TIME, TO(replay_delay_ms), 0, MINUTE, 100 },
 	{ "zoolite.maxLag", OPTION_INT, TO(max_lag_rows), 1000, 100000000, 200000 },
@@ -721,10 +726,12 @@ static int set_names(struct reading *r, const struct option *o, const char *valu
 
 static int set_bool(struct reading *r, const struct option *o, const char *value, unsigned line)
 {
-	bool is_true = strcasecmp(value, "true") == 0;
+	bool is_ours = strncmp(o->name, "zoolite.", 8) == 0;
+	bool is_true = strcasecmp(value, "true") == 0 || (is_ours && strcasecmp(value, "on") == 0);
 
 	/* No value is false, as in Java. */
-	if (!is_true && *value != '\0' && strcasecmp(value, "false") != 0)
+	if (!is_true && *value != '\0' && strcasecmp(value, "false") != 0 &&
+	    !(is_ours && strcasecmp(value, "off") == 0))
 		return fail(r, line, "%s is true or false, not \"%s\"", o->name, value);
 	set_number(o, r->config, is_true);
 	return 0;
@@ -1101,6 +1108,40 @@ static int settle_http(struct reading *r)
 	return 0;
 }
 
+/* "/a, /b" to "/a,/b". */
+static int settle_audit_reads(struct reading *r)
+{
+	char *reads = r->config->audit_reads;
+	struct slice path;
+	size_t len = 0;
+
+	if (reads == NULL)
+		return 0;
+	/* What is kept is never longer than what was read of it. */
+	for (const char *at = reads; next_word(&at, &path);) {
+		if (path.len == 0 || path.data[0] != '/')
+			return fail(r, line_of(r, "zoolite.auditReads"),
+				    "zoolite.auditReads: \"%.*s\" is no path", (int)path.len,
+				    path.data);
+		if (len > 0)
+			reads[len++] = ',';
+		memmove(reads + len, path.data, path.len);
+		len += path.len;
+	}
+	reads[len] = '\0';
+	return 0;
+}
+
+static int settle_audit(struct reading *r)
+{
+	const struct config *c = r->config;
+
+	if (c->audit_fail_closed && (!c->audit || c->audit_key == NULL))
+		return fail(r, line_of(r, "zoolite.auditFailClosed"),
+			    "zoolite.auditFailClosed needs zoolite.audit=on and zoolite.auditKey");
+	return settle_audit_reads(r);
+}
+
 static int settle(struct reading *r)
 {
 	if (r->config->data_dir == NULL)
@@ -1111,7 +1152,7 @@ static int settle(struct reading *r)
 	fold_protocols(r->config);
 	fold_handshakes(r);
 	if (check_ports(r) != 0 || settle_sessions(r) != 0 || settle_http(r) != 0 ||
-	    fold_stores(r) != 0)
+	    settle_audit(r) != 0 || fold_stores(r) != 0)
 		return -1;
 	return check_tls(r);
 }

@@ -140,6 +140,12 @@ struct config {
 	int32_t replay_batch_rows; /* most in one transaction on the tree */
 	int64_t replay_delay_ms;   /* gathering a batch that is not full */
 	int32_t max_lag_rows;      /* logged and not replayed; above it writers wait */
+	/* the audit trail */
+	bool audit;
+	char *audit_key;          /* file; NULL: no secret key */
+	bool audit_fail_closed;   /* no start without that */
+	char *audit_reads;        /* paths with commas between; NULL: none */
+	int32_t max_audit_events; /* different refusals told in a minute */
 	/* As the file gave them; reading folds them into the members above. */
 	unsigned protocol; /* enum config_protocol, 0: not given */
 	unsigned enabled_protocols;

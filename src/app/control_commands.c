@@ -1,5 +1,7 @@
 #include "app/control_commands.h"
 
+#include <stdio.h>
+
 #include "app/connections.h"
 #include "app/print.h"
 #include "app/stats.h"
@@ -7,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "core/audit.h"
 #include "core/client.h"
 #include "core/registry.h"
 #include "core/session.h"
@@ -181,6 +184,27 @@ static void log_command(const struct control_request *rq, bool is_done, const st
 			 LOG_INT("pid", rq->pid), LOG_SLICE("result", result));
 }
 
+static void audit_command(const struct view *v, const struct control_request *rq, bool is_done,
+			  const struct buf *told)
+{
+	char who[64], argument[32];
+	struct audit_event e = {
+		.kind = "control",
+		.address = slice_of("control socket"),
+		.op = slice_of(control_command_name(rq->line->command)),
+	};
+
+	if (!v->registry)
+		return;
+	snprintf(who, sizeof(who), "[\"uid:%lld\"]", (long long)rq->uid);
+	snprintf(argument, sizeof(argument), "0x%llx", (unsigned long long)rq->line->argument);
+	e.who = slice_of(who);
+	e.detail = rq->line->range.data ? rq->line->range : slice_of(argument);
+	if (!is_done)
+		e.result = buf_slice(told);
+	audit_record(registry_audit(v->registry), &e);
+}
+
 void control_run(const struct view *v, const struct control_hooks *hooks,
 		 struct control_request *rq)
 {
@@ -193,8 +217,10 @@ void control_run(const struct view *v, const struct control_hooks *hooks,
 		print(&r.told, VIEW_NOT_SERVING);
 	else
 		is_done = commands[command].run(&r, rq->line->argument);
-	if (control_command_acts(command))
+	if (control_command_acts(command)) {
 		log_command(rq, is_done, &r.told);
+		audit_command(v, rq, is_done, &r.told);
+	}
 	print(rq->answer, is_done ? "ok\n" : "error: ");
 	print_slice(rq->answer, buf_slice(&r.told));
 	if (!is_done)

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "core/audit.h"
 #include "core/pace.h"
 #include "core/registry.h"
 #include "core/request.h"
@@ -247,11 +248,15 @@ static bool is_authenticated(const struct client *c, int32_t type)
 	       access_has_scheme(&c->ids, schemes);
 }
 
-static void refuse_stranger(struct client *c, int32_t xid)
+static void refuse_stranger(struct client *c, const struct proto_request_header *header)
 {
+	static const char reason[] = "no identity of a scheme that is asked for";
+
 	metrics_add(METRIC_requests_unauthenticated, 1);
-	send_header_only(c, xid, 0, ZERR_SESSION_CLOSED_REQUIRE_AUTH, 0);
-	client_close(c, "no identity of a scheme that is asked for");
+	audit_refuse_client(registry_audit(c->registry), c, slice_of(opcode_name(header->type)),
+			    (struct slice){ 0 }, reason);
+	send_header_only(c, header->xid, 0, ZERR_SESSION_CLOSED_REQUIRE_AUTH, 0);
+	client_close(c, reason);
 }
 
 static void connect(struct dispatch *d, struct client *c, struct slice frame)
@@ -299,7 +304,7 @@ static enum dispatch_result execute(struct dispatch *d, struct client *c, struct
 	rq.xid = header.xid;
 	rq.type = header.type;
 	if (!is_authenticated(c, header.type)) {
-		refuse_stranger(c, header.xid);
+		refuse_stranger(c, &header);
 	} else if (header.type == OP_PING) {
 		answer_ping(d, c);
 	} else if (!route) {

@@ -4,6 +4,9 @@ libapp_a_SOURCES = \
 	src/app/admin.c src/app/admin.h src/app/admin_commands.h \
 	src/app/admin_clients.c \
 	src/app/admin_server.c \
+	src/app/audit_export.c src/app/audit_export.h \
+	src/app/audit_secret.c src/app/audit_secret.h \
+	src/app/audit_verify.c src/app/audit_verify.h \
 	src/app/config.c src/app/config.h \
 	src/app/control.c src/app/control.h \
 	src/app/control_client.c src/app/control_client.h \

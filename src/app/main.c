@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/audit_export.h"
+#include "app/audit_verify.h"
 #include "app/config.h"
 #include "app/control_client.h"
 #include "app/explain.h"
@@ -23,12 +25,16 @@ enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, MAX_ANSWER = 1024 * 1024 };
 static const char usage[] = "usage: zoolited [-t] [-V] [-h] zoo.cfg\n"
 			    "       zoolited --control COMMAND... zoo.cfg\n"
 			    "       zoolited --kick SESSION|ADDRESS[/BITS] zoo.cfg\n"
+			    "       zoolited --export-audit zoo.cfg\n"
+			    "       zoolited --verify-audit [HEAD...] zoo.cfg\n"
 			    "       zoolited --explain-access IDENTITY... PATH zoo.cfg\n"
 			    "  -t  check the file and what it names, say what is wrong, then end\n"
 			    "  -V  print the version\n"
 			    "  -h  print this\n"
 			    "  --control  ask the running server (help: what there is to ask)\n"
 			    "  --kick     the same as --control kick\n"
+			    "  --export-audit  write the audit trail as lines of JSON\n"
+			    "  --verify-audit  check that nothing of it was altered or removed\n"
 			    "  --explain-access  which line of zoolite.policyFile decides what\n";
 
 /* What libevent has to say goes where everything goes. */
@@ -263,6 +269,54 @@ static int explain(char *const words[], size_t count, const char *path)
 	return rc;
 }
 
+static int export_audit(const struct config *config)
+{
+	char reason[AUDIT_EXPORT_REASON_LEN];
+
+	if (audit_export(config, stdout, reason) == 0)
+		return EXIT_OK;
+	complain(reason);
+	return EXIT_FAILED;
+}
+
+static int verify_audit(const struct config *config, char *const heads[], size_t count)
+{
+	enum audit_verdict verdict;
+	struct buf out;
+
+	buf_init(&out, MAX_ANSWER);
+	verdict = audit_verify(config, heads, count, &out);
+	fwrite(buf_head(&out), 1, buf_len(&out), stdout);
+	buf_fini(&out);
+	if (verdict == AUDIT_UNKNOWN)
+		return EXIT_USAGE;
+	return verdict == AUDIT_GOOD ? EXIT_OK : EXIT_FAILED;
+}
+
+/* "--export-audit zoo.cfg", "--verify-audit [HEAD...] zoo.cfg". */
+static int read_trail(int argc, char **argv)
+{
+	bool is_export = strcmp(argv[1], "--export-audit") == 0;
+	const char *path = argv[argc - 1];
+	struct config_report report;
+	struct config config;
+	int rc = EXIT_USAGE;
+
+	if (argc < 3 || (is_export && argc > 3)) {
+		fprintf(stderr, "zoolited: %s takes a configuration file\n", argv[1]);
+		return EXIT_USAGE;
+	}
+	if (config_load(path, &config, &report) != 0)
+		complain(report.error);
+	else if (is_export)
+		rc = export_audit(&config);
+	else
+		rc = verify_audit(&config, argv + 2, (size_t)argc - 3);
+	config_fini(&config);
+	config_report_fini(&report);
+	return rc;
+}
+
 int main(int argc, char **argv)
 {
 	bool only_test = false;
@@ -290,6 +344,9 @@ int main(int argc, char **argv)
 		      stderr);
 		return EXIT_USAGE;
 	}
+	if (argc > 1 &&
+	    (strcmp(argv[1], "--export-audit") == 0 || strcmp(argv[1], "--verify-audit") == 0))
+		return read_trail(argc, argv);
 	opterr = 0;
 	while ((opt = getopt(argc, argv, "tVh")) != -1) {
 		switch (opt) {

@@ -5,13 +5,16 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "base/quote.h"
 #include "base/tally.h"
+#include "core/audit.h"
 #include "core/pace.h"
 #include "core/registry.h"
 #include "core/session.h"
 #include "net/names.h"
 
 enum {
+	NAMES_LIMIT = 1024 * 1024,
 	LOG_BURST = 20,
 	LEAST_PACE_MS = 20, /* however fast an identity may write */
 };
@@ -30,6 +33,7 @@ struct peers {
 	struct dispatch *dispatch;
 	struct turn *turn;
 	struct registry *registry; /* NULL until it serves */
+	struct audit *audit;       /* NULL: none */
 	peers_text_fn text;
 	void *ctx;
 	peers_admits_fn admits; /* NULL: all */
@@ -249,23 +253,63 @@ void peers_set_registry(struct peers *p, struct registry *registry)
 	conn_set_unpark(p->connections);
 }
 
+void peers_set_audit(struct peers *p, struct audit *audit)
+{
+	p->audit = audit;
+}
+
+void peers_audit(struct peers *p, const struct arrival *a, const char *why)
+{
+	static const char *const listeners[] = {
+		[GATE_PLAIN] = "clientPort",         [GATE_TLS] = "secureClientPort",
+		[GATE_MONITOR] = "monitorPort",      [GATE_ADMIN] = "admin.serverPort",
+		[GATE_METRICS] = "metrics.httpPort",
+	};
+	struct audit_event e = {
+		.kind = why ? "refuse" : "connect",
+		.host = slice_of(a->host),
+		.address = slice_of(a->address),
+		.op = slice_of(listeners[a->kind]),
+	};
+	struct buf who;
+
+	if (!p->audit)
+		return;
+	buf_init(&who, NAMES_LIMIT);
+	if (a->identity.subject) {
+		quote_raw(&who, slice_of("["));
+		quote_json(&who, slice_of(a->identity.subject));
+		quote_raw(&who, slice_of("]"));
+		e.who = buf_slice(&who);
+	}
+	if (why) {
+		e.op = slice_of("connect");
+		e.result = slice_of(why);
+		audit_refuse(p->audit, &e);
+	} else {
+		audit_connect(p->audit, &e);
+	}
+	buf_fini(&who);
+}
+
 void peers_ask(struct peers *p, peers_admits_fn admits, void *ctx)
 {
 	p->admits = admits;
 	p->admits_ctx = ctx;
 }
 
-static void refuse(struct arrival *a, const char *owner)
+static void refuse(struct peers *p, struct arrival *a, const char *owner)
 {
+	static const char reason[] = "too many connections of its identity";
 	static struct log_limit limit;
 	uint32_t suppressed;
 
 	metrics_add(METRIC_connections_refused_identity, 1);
 	if (log_limit_pass(&limit, LOG_BURST, &suppressed))
 		log_warn("connection.refused", LOG_TEXT("peer", a->address),
-			 LOG_TEXT("identity", owner),
-			 LOG_TEXT("reason", "too many connections of its identity"),
+			 LOG_TEXT("identity", owner), LOG_TEXT("reason", reason),
 			 LOG_INT("suppressed", suppressed));
+	peers_audit(p, a, reason);
 	arrival_free(a);
 }
 
@@ -280,9 +324,10 @@ static void take_one(struct peers *p, struct arrival *a)
 	}
 	if (owner && p->max_per_identity > 0 &&
 	    tally_count(&p->identities, owner) >= p->max_per_identity) {
-		refuse(a, owner);
+		refuse(p, a, owner);
 		return;
 	}
+	peers_audit(p, a, NULL);
 	peer = mem_new(sizeof(*peer));
 	peer->peers = p;
 	peer->verdict = (struct peer_verdict){ a->rules, a->valid_until_s, 0 };

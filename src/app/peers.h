@@ -13,6 +13,7 @@
 struct access_limits;
 struct event_base;
 struct names_chain;
+struct audit;
 struct peers;
 struct turn;
 
@@ -31,6 +32,10 @@ void peers_limit_identity(struct peers *p, unsigned most);
 void peers_free(struct peers *p);
 /* The registry serves from now on: what waited goes on. */
 void peers_set_registry(struct peers *p, struct registry *registry);
+/* Tell the audit trail of who connects; lent. */
+void peers_set_audit(struct peers *p, struct audit *audit);
+/* It connects, or why it may not, or no longer (NULL: it may). */
+void peers_audit(struct peers *p, const struct arrival *a, const char *why);
 /* Take over what came through the gate. */
 void peers_take(struct peers *p, struct gate *gate);
 struct conn_set *peers_connections(struct peers *p);

@@ -6,15 +6,18 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "app/audit_secret.h"
 #include "app/control.h"
 #include "app/control_commands.h"
 #include "app/fourlw.h"
 #include "app/http.h"
 #include "app/latency.h"
+#include "app/machine.h"
 #include "app/notify.h"
 #include "app/peers.h"
 #include "app/print.h"
@@ -29,6 +32,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "core/audit.h"
 #include "core/policy.h"
 #include "core/registry.h"
 #include "net/names.h"
@@ -46,6 +50,9 @@ enum {
 struct server {
 	struct config config;
 	char *config_path;
+	struct audit_secret secret;
+	struct audit_key *known_key; /* without a secret one */
+	struct audit *audit;         /* NULL: none */
 	struct store *store;
 	struct registry *registry;
 	struct gate *gate;
@@ -211,9 +218,24 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 		s->stopping = true;
 }
 
+/* Its own doings on the audit trail. */
+static void audit_server(struct server *s, const char *kind, const char *result)
+{
+	const struct audit_event e = {
+		.kind = kind,
+		.result = result ? slice_of(result) : (struct slice){ 0 },
+		.detail = strcmp(kind, "start") == 0 ? slice_of(machine_version())
+						     : (struct slice){ 0 },
+	};
+
+	audit_record(s->audit, &e);
+}
+
 static void start_serving(struct server *s)
 {
 	s->serving = true;
+	audit_begin(s->audit);
+	audit_server(s, "start", NULL);
 	s->serves_since_ms = clock_update();
 	event_add(s->store_event, NULL);
 	peers_set_registry(s->peers, s->registry);
@@ -395,6 +417,7 @@ static bool reload(struct server *s, struct buf *told)
 		refuse_reload(told, report.line, NULL, report.reason);
 	config_fini(&fresh);
 	config_report_fini(&report);
+	audit_server(s, "reload", is_taken ? NULL : "refused");
 	if (s->serving)
 		notify_ready();
 	return is_taken;
@@ -408,11 +431,13 @@ static void reload_rules(struct server *s, const char *file)
 
 	log_info("reload.noticed", LOG_TEXT("file", file));
 	if (config_read_password(&s->config, reason) == 0) {
-		renew_rules(s, &s->config, NULL, NULL);
+		audit_server(s, "reload",
+			     renew_rules(s, &s->config, NULL, NULL) ? NULL : "refused");
 		return;
 	}
 	rules_stamp(&s->config, &s->stamps);
 	refuse_reload(NULL, CONFIG_NO_LINE, NULL, reason);
+	audit_server(s, "reload", "refused");
 }
 
 static void on_look(struct timer *t)
@@ -570,6 +595,21 @@ static int open_lists(struct server *s, char reason[SERVER_REASON_LEN])
 	return 0;
 }
 
+/* On a thread of the gate's. */
+static void note_refused(void *ctx, const char *address, const char *reason)
+{
+	const struct server *s = ctx;
+	const struct audit_event e = {
+		.kind = "refuse",
+		.host = audit_host(address),
+		.address = slice_of(address),
+		.op = slice_of("connect"),
+		.result = slice_of(reason),
+	};
+
+	audit_refuse(s->audit, &e);
+}
+
 static int open_listeners(struct server *s, char reason[SERVER_REASON_LEN])
 {
 	const struct config *c = &s->config;
@@ -586,6 +626,8 @@ static int open_listeners(struct server *s, char reason[SERVER_REASON_LEN])
 	o.max_handshake_rate = (unsigned)c->max_handshake_rate;
 	o.backlog = c->backlog;
 	config_names(c, &o.names);
+	o.refused = note_refused;
+	o.refused_ctx = s;
 	s->gate = gate_new(&o);
 	if (open_lists(s, reason) != 0)
 		return -1;
@@ -651,6 +693,46 @@ static bool somebody_owes(void *ctx, int64_t deadline_ms)
 	       conn_set_has_strangers(peers_connections(s->peers), deadline_ms);
 }
 
+/* The key that signs. Without a secret one the trail is written all the same, unless the
+ * configuration wants it closed then. -1 with a reason. */
+static int open_key(struct server *s, struct audit_key **key, char reason[SERVER_REASON_LEN])
+{
+	const struct config *c = &s->config;
+	char why[AUDIT_SECRET_REASON_LEN];
+	enum audit_secret_rc rc;
+
+	*key = NULL;
+	if (!c->audit)
+		return 0;
+	rc = audit_secret_read(c, &s->secret, why);
+	if (rc == AUDIT_SECRET_ABSENT && audit_secret_make(c, why) == 0) {
+		log_info("audit.key_made", LOG_TEXT("file", c->audit_key));
+		rc = audit_secret_read(c, &s->secret, why);
+	}
+	if (rc != AUDIT_SECRET_GOOD && c->audit_fail_closed) {
+		snprintf(reason, SERVER_REASON_LEN, "zoolite.auditKey %.480s", why);
+		return -1;
+	}
+	if (rc != AUDIT_SECRET_GOOD)
+		log_error("audit.unkeyed", LOG_TEXT("reason", why));
+	else if (s->secret.count == 0)
+		log_warn("audit.unkeyed", LOG_TEXT("reason", "zoolite.auditKey is not set"));
+	s->known_key = s->secret.count > 0 ? NULL : audit_key_new(NULL);
+	*key = s->secret.count > 0 ? s->secret.keys[0] : s->known_key;
+	return 0;
+}
+
+static void open_audit(struct server *s)
+{
+	const struct audit_options o = {
+		.max_events = (unsigned)s->config.max_audit_events,
+		.reads = s->config.audit_reads,
+	};
+
+	if (s->config.audit)
+		s->audit = audit_new(s->store, &o);
+}
+
 static int open_registry(struct server *s, char reason[SERVER_REASON_LEN])
 {
 	const struct config *c = &s->config;
@@ -669,8 +751,9 @@ static int open_registry(struct server *s, char reason[SERVER_REASON_LEN])
 	so.replay_batch_rows = (uint32_t)c->replay_batch_rows;
 	so.replay_delay_ms = (uint32_t)c->replay_delay_ms;
 	so.tree_cache_kib = (uint32_t)(c->tree_cache_bytes / 1024);
-	if (store_open(&s->store, &so, reason) != 0)
+	if (open_key(s, &so.audit_key, reason) != 0 || store_open(&s->store, &so, reason) != 0)
 		return -1;
+	open_audit(s);
 	registry_options_init(&ro);
 	ro.min_session_timeout_ms = c->min_session_ms;
 	ro.max_session_timeout_ms = c->max_session_ms;
@@ -711,6 +794,7 @@ static int open_registry(struct server *s, char reason[SERVER_REASON_LEN])
 	ro.connect_fill_count = c->connect_fill_count;
 	ro.connect_fill_ms = c->connect_fill_ms;
 	ro.max_outstanding = c->max_outstanding;
+	ro.audit = s->audit;
 	s->registry = registry_new(s->store, &s->session_wheel, &ro, &hooks);
 	if (c->policy_file && take_policy(s, c, &fault) != 0) {
 		snprintf(reason, SERVER_REASON_LEN, "%s: %.400s", fault.property, fault.reason);
@@ -760,6 +844,7 @@ static void make_loop(struct server *s)
 	s->validity = validity_new();
 	s->sweep = sweep_new(s->peers, s->gate, s->validity, &s->connection_wheel);
 	validity_take(s->validity, s->tls);
+	peers_set_audit(s->peers, s->audit);
 	s->gate_event = watch_fd(s, gate_fd(s->gate), on_gate);
 	s->store_event = watch_fd(s, store_wake_fd(s->store), on_store);
 	s->loaded_event = watch_fd(s, s->loaded_fd, on_loaded);
@@ -857,6 +942,10 @@ int server_run(struct server *s)
 		s->loading = false;
 	}
 	log_info("server.stopping");
+	if (s->serving) {
+		audit_end_turn(s->audit, true);
+		audit_server(s, "stop", NULL);
+	}
 	return s->load_rc;
 }
 
@@ -887,11 +976,14 @@ void server_free(struct server *s)
 		event_base_free(s->base);
 	registry_free(s->registry);
 	store_close(s->store);
+	audit_key_free(s->known_key);
+	audit_secret_fini(&s->secret);
 	dispatch_free(s->dispatch);
 	latency_free(s->latency);
 	tls_context_unref(s->tls);
 	if (s->gate)
 		gate_free(s->gate);
+	audit_free(s->audit);
 	if (s->loaded_fd >= 0)
 		close(s->loaded_fd);
 	mem_free(s->config_path);

@@ -5,6 +5,7 @@
 #include "app/policy_file.h"
 #include "app/privileges.h"
 #include "base/private_file.h"
+#include "app/audit_secret.h"
 #include "net/listen.h"
 
 enum { FILE_SHOWN = 300 };
@@ -186,6 +187,35 @@ static enum setup_rc check_policy(const struct config *c, struct setup_fault *fa
 	return policy || !c->policy_file ? SETUP_GOOD : SETUP_WRONG;
 }
 
+/* A key that is not there yet is made by the start. */
+static enum setup_rc check_audit(const struct config *c, struct setup_fault *fault)
+{
+	struct audit_secret secret;
+
+	fault->property = "zoolite.auditKey";
+	if (!c->audit || !c->audit_key)
+		return SETUP_GOOD;
+	if (audit_secret_is_misplaced(c, fault->reason))
+		return SETUP_WRONG;
+	if (audit_secret_read(c, &secret, fault->reason) == AUDIT_SECRET_BAD)
+		return c->audit_fail_closed ? SETUP_WRONG : SETUP_DOUBTFUL;
+	audit_secret_fini(&secret);
+	return SETUP_GOOD;
+}
+
+/* One fault is told: what ends the start before what does not. */
+static enum setup_rc add_audit(const struct config *c, enum setup_rc before,
+			       struct setup_fault *fault)
+{
+	struct setup_fault other;
+	enum setup_rc rc = check_audit(c, &other);
+
+	if (rc == SETUP_GOOD || (rc == SETUP_DOUBTFUL && before == SETUP_DOUBTFUL))
+		return before;
+	*fault = other;
+	return rc;
+}
+
 enum setup_rc setup_check(const struct config *c, struct tls_context **tls,
 			  struct setup_fault *fault)
 {
@@ -207,6 +237,8 @@ enum setup_rc setup_check(const struct config *c, struct tls_context **tls,
 		rc = check_policy(c, fault);
 	if (rc == SETUP_GOOD)
 		rc = check_tls(c, tls, fault);
+	if (rc == SETUP_GOOD || rc == SETUP_DOUBTFUL)
+		rc = add_audit(c, rc, fault);
 	if (*tls && c->secure_port == CONFIG_NO_PORT) {
 		tls_context_unref(*tls);
 		*tls = NULL;

@@ -97,11 +97,13 @@ static void clear_fd(int fd)
 		die("gate.broken", "cannot read an eventfd");
 }
 
-static void log_refusal(const char *peer, const char *reason)
+static void log_refusal(const struct gate *g, const char *peer, const char *reason)
 {
 	static struct log_limit limit;
 	uint32_t suppressed;
 
+	if (g->options.refused)
+		g->options.refused(g->options.refused_ctx, peer, reason);
 	if (!log_limit_pass(&limit, LOG_BURST, &suppressed))
 		return;
 	if (suppressed > 0)
@@ -178,7 +180,7 @@ static void on_passed(void *user, struct arrival *a)
 	if (refusal) {
 		metrics_add(METRIC_identities_rejected, 1);
 		note_failure(g, a);
-		log_refusal(a->address, refusal);
+		log_refusal(g, a->address, refusal);
 		arrival_free(a);
 		return;
 	}
@@ -197,7 +199,7 @@ static void on_refused(void *user, struct arrival *a, const char *reason, bool e
 {
 	note_failure(user, a);
 	metrics_add(expired ? METRIC_handshakes_expired : METRIC_connections_rejected_tls, 1);
-	log_refusal(a->address, reason);
+	log_refusal(user, a->address, reason);
 	arrival_free(a);
 }
 
@@ -336,7 +338,7 @@ static bool must_refuse(struct gate *g, enum gate_listener_kind kind,
 		return false;
 	metrics_add(counter, 1);
 	address_format(from, address);
-	log_refusal(address, refusal);
+	log_refusal(g, address, refusal);
 	return true;
 }
 

@@ -54,6 +54,9 @@ struct gate_options {
 	unsigned max_handshake_rate;
 	int backlog;              /* clientPortListenBacklog; -1: the system's */
 	struct names_chain names; /* who comes with a certificate must have one of these */
+	/* Told of each peer that is refused, on any thread of the gate's; NULL: nobody is. */
+	void (*refused)(void *ctx, const char *address, const char *reason);
+	void *refused_ctx;
 };
 void gate_options_init(struct gate_options *o);
 

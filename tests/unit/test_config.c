@@ -592,6 +592,33 @@ static void test_enforced_schemes(void **state)
 		     "zoo.cfg:3: enforce.auth.enabled is true or false, not \"yes\"");
 }
 
+static void test_audit(void **state)
+{
+	(void)state;
+	expect_good(PLAIN);
+	assert_true(config.audit && !config.audit_fail_closed);
+	assert_null(config.audit_key);
+	assert_null(config.audit_reads);
+	expect_good(PLAIN "zoolite.audit=off\n");
+	assert_false(config.audit);
+	expect_good(PLAIN "zoolite.audit=on\nzoolite.auditKey=/k\nzoolite.auditFailClosed=true\n"
+			  "zoolite.auditReads= /a , /b/c,/d\n");
+	assert_true(config.audit && config.audit_fail_closed);
+	assert_string_equal(config.audit_key, "/k");
+	assert_string_equal(config.audit_reads, "/a,/b/c,/d");
+	expect_error(PLAIN "zoolite.auditReads=/a,b\n",
+		     "zoo.cfg:3: zoolite.auditReads: \"b\" is no path");
+	expect_error(PLAIN "zoolite.auditFailClosed=true\n",
+		     "zoo.cfg:3: zoolite.auditFailClosed needs zoolite.audit=on and "
+		     "zoolite.auditKey");
+	expect_error(PLAIN "zoolite.auditKey=/k\nzoolite.audit=off\nzoolite.auditFailClosed=on\n",
+		     "zoo.cfg:5: zoolite.auditFailClosed needs zoolite.audit=on and "
+		     "zoolite.auditKey");
+	/* Only ours know on and off. */
+	expect_error(PLAIN "extendedTypesEnabled=on\n",
+		     "zoo.cfg:3: extendedTypesEnabled is true or false, not \"on\"");
+}
+
 static void test_last_one_counts(void **state)
 {
 	(void)state;
@@ -919,6 +946,7 @@ int main(void)
 		TEST(test_enforced_schemes),
 		TEST(test_digest),
 		TEST(test_identity),
+		TEST(test_audit),
 		TEST(test_last_one_counts),
 		TEST(test_words),
 		TEST(test_log_levels),

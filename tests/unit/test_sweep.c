@@ -35,7 +35,7 @@ struct conn {
 };
 
 static struct conn conns[COUNT];
-static unsigned rules, ended, closed;
+static unsigned rules, ended, closed, recorded;
 static peers_admits_fn admits;
 static void *admits_ctx;
 static struct timer_wheel wheel;
@@ -50,6 +50,15 @@ struct conn_set *peers_connections(struct peers *p)
 {
 	(void)p;
 	return NULL;
+}
+
+/* The audit trail's. */
+void peers_audit(struct peers *p, const struct arrival *a, const char *why)
+{
+	(void)p;
+	assert_non_null(a);
+	assert_non_null(why);
+	recorded++;
 }
 
 struct client *peers_client(void *user)
@@ -199,7 +208,7 @@ static int set_up(void **state)
 	metrics_reset();
 	memset(conns, 0, sizeof(conns));
 	rules = 1;
-	ended = closed = 0;
+	ended = closed = recorded = 0;
 	for (int i = 0; i < COUNT; i++) {
 		struct conn *c = &conns[i];
 
@@ -303,6 +312,7 @@ static void test_who_is_cut(void **state)
 	assert_null(conns[5].failed);
 	assert_null(conns[6].failed);
 	assert_int_equal(ended, 3);
+	assert_int_equal(recorded, metrics_get(METRIC_connections_cut));
 	assert_int_equal(closed, 3);
 	assert_int_equal(metrics_get(METRIC_connections_cut), 4);
 	assert_int_equal(metrics_get(METRIC_sessions_closed), 2);

@@ -1,0 +1,445 @@
+"""The audit trail: what stands in it, and that whatever is done to it is found and named."""
+import glob
+import json
+import os
+import re
+import shutil
+import socket
+import sqlite3
+import subprocess
+import threading
+
+import pytest
+
+import servers
+import zk_wire as zk
+
+NO_AUTH = -102
+CONFIG = {"zoolite__auditReads": "/read, /also"}
+
+
+def trail_config(directory, **config):
+    """With a key beside the data, not in it."""
+    return dict({"zoolite__auditKey": str(directory / "audit.key")}, **config)
+
+
+def run(server, *words):
+    done = subprocess.run([server.binary, *words, server.config_path], capture_output=True, text=True, timeout=60,
+                          check=False)
+    complaint = re.search("Sanitizer|runtime error:", done.stderr)
+    assert not complaint, done.stderr
+    return done
+
+
+def verify(server, *heads):
+    return run(server, "--verify-audit", *heads)
+
+
+def rows(server):
+    done = run(server, "--export-audit")
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def heads(server):
+    return re.findall(r"event=audit\.head head=(\S+)", server.log())
+
+
+def wait_rows(server, wanted, what):
+    """Until the trail has a row that wanted() likes; that row."""
+    return servers.wait_until(lambda: next((row for row in rows(server) if wanted(row)), None), 10, what)
+
+
+def segments(server):
+    return sorted(glob.glob(os.path.join(server.data_dir, "log", "*.db")))
+
+
+# ---- what stands in it ----
+
+def test_who_did_what_to_what_with_which_result(make_server, tmp_path):
+    server = make_server(**trail_config(tmp_path, **CONFIG))
+    client = server.client()
+    assert client.auth("digest", b"bob:secret").err == 0
+    assert client.call(zk.create("/a", b"1")).err == 0
+    assert client.call(zk.set_data("/a", b"2")).err == 0
+    assert client.call(zk.set_acl("/a", [zk.Acl(zk.PERM_ALL, "world", "anyone")])).err == 0
+    assert client.call(zk.multi([zk.create("/b"), zk.set_data("/a", b"3"), zk.delete("/b")])).err == 0
+    assert client.call(zk.delete("/a")).err == 0
+    assert client.call(zk.create("/gone", flags=zk.EPHEMERAL)).err == 0
+    client.close_session()
+    session = "0x%x" % client.session_id
+    found = [row for row in rows(server) if row.get("session") == session and row["kind"] == "change"]
+    told = [(row["op"], row.get("path"), row.get("old_version"), row.get("version")) for row in found]
+    assert told == [("createSession", None, None, None), ("create", "/a", None, 0), ("setData", "/a", 0, 1),
+                    ("setACL", "/a", 0, 1), ("multi", "/b", None, None), ("delete", "/a", 2, None),
+                    ("create", "/gone", None, 0), ("closeSession", None, None, None)]
+    assert found[4]["detail"] == [{"path": "/a", "old": 1, "new": 2}]
+    assert found[7]["detail"] == [{"path": "/gone", "old": 0}]
+    for row in found[1:]:
+        assert any(name.startswith("x509:") for name in row["who"]) and "digest:bob" in row["who"]
+        assert row["address"].startswith("127.0.0.1:") and int(row["zxid"], 16) > 0
+    assert "secret" not in json.dumps(rows(server))
+
+
+def test_connections_sessions_refusals_reads_and_commands(make_server, tmp_path):
+    server = make_server(**trail_config(tmp_path, minSessionTimeout=500, **CONFIG))
+    client = server.client()
+    closed = [zk.Acl(zk.PERM_ALL, "digest", "al:9TZnZUQ4kzVkVR4sDvTTcCCTSeU=")]
+    assert client.call(zk.create("/closed", acl=closed)).err == 0
+    for path in ("/read", "/read/x", "/readable"):
+        assert client.call(zk.create(path)).err == 0
+        assert client.call(zk.get_data(path)).err == 0
+    for _ in range(7):
+        assert client.call(zk.set_data("/closed")).err == NO_AUTH
+    assert client.call(zk.get_data("/closed")).err == NO_AUTH
+    other = zk.Client(server.link())
+    other.connect(session_id=client.session_id, password=client.password)
+    short = server.client(timeout=500)
+    short.link.close()
+    stranger = zk.Client(server.link())
+    assert stranger.connect(session_id=client.session_id, password=b"x" * 16).timeout == 0
+    with zk.Link(("127.0.0.1", server.tls_port)) as link:
+        link.send(b"no TLS at all")
+        link.wait_closed(15)
+    assert run(server, "--control", "stat_reset").returncode == 0
+    server.hangup()
+    server.wait_log(r"event=reload\.done")
+
+    def has(**wanted):
+        what = ", ".join("%s=%s" % item for item in wanted.items())
+        return wait_rows(server, lambda row: all(row.get(key) == value for key, value in wanted.items()), what)
+    has(kind="start")
+    assert any(name.startswith("CN=") or "CN=" in name for name in has(kind="connect", op="secureClientPort")["who"])
+    has(kind="resume", session="0x%x" % client.session_id)
+    has(kind="change", op="closeSession", result="expired", session="0x%x" % short.session_id)
+    assert has(kind="refuse", op="setData", path="/closed")["result"] == "no permission by ACL"
+    has(kind="refuse", op="getData", path="/closed")
+    has(kind="refuse", op="resumeSession", result="wrong password or identity")
+    has(kind="refuse", op="connect", address=has(kind="refuse", op="connect")["address"])
+    has(kind="control", op="stat_reset", who=["uid:%d" % os.getuid()])
+    has(kind="reload")
+    reads = [row["path"] for row in rows(server) if row["kind"] == "read"]
+    assert set(reads) == {"/read", "/read/x"}
+    server.stop()
+    found = rows(server)
+    # Seven equal refusals are two rows, and none is lost.
+    refused = [row for row in found if row.get("path") == "/closed" and row["op"] == "setData"]
+    assert [row["count"] for row in refused] == [1, 6] and found[-1]["kind"] == "stop"
+    assert verify(server, *heads(server)).returncode == 0
+
+
+def test_what_the_policy_refused(make_server, tmp_path):
+    """Also where the client is told nothing of what is there, and to have a multi refused."""
+    server = make_server.new(**trail_config(tmp_path, zoolite__policyFile=str(tmp_path / "policy"), **CONFIG))
+    (tmp_path / "policy").write_text("role all anyone\nallow all all /a\nallow all read /\n"
+                                     "deny all read /secret\nallow all read /read\n")
+    (tmp_path / "policy").chmod(0o644)
+    server.start()
+    client = server.client()
+    assert client.call(zk.create("/a")).err == 0
+    assert client.call(zk.create("/b")).err == NO_AUTH
+    assert client.call(zk.exists("/secret/x")).err == NO_AUTH
+    client.call(zk.multi([zk.set_data("/a"), zk.delete("/c")]))
+    told = {(row["op"], row["path"], row["result"]) for row in rows(server) if row["kind"] == "refuse"}
+    assert told == {("create", "/b", "no right by the policy: create"),
+                    ("exists", "/secret/x", "no right by the policy: read"),
+                    ("multi", "/c", "no right by the policy: delete")}
+
+
+def test_a_flood_of_refusals_takes_few_rows(make_server, tmp_path):
+    """Many different refusals of one address are counted; that of another is told all the same."""
+    server = make_server(**trail_config(tmp_path, zoolite__maxAuditEvents=16))
+    client = server.client()
+    closed = [zk.Acl(zk.PERM_READ, "world", "anyone")]
+    names = ["/n%d" % i for i in range(300)]
+    assert {reply.err for reply in client.call_all([zk.create(name, acl=closed) for name in names])} == {0}
+    assert {reply.err for reply in client.call_all([zk.set_data(name) for name in names])} == {NO_AUTH}
+    elsewhere = socket.create_connection(("127.0.0.1", server.tls_port), source_address=("127.0.0.9", 0))
+    elsewhere.sendall(b"no TLS at all")
+    wait_rows(server, lambda row: row["kind"] == "refuse" and row["address"].startswith("127.0.0.9"), "the other one")
+    elsewhere.close()
+    server.stop()
+    refused = [row for row in rows(server) if row["kind"] == "refuse" and "127.0.0.1" in row["address"]]
+    assert sum(row["count"] for row in refused) == 300
+    assert len(refused) <= 16
+    assert verify(server).returncode == 0
+
+
+def test_no_line_is_forged(make_server, tmp_path):
+    """Whatever stands in names and in rows that somebody altered, each row is one line of printable ASCII."""
+    server = make_server(**trail_config(tmp_path))
+    client = server.client()
+    evil = '/evil"}\\{"kind":"forged\u2028\u202e'
+    assert client.call(zk.create(evil)).err == 0
+    client.auth("digest", b'a"\n{"kind":"forged"}\n:x')
+    assert client.call(zk.create("/b")).err == 0
+    client.close_session()
+    server.stop()
+    text = run(server, "--export-audit").stdout
+    assert all(0x20 <= ord(c) < 0x7f or c == "\n" for c in text)
+    assert evil in [row.get("path") for row in rows(server)]
+    assert not [row for row in rows(server) if row["kind"] == "forged"]
+    with sqlite3.connect(segments(server)[0]) as database:
+        database.execute("UPDATE audit SET who = '[\n{\"kind\":\"forged\"}' WHERE kind = 'change'")
+    assert not [row for row in rows(server) if row["kind"] == "forged"]
+
+
+# ---- what is done to it ----
+
+@pytest.fixture(scope="module", name="original")
+def fixture_original(tmp_path_factory, authority):
+    """A server that stopped, its trail over several segments and two starts."""
+    directory = tmp_path_factory.mktemp("trail")
+    server = servers.Zoolite(directory / "server", authority, config={
+        "zoolite.auditKey": str(directory / "audit.key"), "zoolite.segmentSize": "64k"})
+    for _ in range(2):
+        server.start()
+        client = server.client()
+        for i in range(60):
+            assert client.call(zk.create("/n", b"x" * 4000, flags=zk.SEQUENTIAL)).err == 0
+        client.close_session()
+        server.stop()
+    assert len(segments(server)) >= 4
+    yield server
+    server.close()
+
+
+class Copy:
+    """A copy of the data; the key stays where it was."""
+
+    def __init__(self, original, directory):
+        self.binary = original.binary
+        self.data_dir = str(directory / "data")
+        self.config_path = str(directory / "zoo.cfg")
+        shutil.copytree(original.data_dir, self.data_dir)
+        with open(original.config_path, encoding="utf-8") as file:
+            text = file.read()
+        with open(self.config_path, "w", encoding="utf-8") as file:
+            file.write(text.replace("dataDir=%s\n" % original.data_dir, "dataDir=%s\n" % self.data_dir))
+
+    def do(self, segment, *statements):
+        """By sqlite3, as somebody would who may write there."""
+        for statement in statements:
+            subprocess.run(["sqlite3", segments(self)[segment], statement], check=True)
+
+
+@pytest.fixture(name="copy")
+def fixture_copy(original, tmp_path):
+    return Copy(original, tmp_path)
+
+
+def middle(copy, segment):
+    """A change in the midst of a segment: number of its row, and zxid."""
+    with sqlite3.connect(segments(copy)[segment]) as database:
+        found = database.execute("SELECT number, zxid FROM audit WHERE zxid IS NOT NULL ORDER BY number").fetchall()
+    return found[len(found) // 2]
+
+
+def assert_broken(copy, number, *told):
+    done = verify(copy, *told)
+    assert done.returncode == 1, done.stdout
+    assert re.match(r"broken: row %d\b" % number, done.stdout), done.stdout
+    return done.stdout
+
+
+def last_number(original):
+    return int(heads(original)[-1].split(":")[0])
+
+
+def test_untouched_is_good(original, copy):
+    done = verify(copy, *heads(original))
+    assert done.returncode == 0 and done.stdout.startswith("good: %d rows" % last_number(original)), done.stdout
+    assert "head: " + heads(original)[-1] in done.stdout
+
+
+@pytest.mark.parametrize("column, value", [
+    ("path", "'/other'"), ("kind", "'x'"), ("who", "NULL"), ("count", "2"), ("version", "7"), ("detail", "''"),
+    ("mac", "zeroblob(32)"), ("mac", "x''"), ("number", "100000"), ("result", "'x'"), ("address", "''")])
+def test_an_altered_row_is_named(copy, column, value):
+    number, _ = middle(copy, 1)
+    copy.do(1, "UPDATE audit SET %s = %s WHERE number = %d" % (column, value, number))
+    assert "in segment" in assert_broken(copy, number)
+
+
+@pytest.mark.parametrize("column, value", [
+    ("path", "'/other'"), ("time", "time + 1"), ("session", "1"), ("identity", "'CN=other'"), ("address", "NULL"),
+    ("op", "'delete'"), ("record", "zeroblob(length(record))")])
+def test_an_altered_change_is_named(copy, column, value):
+    number, zxid = middle(copy, 1)
+    copy.do(1, "UPDATE change SET %s = %s WHERE zxid = %d" % (column, value, zxid))
+    assert_broken(copy, number)
+
+
+def test_removed_rows_are_named(original, copy):
+    number, zxid = middle(copy, 1)
+    copy.do(1, "DELETE FROM audit WHERE number = %d" % number)
+    assert "is missing" in assert_broken(copy, number)
+    copy.do(1, "DELETE FROM change WHERE zxid = %d" % zxid)
+    assert "is missing" in assert_broken(copy, number)
+    os.unlink(segments(copy)[1])
+    assert "removed" in assert_broken(copy, 1 + max(row["number"] for row in rows(copy)
+                                                    if row["number"] < number))
+    os.unlink(segments(copy)[0])
+    assert "no row says" in assert_broken(copy, number_before(copy), heads(original)[-1])
+
+
+def number_before(copy):
+    """The row before the oldest that is left."""
+    return min(row["number"] for row in rows(copy)) - 1
+
+
+def test_a_cut_tail_is_found(original, copy):
+    """Rows without their changes by themselves, both by the head that the server's log told."""
+    last = segments(copy)[-1]
+    number = last_number(original)
+    copy.do(-1, "DELETE FROM audit WHERE number > %d" % (number - 4))
+    assert "has no row" in assert_broken(copy, number - 3)
+    copy.do(-1, "DELETE FROM change WHERE zxid NOT IN (SELECT zxid FROM audit WHERE zxid > 0)")
+    assert verify(copy).returncode == 0
+    assert "cut off" in assert_broken(copy, number - 3, *heads(original))
+    os.unlink(last)
+    assert verify(copy).returncode == 0
+    assert "cut off" in assert_broken(copy, max(row["number"] for row in rows(copy)) + 1, heads(original)[-1])
+
+
+def test_put_in_changes_are_found(copy):
+    _, zxid = middle(copy, 1)
+    copy.do(1, "INSERT INTO change SELECT zxid + 1000000, prev, time, session, identity, address, op, path, record "
+               "FROM change WHERE zxid = %d" % zxid)
+    done = verify(copy)
+    assert done.returncode == 1 and "change 0x%x has no row" % (zxid + 1000000) in done.stdout
+
+
+def test_a_chain_without_the_key_is_no_chain(copy, tmp_path):
+    """What is signed with another key, or with none that is secret, is told from what the server wrote."""
+    copy.do(-1, "UPDATE segment SET audit_key = x'0102030405060708'")
+    assert "not at hand" in assert_broken(copy, 1 + prev_number(copy, -1))
+    copy.do(-1, "UPDATE segment SET audit_key = x''")
+    assert "no secret key" in assert_broken(copy, 1 + prev_number(copy, -1))
+    with open(copy.config_path, encoding="utf-8") as file:
+        text = file.read()
+    with open(copy.config_path, "w", encoding="utf-8") as file:
+        file.write(re.sub("(?m)^zoolite.auditKey=.*$", "zoolite.auditKey=%s" % (tmp_path / "none"), text))
+    done = verify(copy)
+    assert done.returncode == 2 and done.stdout.startswith("unknown: "), done.stdout
+
+
+def prev_number(copy, segment):
+    with sqlite3.connect(segments(copy)[segment]) as database:
+        return database.execute("SELECT audit_number FROM segment").fetchone()[0]
+
+
+def test_heads_that_are_none(original, copy):
+    assert verify(copy, "12").returncode == 2
+    number, mac = heads(original)[-1].split(":")
+    assert_broken(copy, int(number), "%s:%s" % (number, mac[:-1] + ("0" if mac[-1] != "0" else "1")))
+
+
+# ---- crashes, retention, keys ----
+
+def test_no_change_without_its_row_after_kills(make_server, tmp_path):
+    """Beside a writer the trail is whole at any moment, and so it is after each kill."""
+    server = make_server(**trail_config(tmp_path, zoolite__segmentSize="64k", zoolite__replayDelay=0,
+                                        zoolite__logRetention="256k"))
+    told = 0
+    for _ in range(4):
+        client = server.client()
+        done = threading.Event()
+
+        def write(client=client, done=done):
+            try:
+                while not done.is_set():
+                    client.call_all([zk.create("/n", b"x" * 1000, flags=zk.SEQUENTIAL)] * 20)
+            except (OSError, zk.Closed):
+                pass
+        writer = threading.Thread(target=write)
+        writer.start()
+        begun = server.metric("changes_logged")
+        servers.wait_until(lambda: server.metric("changes_logged") > begun + 400, 30, "changes")
+        beside = verify(server)
+        assert beside.returncode == 0, beside.stdout
+        server.kill()
+        done.set()
+        writer.join()
+        done = verify(server, *heads(server))
+        assert done.returncode == 0, done.stdout
+        numbers = [row["number"] for row in rows(server)]
+        assert numbers == list(range(numbers[0], numbers[-1] + 1)) and numbers[-1] > told
+        told = numbers[-1]
+        server.start()
+    # Old segments went meanwhile, and the trail says so.
+    servers.wait_until(lambda: server.metric("log_segments_pruned") > 0 or number_before(server) > 0, 10, "retention")
+    assert [row for row in rows(server) if row["kind"] == "prune"]
+    server.stop()
+    assert verify(server, *heads(server)).returncode == 0
+    # Without that word the same is a trail that was cut at its begin.
+    for path in segments(server)[:-1]:
+        os.unlink(path)
+    assert "no row says" in verify(server).stdout
+
+
+def test_the_head_is_told_every_minute_and_at_the_end(make_server, tmp_path):
+    server = make_server(**trail_config(tmp_path))
+    server.client().close_session()
+    server.stop()
+    numbers = [int(head.split(":")[0]) for head in heads(server)]
+    assert len(numbers) == 2 and numbers[-1] == rows(server)[-1]["number"]
+
+
+def test_the_key_is_made_for_its_owner_and_kept_elsewhere(make_server, tmp_path):
+    server = make_server(**trail_config(tmp_path))
+    key = tmp_path / "audit.key"
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert re.fullmatch(r"[0-9a-f]{64}\n", key.read_text())
+    assert key.read_text().strip() not in server.log()
+    server.stop()
+    # A new one signs; the old one still checks what it signed.
+    key.write_text("%s\n%s" % ("ab" * 32, key.read_text()))
+    server.start()
+    server.client().close_session()
+    server.stop()
+    assert verify(server, *heads(server)).returncode == 0
+    key.chmod(0o660)
+    server.start()
+    server.wait_log(r'level=error event=audit\.unkeyed reason=".*its group may')
+    server.stop()
+    key.chmod(0o600)
+    assert "no secret key" in verify(server).stdout
+    server.config["zoolite.auditKey"] = os.path.join(server.data_dir, "key")
+    server.write_config()
+    done = run(server, "-t")
+    assert done.returncode == 2 and "outside" in done.stderr
+
+
+def test_closed_without_a_key(make_server, tmp_path):
+    server = make_server.new(**trail_config(tmp_path, zoolite__auditFailClosed="true"))
+    (tmp_path / "audit.key").write_text("short\n")
+    (tmp_path / "audit.key").chmod(0o600)
+    server.start(wait=False)
+    assert server.wait_exit() != 0
+    assert "zoolite.auditKey" in server.log()
+    (tmp_path / "audit.key").unlink()
+    server.start()
+    del server.config["zoolite.auditKey"]
+    server.write_config()
+    done = run(server, "-t")
+    assert done.returncode == 2 and "zoolite.auditFailClosed needs" in done.stderr
+
+
+def test_without_a_key_and_switched_off(make_server):
+    """Without one it is written all the same; switched off, nothing is, and it goes on later."""
+    server = make_server()
+    server.wait_log(r"level=warn event=audit\.unkeyed")
+    server.stop()
+    assert "no secret key" in verify(server, *heads(server)).stdout
+    before = len(rows(server))
+    server.config["zoolite.audit"] = "off"
+    server.start()
+    server.client().close_session()
+    server.stop()
+    assert len(rows(server)) == before and "audit=off" in verify(server).stdout
+    server.config["zoolite.audit"] = "on"
+    server.start()
+    server.stop()
+    found = verify(server, *heads(server))
+    assert found.returncode == 0 and len(rows(server)) > before, found.stdout
