@@ -22,7 +22,7 @@
 #include "app/peers.h"
 #include "app/print.h"
 #include "app/privileges.h"
-#include "app/rules.h"
+#include "app/reload.h"
 #include "app/setup.h"
 #include "app/sweep.h"
 #include "app/turn.h"
@@ -56,7 +56,6 @@ struct server {
 	struct store *store;
 	struct registry *registry;
 	struct gate *gate;
-	struct tls_context *tls;
 	struct peers *peers;
 	struct dispatch *dispatch;
 	struct latency *latency;
@@ -66,9 +65,7 @@ struct server {
 	struct event *signals[3];
 	struct timer_wheel connection_wheel; /* of net */
 	struct timer_wheel session_wheel; /* of the registry; another thread's while that loads */
-	struct timer look;                /* at the files that the rules come from */
-	struct stamps stamps;             /* how they looked */
-	struct stamps policy_stamp;       /* how zoolite.policyFile did */
+	struct reload reload;
 	struct sweep *sweep;
 	struct validity *validity;
 	struct turn turn;
@@ -265,193 +262,15 @@ static void on_loaded(evutil_socket_t fd, short what, void *arg)
 
 /* --- reload --- */
 
-static unsigned line_in(const struct config_report *report, const char *property)
-{
-	return report ? config_line(report, property) : CONFIG_NO_LINE;
-}
-
-/* Read it and put it in force. -1 with fault: nothing has changed. */
-static int take_policy(struct server *s, const struct config *c, struct setup_fault *fault)
-{
-	const char *const file = c->policy_file;
-	struct policy *policy;
-
-	/* Before it is read: what changes meanwhile is seen the next time. */
-	stamps_take(&s->policy_stamp, &file, 1);
-	policy = setup_policy(c, fault);
-	if (!policy)
-		return -1;
-	metrics_add(METRIC_policy_loaded, 1);
-	log_info("policy.loaded", LOG_TEXT("file", c->policy_file),
-		 LOG_INT("roles", policy_role_count(policy)),
-		 LOG_INT("rules", policy_rule_count(policy)));
-	registry_take_policy(s->registry, policy);
-	return 0;
-}
-
-static void refuse_reload(struct buf *told, unsigned line, const char *property, const char *reason)
-{
-	if (property && line == CONFIG_NO_LINE)
-		log_error("reload.refused", LOG_TEXT("property", property),
-			  LOG_TEXT("reason", reason));
-	else if (property)
-		log_error("reload.refused", LOG_INT("line", line), LOG_TEXT("property", property),
-			  LOG_TEXT("reason", reason));
-	else
-		log_error("reload.refused", LOG_INT("line", line), LOG_TEXT("reason", reason));
-	if (!told)
-		return;
-	if (buf_len(told) > 0)
-		print(told, "; ");
-	if (line != CONFIG_NO_LINE)
-		print(told, "line %u: ", line);
-	print(told, "%s%s%s", property ? property : "", property ? ": " : "", reason);
-}
-
-/* For those who come from now on; what was there stays, all of it, where anything new is bad. c is
- * as s->config but for what a reload takes; report NULL: nobody knows the lines. */
-static bool renew_rules(struct server *s, const struct config *c,
-			const struct config_report *report, struct buf *told)
-{
-	struct setup_fault fault;
-	struct rules rules;
-
-	/* Before they are read: what changes meanwhile is seen the next time. */
-	rules_stamp(c, &s->stamps);
-	if (rules_load(c, s->tls != NULL, &rules, &fault) != 0) {
-		refuse_reload(told, line_in(report, fault.property), fault.property, fault.reason);
-		return false;
-	}
-	rules_set(&rules, c, s->gate);
-	if (rules.tls) {
-		tls_context_unref(s->tls);
-		s->tls = rules.tls;
-		if (setup_is_out_of_date(c, s->tls, &fault))
-			log_warn("config.doubtful", LOG_TEXT("property", fault.property),
-				 LOG_INT("line", line_in(report, fault.property)),
-				 LOG_TEXT("reason", fault.reason));
-	}
-	validity_take(s->validity, s->tls);
-	sweep_begin(s->sweep, s->tls);
-	log_info("reload.done", LOG_TEXT("certificate", rules.tls ? c->cert_file : "none"));
-	return true;
-}
-
-/* Where the new one is bad, the old one stays. fresh is s->config where the file alone is new. */
-static bool renew_policy(struct server *s, struct config *fresh, const struct config_report *report,
-			 struct buf *told)
-{
-	bool has_policy = registry_options(s->registry)->access.policy != NULL;
-	struct setup_fault fault;
-
-	if (!fresh->policy_file && has_policy) {
-		log_warn("policy.kept", LOG_TEXT("reason", "a restart takes it away"));
-		fresh->policy_file = mem_strdup(s->config.policy_file);
-	}
-	if (!fresh->policy_file)
-		return true;
-	if (take_policy(s, fresh, &fault) != 0) {
-		metrics_add(METRIC_policy_errors, 1);
-		refuse_reload(told, line_in(report, fault.property), fault.property, fault.reason);
-		return false;
-	}
-	/* It is in force from there, whatever becomes of the rest. */
-	if (fresh != &s->config) {
-		mem_free(s->config.policy_file);
-		s->config.policy_file = mem_strdup(fresh->policy_file);
-	}
-	return true;
-}
-
-static void look_at_policy(struct server *s)
-{
-	const char *const file = s->config.policy_file;
-	struct stamps now;
-
-	stamps_take(&now, &file, 1);
-	if (!file || stamps_compare(&s->policy_stamp, &now, 1) == 1)
-		return;
-	log_info("reload.noticed", LOG_TEXT("file", file));
-	renew_policy(s, &s->config, NULL, NULL);
-}
-
-static bool take_fresh(struct server *s, struct config *fresh, const struct config_report *report,
-		       struct buf *told)
-{
-	char names[CONFIG_NAMES_LEN];
-	bool waits, is_good;
-
-	log_set_level(fresh->log_level);
-	waits = config_waits(&s->config, fresh, names);
-	if (waits)
-		log_warn("reload.waits", LOG_TEXT("properties", names),
-			 LOG_TEXT("reason", "a restart takes them"));
-	/* Who is let in, and by which protocol, is no matter of a certificate. */
-	fresh->client_auth = s->config.client_auth;
-	fresh->tls_1_2 = s->config.tls_1_2;
-	fresh->tls_1_3 = s->config.tls_1_3;
-	/* Of both the good one is taken, whatever becomes of the other. */
-	is_good = renew_policy(s, fresh, report, told);
-	if (!renew_rules(s, fresh, report, told))
-		return false;
-	config_take_reloaded(&s->config, fresh);
-	if (is_good && told && waits)
-		print_slice(told, slice_of(names));
-	return is_good;
-}
-
-/* The file is read anew: certificate, key and its password, trust store and lists of revoked
- * certificates and of networks, and the policy, from where it says now, and the level of the log.
- * Everything else in it waits for a restart. */
 static bool reload(struct server *s, struct buf *told)
 {
-	struct config_report report;
-	struct config fresh;
 	bool is_taken;
 
 	notify_reloading();
-	is_taken = config_load(s->config_path, &fresh, &report) == 0;
-	if (is_taken)
-		is_taken = take_fresh(s, &fresh, &report, told);
-	else
-		refuse_reload(told, report.line, NULL, report.reason);
-	config_fini(&fresh);
-	config_report_fini(&report);
-	audit_server(s, "reload", is_taken ? NULL : "refused");
+	is_taken = reload_all(&s->reload, told);
 	if (s->serving)
 		notify_ready();
 	return is_taken;
-}
-
-/* A file that the rules come from looks another way: they are read anew, the configuration is
- * not. */
-static void reload_rules(struct server *s, const char *file)
-{
-	char reason[CONFIG_REASON_LEN];
-
-	log_info("reload.noticed", LOG_TEXT("file", file));
-	if (config_read_password(&s->config, reason) == 0) {
-		audit_server(s, "reload",
-			     renew_rules(s, &s->config, NULL, NULL) ? NULL : "refused");
-		return;
-	}
-	rules_stamp(&s->config, &s->stamps);
-	refuse_reload(NULL, CONFIG_NO_LINE, NULL, reason);
-	audit_server(s, "reload", "refused");
-}
-
-static void on_look(struct timer *t)
-{
-	struct server *s = container_of(t, struct server, look);
-	struct stamps now;
-	const char *file;
-
-	rules_stamp(&s->config, &now);
-	file = rules_changed(&s->config, &s->stamps, &now);
-	if (file)
-		reload_rules(s, file);
-	look_at_policy(s);
-	timer_arm(&s->connection_wheel, t, clock_now_ms() + s->config.reload_interval_ms);
 }
 
 /* --- the control socket --- */
@@ -517,8 +336,8 @@ static int listen_on(struct server *s, enum gate_listener_kind kind, const char 
 
 	if (port == CONFIG_NO_PORT)
 		return 0;
-	if (gate_listen(s->gate, kind, host, (uint16_t)port, kind == GATE_TLS ? s->tls : NULL,
-			&bound, why) != 0) {
+	if (gate_listen(s->gate, kind, host, (uint16_t)port,
+			kind == GATE_TLS ? s->reload.tls : NULL, &bound, why) != 0) {
 		snprintf(reason, SERVER_REASON_LEN, "%s %d: %s", log_name, port, why);
 		return -1;
 	}
@@ -576,23 +395,15 @@ static int open_http_listeners(struct server *s, char reason[SERVER_REASON_LEN])
 	return 0;
 }
 
-/* They were good a moment ago, when the configuration was checked. */
 static int open_lists(struct server *s, char reason[SERVER_REASON_LEN])
 {
 	struct setup_fault fault;
-	struct rules rules;
 
-	rules_stamp(&s->config, &s->stamps);
-	if (rules_load(&s->config, false, &rules, &fault) != 0) {
-		snprintf(reason, SERVER_REASON_LEN, "%s: %.400s", fault.property, fault.reason);
-		return -1;
-	}
-	rules_set(&rules, &s->config, s->gate);
-	timer_init(&s->look, on_look);
-	if (s->config.reload_interval_ms > 0)
-		timer_arm(&s->connection_wheel, &s->look,
-			  clock_now_ms() + s->config.reload_interval_ms);
-	return 0;
+	s->reload.gate = s->gate;
+	if (reload_lists(&s->reload, &fault) == 0)
+		return 0;
+	snprintf(reason, SERVER_REASON_LEN, "%s: %.400s", fault.property, fault.reason);
+	return -1;
 }
 
 /* On a thread of the gate's. */
@@ -796,7 +607,9 @@ static int open_registry(struct server *s, char reason[SERVER_REASON_LEN])
 	ro.max_outstanding = c->max_outstanding;
 	ro.audit = s->audit;
 	s->registry = registry_new(s->store, &s->session_wheel, &ro, &hooks);
-	if (c->policy_file && take_policy(s, c, &fault) != 0) {
+	s->reload.registry = s->registry;
+	s->reload.audit = s->audit;
+	if (c->policy_file && reload_policy(&s->reload, c, &fault) != 0) {
 		snprintf(reason, SERVER_REASON_LEN, "%s: %.400s", fault.property, fault.reason);
 		return -1;
 	}
@@ -843,7 +656,10 @@ static void make_loop(struct server *s)
 	peers_limit_identity(s->peers, (unsigned)c->max_per_identity);
 	s->validity = validity_new();
 	s->sweep = sweep_new(s->peers, s->gate, s->validity, &s->connection_wheel);
-	validity_take(s->validity, s->tls);
+	validity_take(s->validity, s->reload.tls);
+	s->reload.sweep = s->sweep;
+	s->reload.validity = s->validity;
+	reload_watch(&s->reload);
 	peers_set_audit(s->peers, s->audit);
 	s->gate_event = watch_fd(s, gate_fd(s->gate), on_gate);
 	s->store_event = watch_fd(s, store_wake_fd(s->store), on_store);
@@ -864,7 +680,10 @@ struct server *server_new(struct config *config, const char *config_path, struct
 
 	s->config = *config;
 	s->config_path = mem_strdup(config_path);
-	s->tls = tls;
+	s->reload.config = &s->config;
+	s->reload.config_path = s->config_path;
+	s->reload.wheel = &s->connection_wheel;
+	s->reload.tls = tls;
 	s->loaded_fd = -1;
 	s->trace_mask = VIEW_TRACE_MASK;
 	timer_wheel_init(&s->connection_wheel, clock_update());
@@ -980,7 +799,7 @@ void server_free(struct server *s)
 	audit_secret_fini(&s->secret);
 	dispatch_free(s->dispatch);
 	latency_free(s->latency);
-	tls_context_unref(s->tls);
+	tls_context_unref(s->reload.tls);
 	if (s->gate)
 		gate_free(s->gate);
 	audit_free(s->audit);

@@ -3,6 +3,7 @@ against tables; then what files say that are made for one question."""
 import base64
 import hashlib
 import http.client
+import json
 import os
 import re
 import subprocess
@@ -509,6 +510,11 @@ def test_file_that_changes_is_read(make_policed):
     write_policy(server, "allow nobody read /\n")
     server.wait_log(r"event=reload\.refused property=zoolite\.policyFile reason=.*no line before says who", since)
     assert client.call(zk.get_data("/")).err == 0
+
+    def told():
+        rows = [json.loads(line) for line in run(server, "--export-audit").stdout.splitlines()]
+        return [row.get("result") for row in rows if row["kind"] == "reload"] == [None, "refused"]
+    servers.wait_until(told, 10, "both reloads on the audit trail")
 
 
 def test_a_good_one_beside_a_bad_certificate(make_policed):
