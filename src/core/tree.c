@@ -391,8 +391,9 @@ enum tree_result tree_find(struct tree *t, struct slice path, struct znode **out
 
 	*out = NULL;
 	*mark = 0;
-	/* Reads take any text; without a leading slash nothing can be there. */
-	if (path.len == 0 || path.data[0] != '/')
+	/* Reads take any text. Without a leading slash nothing can be there, nor with two of them,
+	 * though the parent of the second looks like the root. */
+	if (path.len == 0 || path.data[0] != '/' || (path.len > 1 && path.data[1] == '/'))
 		return TREE_ABSENT;
 	hash = hash_bytes(path.data, path.len);
 	z = table_find(t, path, hash);

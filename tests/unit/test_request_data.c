@@ -66,6 +66,31 @@ static void test_an_empty_path_is_the_root_for_reads(void **state)
 	expect_data("", "");
 }
 
+/* Wherever the znode is by now: in memory alone, or in tree.db, too. */
+static void test_two_slashes_are_not_one(void **state)
+{
+	(void)state;
+	create(c, "/a", "", 0);
+	create(c, "/a/b", "", 0);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(exists(c, "//a"), ZERR_NO_NODE);
+		assert_int_equal(exists(c, "//a/b"), ZERR_NO_NODE);
+		assert_int_equal(exists(c, "/a//b"), ZERR_NO_NODE);
+		assert_int_equal(exists(c, "///a"), ZERR_NO_NODE);
+		assert_int_equal(exists(c, "//"), ZERR_NO_NODE);
+		assert_int_equal(set(c, "//a", "x"), ZERR_BAD_ARGUMENTS);
+		assert_int_equal(delete_any(c, "//a"), ZERR_NO_NODE);
+		assert_int_equal(create(c, "//a/c", "", 0), ZERR_NO_NODE);
+		headless_replay(&h);
+		if (i == 1) {
+			headless_stop(&h);
+			headless_start(&h);
+			c = headless_new_session(&h, TIMEOUT_MS);
+		}
+	}
+	assert_int_equal(exists(c, "/a"), ZERR_OK);
+}
+
 static void test_delete(void **state)
 {
 	struct proto_stat parent;
@@ -162,6 +187,7 @@ int main(void)
 		REGISTRY_TEST(test_versions),
 		REGISTRY_TEST(test_reads_of_nothing),
 		REGISTRY_TEST(test_an_empty_path_is_the_root_for_reads),
+		REGISTRY_TEST(test_two_slashes_are_not_one),
 		REGISTRY_TEST(test_delete),
 		REGISTRY_TEST(test_the_first_znodes_stay),
 		REGISTRY_TEST(test_delete_of_an_ephemeral),
