@@ -54,7 +54,7 @@ tests_unit_test_control_line_LDADD = libapp.a libcore.a libbase.a $(CMOCKA_LIBS)
 # What its commands do to a registry without a network.
 check_PROGRAMS += tests/unit/test_control_commands
 TESTS += tests/unit/test_control_commands
-tests_unit_test_control_commands_SOURCES = tests/unit/test_control_commands.c tests/unit/capture.h $(HEADLESS)
+tests_unit_test_control_commands_SOURCES = tests/unit/test_control_commands.c tests/unit/capture.h tests/unit/view_fixture.h $(HEADLESS)
 tests_unit_test_control_commands_LDADD = $(HEADLESS_LDADD)
 
 check_PROGRAMS += tests/unit/test_stamps

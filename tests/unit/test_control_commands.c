@@ -2,28 +2,11 @@
  * answer, and what is said before the registry serves. */
 #include "app/control_commands.h"
 
-#include <event2/event.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "app/latency.h"
-#include "app/peers.h"
-#include "app/view.h"
 #include "base/metrics.h"
 #include "core/session.h"
 #include "tests/unit/capture.h"
-#include "tests/unit/registry_fixture.h"
+#include "tests/unit/view_fixture.h"
 
-static struct event_base *base;
-static struct timer_wheel wheel;
-static struct peers *peers;
-static struct view view;
-static int64_t trace_mask;
 static char text[65536];
 static char logged[8192];
 
@@ -32,14 +15,6 @@ static unsigned reloads, stops;
 static bool reload_result;
 static const char *reload_text;
 static int64_t mark;
-
-static enum conn_text no_text(void *ctx, struct conn *conn, struct slice bytes)
-{
-	(void)ctx;
-	(void)conn;
-	(void)bytes;
-	return CONN_TEXT_NONE;
-}
 
 static bool on_reload(void *ctx, struct buf *told)
 {
@@ -57,30 +32,11 @@ static void on_stop(void *ctx)
 
 static int set_up_commands(void **state)
 {
-	struct conn_limits limits;
-
-	set_up(state);
-	conn_limits_init(&limits);
-	timer_wheel_init(&wheel, clock_now_ms());
-	base = event_base_new();
-	peers = peers_new(base, &wheel, &limits, h.dispatch, &h.turn, no_text, NULL);
-	trace_mask = VIEW_TRACE_MASK;
-	view = (struct view){ .registry = h.registry,
-			      .store = h.store,
-			      .peers = peers,
-			      .latency = h.latency,
-			      .trace_mask = &trace_mask };
+	set_up_view(state);
 	reloads = stops = 0;
 	reload_result = true;
 	reload_text = "";
 	return 0;
-}
-
-static int tear_down_commands(void **state)
-{
-	peers_free(peers);
-	event_base_free(base);
-	return tear_down(state);
 }
 
 static struct slice range; /* what is kicked; without data: the argument */
@@ -225,12 +181,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_before_it_serves, set_up_commands,
-						tear_down_commands),
-		cmocka_unit_test_setup_teardown(test_hooks, set_up_commands, tear_down_commands),
-		cmocka_unit_test_setup_teardown(test_figures, set_up_commands, tear_down_commands),
-		cmocka_unit_test_setup_teardown(test_session, set_up_commands, tear_down_commands),
+						tear_down_view),
+		cmocka_unit_test_setup_teardown(test_hooks, set_up_commands, tear_down_view),
+		cmocka_unit_test_setup_teardown(test_figures, set_up_commands, tear_down_view),
+		cmocka_unit_test_setup_teardown(test_session, set_up_commands, tear_down_view),
 		cmocka_unit_test_setup_teardown(test_kick_of_a_session, set_up_commands,
-						tear_down_commands),
+						tear_down_view),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,7 @@
 /* Lists of networks: what a line may say, and who is in. */
 #include "net/networks.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -16,19 +14,7 @@
 
 #include "base/mem.h"
 #include "tests/lib/tmpdir.h"
-
-static struct sockaddr_storage at(const char *text)
-{
-	struct sockaddr_in ipv4 = { .sin_family = AF_INET };
-	struct sockaddr_in6 ipv6 = { .sin6_family = AF_INET6 };
-	struct sockaddr_storage a = { 0 };
-
-	if (inet_pton(AF_INET, text, &ipv4.sin_addr) == 1)
-		memcpy(&a, &ipv4, sizeof(ipv4));
-	else if (inet_pton(AF_INET6, text, &ipv6.sin6_addr) == 1)
-		memcpy(&a, &ipv6, sizeof(ipv6));
-	return a;
-}
+#include "tests/unit/address_at.h"
 
 static struct networks *parse(const char *text)
 {

@@ -1,8 +1,6 @@
 /* Addresses that fail or come too fast. */
 #include "net/suspects.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,18 +9,7 @@
 
 #include <cmocka.h>
 
-static struct sockaddr_storage at(const char *text)
-{
-	struct sockaddr_in ipv4 = { .sin_family = AF_INET };
-	struct sockaddr_in6 ipv6 = { .sin6_family = AF_INET6 };
-	struct sockaddr_storage a = { 0 };
-
-	if (inet_pton(AF_INET, text, &ipv4.sin_addr) == 1)
-		memcpy(&a, &ipv4, sizeof(ipv4));
-	else if (inet_pton(AF_INET6, text, &ipv6.sin6_addr) == 1)
-		memcpy(&a, &ipv6, sizeof(ipv6));
-	return a;
-}
+#include "tests/unit/address_at.h"
 
 static enum suspects_rc ask(struct suspects *s, const char *text, int64_t now_ms)
 {
