@@ -15,9 +15,9 @@
 
 static void put_key(struct buf *out, const char *key)
 {
-	quote_raw(out, slice_of(buf_len(out) == 0 ? "{\"" : ",\""));
-	quote_raw(out, slice_of(key));
-	quote_raw(out, slice_of("\":"));
+	buf_put(out, slice_of(buf_len(out) == 0 ? "{\"" : ",\""));
+	buf_put(out, slice_of(key));
+	buf_put(out, slice_of("\":"));
 }
 
 static void put_text(struct buf *out, const char *key, struct slice text)
@@ -34,7 +34,7 @@ static void put_int(struct buf *out, const char *key, int64_t number)
 
 	snprintf(text, sizeof(text), "%" PRId64, number);
 	put_key(out, key);
-	quote_raw(out, slice_of(text));
+	buf_put(out, slice_of(text));
 }
 
 static void put_hex(struct buf *out, const char *key, int64_t number)
@@ -100,7 +100,7 @@ static void put_json(struct buf *out, const char *key, struct slice text)
 		return;
 	}
 	put_key(out, key);
-	quote_raw(out, text);
+	buf_put(out, text);
 }
 
 static void put_version(struct buf *out, const char *key, int64_t version)
@@ -128,7 +128,7 @@ static void put_row(struct buf *out, const struct audit_item *item)
 	put_text(out, "result", row->result);
 	put_int(out, "count", row->count);
 	put_json(out, "detail", row->note.detail);
-	quote_raw(out, slice_of("}\n"));
+	buf_put(out, slice_of("}\n"));
 }
 
 static int write_line(FILE *out, struct buf *line, char reason[AUDIT_EXPORT_REASON_LEN])

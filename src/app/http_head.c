@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/hex.h"
+
 enum { METHOD_LEN = 16, HEX_DIGITS = 2, HOST_LEN = 64 };
 
 /* Characters of a method and of a field's name. */
@@ -39,14 +41,6 @@ static bool next_line(struct slice *rest, struct slice *line)
 	if (line->len > 0 && line->data[line->len - 1] == '\r')
 		line->len--;
 	return true;
-}
-
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 /* One byte of a path, decoded; -1 where it may not stand there. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "app/print.h"
+#include "base/utf8.h"
 
 enum { INDENT = 2 };
 
@@ -83,30 +84,6 @@ void json_close_array(struct json *j)
 	put(j, slice_of(" ]"));
 }
 
-/* Bytes of the character that text begins with; 0 where that is no UTF-8. */
-static size_t utf8_len(struct slice text)
-{
-	const uint8_t *b = (const uint8_t *)text.data;
-	uint32_t least, point;
-	size_t len;
-
-	if (b[0] < 0x80)
-		return 1;
-	len = b[0] >= 0xf0 ? 4 : (b[0] >= 0xe0 ? 3 : 2);
-	if (b[0] < 0xc0 || b[0] > 0xf7 || text.len < len)
-		return 0;
-	least = len == 4 ? 0x10000 : (len == 3 ? 0x800 : 0x80);
-	point = b[0] & (0xffu >> (len + 1));
-	for (size_t i = 1; i < len; i++) {
-		if ((b[i] & 0xc0) != 0x80)
-			return 0;
-		point = point << 6 | (b[i] & 0x3f);
-	}
-	if (point < least || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff))
-		return 0;
-	return len;
-}
-
 static void put_escaped(struct json *j, char c)
 {
 	static const char plain[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
@@ -131,10 +108,11 @@ static bool needs_escape(char c)
 static void put_string(struct json *j, struct slice text)
 {
 	size_t done = 0, len;
+	uint32_t point;
 
 	put(j, slice_of("\""));
 	for (size_t i = 0; i<text.len; i += len> 0 ? len : 1) {
-		len = utf8_len((struct slice){ text.data + i, text.len - i });
+		len = utf8_decode((const uint8_t *)text.data + i, text.len - i, &point);
 		if (len > 1 || (len == 1 && !needs_escape(text.data[i])))
 			continue;
 		put(j, (struct slice){ text.data + done, i - done });

@@ -277,9 +277,9 @@ void peers_audit(struct peers *p, const struct arrival *a, const char *why)
 		return;
 	buf_init(&who, NAMES_LIMIT);
 	if (a->identity.subject) {
-		quote_raw(&who, slice_of("["));
+		buf_put(&who, slice_of("["));
 		quote_json(&who, slice_of(a->identity.subject));
-		quote_raw(&who, slice_of("]"));
+		buf_put(&who, slice_of("]"));
 		e.who = buf_slice(&who);
 	}
 	if (why) {

@@ -25,8 +25,7 @@ void print(struct buf *out, const char *format, ...)
 
 void print_slice(struct buf *out, struct slice text)
 {
-	if (out->is_cut || buf_append(out, text.data, text.len) != 0)
-		return;
+	buf_put(out, text);
 }
 
 void print_rounded(struct buf *out, double value)

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/mem.h"
 
 enum { HEX_DIGITS = 4 };
@@ -113,17 +114,6 @@ static size_t find_value(const struct properties *p, size_t *key_len)
 		separated = true;
 	}
 	return i;
-}
-
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
 }
 
 /* The number behind \u at src; -1 where there are no four digits. */

@@ -90,6 +90,12 @@ int buf_append(struct buf *b, const void *src, size_t n)
 	return 0;
 }
 
+void buf_put(struct buf *b, struct slice text)
+{
+	if (b->is_cut || buf_append(b, text.data, text.len) != 0)
+		return;
+}
+
 size_t buf_len(const struct buf *b)
 {
 	return b->tail - b->head;

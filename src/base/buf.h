@@ -30,6 +30,9 @@ uint8_t *buf_tail(struct buf *b);
 /* n bytes were written at the tail. */
 void buf_commit(struct buf *b, size_t n);
 must_check int buf_append(struct buf *b, const void *src, size_t n);
+/* For a text that is made piece by piece: append unless something did not fit before, so that it
+ * has no holes. is_cut tells in the end. */
+void buf_put(struct buf *b, struct slice text);
 
 size_t buf_len(const struct buf *b);
 const uint8_t *buf_head(const struct buf *b);

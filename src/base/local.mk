@@ -11,6 +11,7 @@ libbase_a_SOURCES = \
 	src/base/crypto.h \
 	src/base/hash.c \
 	src/base/hash.h \
+	src/base/hex.h \
 	src/base/list.h \
 	src/base/log.c \
 	src/base/log.h \
@@ -30,7 +31,8 @@ libbase_a_SOURCES = \
 	src/base/tally.c \
 	src/base/tally.h \
 	src/base/timer.c \
-	src/base/timer.h
+	src/base/timer.h \
+	src/base/utf8.h
 
 EXTRA_DIST += \
 	src/base/.may_include \

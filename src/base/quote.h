@@ -9,7 +9,5 @@
 /* Append text with quotes around it; data == NULL gives null. Bytes that are no UTF-8 become
  * U+FFFD. Where the buffer is full, its is_cut tells, and a part of it may stand there. */
 void quote_json(struct buf *out, struct slice text);
-/* Append as it stands. */
-void quote_raw(struct buf *out, struct slice text);
 
 #endif

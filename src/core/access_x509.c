@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <strings.h>
 
+#include "base/hex.h"
+
 /* The first octet of a length in BER (X.690, 8.1.3): no length but an end further on, and how many
  * octets of a length may follow. */
 #define LEN_INDEFINITE 0x80U
@@ -22,11 +24,6 @@ static bool is_blank(char c)
 static bool is_one_of(char c, const char *set)
 {
 	return c != 0 && strchr(set, c) != NULL;
-}
-
-static bool is_hex(char c)
-{
-	return isxdigit((unsigned char)c) != 0;
 }
 
 /* ---- types of attributes ---- */
@@ -108,15 +105,10 @@ struct octets {
 	size_t at;
 };
 
-static unsigned digit_value(char c)
-{
-	return isdigit((unsigned char)c) ? (unsigned)(c - '0')
-					 : (unsigned)(tolower((unsigned char)c) - 'a') + 10;
-}
-
 static unsigned octet_at(const struct octets *o, size_t at)
 {
-	return digit_value(o->digits[2 * at]) << 4 | digit_value(o->digits[2 * at + 1]);
+	return (unsigned)hex_value(o->digits[2 * at]) << 4 |
+	       (unsigned)hex_value(o->digits[2 * at + 1]);
 }
 
 /* Read the rest of a length that begins with `first`; false for one that Java does not take. */
@@ -168,7 +160,7 @@ static bool is_hex_value(struct slice text)
 	size_t len;
 
 	for (size_t i = 0; i < text.len; i++)
-		if (!is_hex(text.data[i]))
+		if (hex_value(text.data[i]) < 0)
 			return false;
 	if (text.len % 2 != 0 || o.len < 2)
 		return false;
@@ -189,8 +181,8 @@ static size_t escape_len(struct slice text, size_t at, const char *specials)
 {
 	if (at >= text.len)
 		return 0;
-	if (is_hex(text.data[at]))
-		return at + 1 < text.len && is_hex(text.data[at + 1]) ? 2 : 0;
+	if (hex_value(text.data[at]) >= 0)
+		return at + 1 < text.len && hex_value(text.data[at + 1]) >= 0 ? 2 : 0;
 	return is_one_of(text.data[at], specials);
 }
 

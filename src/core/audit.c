@@ -162,7 +162,7 @@ static void put_name(struct buf *out, const struct access_id *id)
 	char *text = mem_new(size);
 
 	snprintf(text, size, "%s:%.*s", id->scheme, (int)name.len, name.data);
-	quote_raw(out, slice_of(buf_len(out) == 0 ? "[" : ","));
+	buf_put(out, slice_of(buf_len(out) == 0 ? "[" : ","));
 	quote_json(out, slice_of(text));
 	mem_free(text);
 }
@@ -177,7 +177,7 @@ static void make_names(struct client *c)
 		if (strcmp(c->ids.items[i].scheme, "ip") != 0)
 			put_name(&out, &c->ids.items[i]);
 	if (buf_len(&out) > 0)
-		quote_raw(&out, slice_of("]"));
+		buf_put(&out, slice_of("]"));
 	mem_free(c->names);
 	c->names = buf_len(&out) > 0 ? mem_dup(buf_head(&out), buf_len(&out)) : NULL;
 	c->names_of = c->ids.count;
@@ -297,21 +297,21 @@ static void put_number(struct buf *out, const char *key, int64_t number)
 	char text[64];
 
 	snprintf(text, sizeof(text), ",\"%s\":%" PRId64, key, number);
-	quote_raw(out, slice_of(text));
+	buf_put(out, slice_of(text));
 }
 
 static void put_znode(struct buf *out, const struct znode *z, const struct znode_state *before)
 {
 	bool is_acl = is_of_acl(before, &z->st);
 
-	quote_raw(out, slice_of(buf_len(out) == 0 ? "[{\"path\":" : ",{\"path\":"));
+	buf_put(out, slice_of(buf_len(out) == 0 ? "[{\"path\":" : ",{\"path\":"));
 	quote_json(out, znode_path(z));
 	if (before->exists)
 		put_number(out, is_acl ? "old_acl" : "old",
 			   is_acl ? before->aversion : before->version);
 	if (z->st.exists)
 		put_number(out, is_acl ? "acl" : "new", is_acl ? z->st.aversion : z->st.version);
-	quote_raw(out, slice_of("}"));
+	buf_put(out, slice_of("}"));
 }
 
 static void describe(void *ctx, const struct znode *z, const struct znode_state *before)
@@ -340,7 +340,7 @@ static void describe_all(struct audit *a, const struct tree *t, struct audit_not
 
 	note->old_version = note->version = AUDIT_NO_VERSION;
 	tree_visit_changed(t, describe, &d);
-	quote_raw(&a->detail, slice_of("]"));
+	buf_put(&a->detail, slice_of("]"));
 	note->detail = buf_slice(&a->detail);
 }
 

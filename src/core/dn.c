@@ -2,18 +2,8 @@
 
 #include <ctype.h>
 
+#include "base/hex.h"
 #include "base/mem.h"
-
-static bool is_hex(char c)
-{
-	return isxdigit((unsigned char)c) != 0;
-}
-
-static unsigned digit_value(char c)
-{
-	return isdigit((unsigned char)c) ? (unsigned)(c - '0')
-					 : (unsigned)(tolower((unsigned char)c) - 'a') + 10;
-}
 
 /* What is read, and where the next value's bytes go. */
 struct reading {
@@ -41,10 +31,10 @@ static bool take_escaped(struct reading *r)
 
 	if (left == 0)
 		return false;
-	if (is_hex(text[0])) {
-		if (left < 2 || !is_hex(text[1]))
+	if (hex_value(text[0]) >= 0) {
+		if (left < 2 || hex_value(text[1]) < 0)
 			return false;
-		*r->out++ = (char)(digit_value(text[0]) << 4 | digit_value(text[1]));
+		*r->out++ = (char)(hex_value(text[0]) << 4 | hex_value(text[1]));
 		r->at += 2;
 		return true;
 	}

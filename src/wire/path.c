@@ -7,40 +7,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* A code point that PathUtils refuses; decode() never gives more than U+FFFF. */
+#include "base/utf8.h"
+
+/* A code point that PathUtils refuses; above U+FFFF Java sees surrogates. */
 static bool is_forbidden(uint32_t c)
 {
 	return c <= 0x1f || (c >= 0x7f && c <= 0x9f) || (c >= 0xd800 && c <= 0xf8ff) || c >= 0xfff0;
-}
-
-/* Length of a code point by its first byte; 0 for what cannot begin one or begins one above
- * U+FFFF. */
-static size_t length_by_first_byte(uint8_t first)
-{
-	if (first < 0x80)
-		return 1;
-	if (first >= 0xc2 && first < 0xe0)
-		return 2;
-	if (first >= 0xe0 && first < 0xf0)
-		return 3;
-	return 0;
-}
-
-/* Decode one code point. Returns its length, or 0 where it is malformed, cut short, not written
- * in the shortest form or above U+FFFF. */
-static size_t decode(const uint8_t *at, size_t left, uint32_t *c)
-{
-	size_t len = length_by_first_byte(at[0]);
-
-	if (len == 0 || len > left)
-		return 0;
-	*c = len == 1 ? at[0] : at[0] & (len == 2 ? 0x1fU : 0x0fU);
-	for (size_t i = 1; i < len; i++) {
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-		*c = *c << 6 | (at[i] & 0x3fU);
-	}
-	return len == 3 && *c < 0x800 ? 0 : len;
 }
 
 static bool has_good_characters(struct slice path)
@@ -50,7 +22,7 @@ static bool has_good_characters(struct slice path)
 
 	while (left > 0) {
 		uint32_t c = 0;
-		size_t len = decode(at, left, &c);
+		size_t len = utf8_decode(at, left, &c);
 
 		if (len == 0 || is_forbidden(c))
 			return false;
