@@ -26,7 +26,7 @@
 --     SELECT time, kind, who, address, op, path, old_version, version, result, count FROM trail
 --     WHERE path = '/HelloWorldService/1.0.0' ORDER BY number;
 
--- One row for each change, that is for each zxid.
+-- One row for each change, that is for each zxid. It is the change's row of the audit trail too.
 CREATE TABLE change (
 	zxid INTEGER NOT NULL PRIMARY KEY,
 	prev INTEGER NOT NULL,          -- zxid of the row before, in this segment or an older one
@@ -36,6 +36,14 @@ CREATE TABLE change (
 	address TEXT,                   -- its network address
 	op TEXT NOT NULL,               -- operation; 'begin': a start of the server
 	path TEXT,                      -- of a multi: that of its first operation
+	-- The audit trail's part; NULL: zoolite.audit=off
+	number INTEGER,                 -- of this row in the trail, see audit
+	who TEXT,                       -- JSON array of the names that the connection has; NULL: none
+	old_version INTEGER,            -- of the znode (of its ACL where that was set); NULL: it was not there
+	version INTEGER,                -- NULL: it is not there any more
+	result TEXT,                    -- why it came about: 'expired'; NULL: done as asked
+	detail TEXT,                    -- of a change of several znodes: JSON, each with path and versions
+	mac BLOB,
 	record BLOB NOT NULL            -- what the change says (src/store/record.h)
 ) STRICT;
 
@@ -50,26 +58,23 @@ CREATE TABLE segment (
 	audit_key BLOB                  -- which key: first 8 bytes of a hash; empty: no secret one; NULL: zoolite.audit=off
 ) STRICT;
 
--- The audit trail: one row for each change, and one for each event that is none. Rows are chained: mac
--- is an HMAC over the mac of the row before and all that this row says, with the change's own row. Equal
+-- The audit trail's rows for what is no change. Together with those of change they are numbered in one
+-- sequence and chained: mac is an HMAC over the mac of the row before and all that this row says. Equal
 -- refusals, connections and reads of an address within a minute are two rows at most: the first one, and
 -- one that counts the others.
 CREATE TABLE audit (
 	number INTEGER NOT NULL PRIMARY KEY, -- goes on from segment to segment
-	kind TEXT NOT NULL,             -- 'change'; 'start', 'stop', 'reload', 'control'; 'connect', 'resume', 'read';
+	kind TEXT NOT NULL,             -- 'start', 'stop', 'reload', 'control'; 'connect', 'resume', 'read';
 	                                -- 'refuse': somebody or something was; 'prune': rows up to 'detail' were removed
-	zxid INTEGER,                   -- of a change; time, session, address, op and path stand in its row then
-	time INTEGER,                   -- milliseconds since 1970; the last one's where several are counted
-	session INTEGER,
-	who TEXT,                       -- JSON array of the names that the connection has; NULL: none
+	time INTEGER NOT NULL,          -- milliseconds since 1970; the last one's where several are counted
+	session INTEGER NOT NULL,       -- 0: none
+	who TEXT,                       -- as in change
 	address TEXT,
 	op TEXT,                        -- operation or command
 	path TEXT,
-	old_version INTEGER,            -- of the znode (of its ACL where that was set); NULL: it was not there
-	version INTEGER,                -- NULL: it is not there any more
-	result TEXT,                    -- why it was refused; of a change: 'expired'; NULL: done as asked
+	result TEXT,                    -- why it was refused
 	count INTEGER NOT NULL,         -- how many equal events this row tells
-	detail TEXT,                    -- of a change of several znodes: JSON, each with path and versions
+	detail TEXT,
 	mac BLOB NOT NULL
 ) STRICT;
 
@@ -82,10 +87,13 @@ CREATE VIEW changes AS
 		length(record) AS record_length
 	FROM change;
 
--- The audit trail with what its rows take from changes.
+-- The whole audit trail.
 CREATE VIEW trail AS
-	SELECT a.number, strftime('%Y-%m-%dT%H:%M:%fZ', ifnull(c.time, a.time) / 1000.0, 'unixepoch') AS time,
-		a.kind, a.zxid, printf('0x%x', ifnull(c.session, a.session)) AS session_hex, a.who,
-		ifnull(c.address, a.address) AS address, ifnull(c.op, a.op) AS op, ifnull(c.path, a.path) AS path,
-		a.old_version, a.version, a.result, a.count, a.detail
-	FROM audit AS a LEFT JOIN change AS c ON c.zxid = a.zxid;
+	SELECT number, strftime('%Y-%m-%dT%H:%M:%fZ', time / 1000.0, 'unixepoch') AS time, 'change' AS kind,
+		zxid, printf('0x%x', session) AS session_hex, who, address, op, path, old_version, version,
+		result, 1 AS count, detail
+	FROM change WHERE number IS NOT NULL
+	UNION ALL
+	SELECT number, strftime('%Y-%m-%dT%H:%M:%fZ', time / 1000.0, 'unixepoch'), kind,
+		NULL, printf('0x%x', session), who, address, op, path, NULL, NULL, result, count, detail
+	FROM audit;

@@ -106,7 +106,7 @@ static void end_segment(struct check *k)
 		return;
 	print(k->out,
 	      "broken: row %" PRId64 " in segment %u: change 0x%" PRIx64
-	      " has no row: the trail was cut off, or the change was put in\n",
+	      " is not on the trail: that was cut off, or the change was put in\n",
 	      k->last.number + 1, (unsigned)k->number, (uint64_t)k->unrecorded);
 	k->is_broken = true;
 }
@@ -151,9 +151,7 @@ static void check_row(struct check *k, const struct audit_item *item)
 	audit_chain(k->key, &k->last, &item->row, &next);
 	if (item->is_damaged || item->mac.len != AUDIT_MAC_LEN ||
 	    !crypto_equal(item->mac.data, next.mac, AUDIT_MAC_LEN)) {
-		broken(k, expected,
-		       item->zxid != 0 ? "it, or the change that it is of, was altered"
-				       : "was altered");
+		broken(k, expected, "was altered");
 		return;
 	}
 	k->last = next;

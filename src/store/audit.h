@@ -4,8 +4,8 @@
  * HMAC-SHA-256 over the mac of the row before and all that the row says, under a key that does not
  * lie in the data directory. So whoever alters, removes or inserts a row without the key breaks the
  * chain there, and who cuts its end off leaves a head (number and mac of the newest row) that was
- * told elsewhere without its row. The row of a change covers the change's own row in the log too,
- * record included; it stands in the same transaction. Core thread, or a tool's. */
+ * told elsewhere without its row. The row of a change is the change's own row in the log, and all of
+ * it is signed, record included. Core thread, or a tool's. */
 #ifndef STORE_AUDIT_H
 #define STORE_AUDIT_H
 
@@ -24,7 +24,7 @@ struct audit_head {
 	uint8_t mac[AUDIT_MAC_LEN];
 };
 
-/* What the row of a change says beyond the change's own row. */
+/* What the trail says of a change beyond what the log needs. */
 struct audit_note {
 	struct slice who;             /* a JSON array of the names of who asked; NULL: nobody's */
 	int64_t old_version, version; /* AUDIT_NO_VERSION: there is none, or detail has them */

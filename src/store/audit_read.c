@@ -1,7 +1,8 @@
 /* A segment that has no -wal (nor a -journal, which one that is being made has) is finished: it is
  * opened as one that nobody writes, so that reading leaves no file behind, whoever reads. While one
  * is read to its end the server may go on in the next, so that is opened before the end of the one
- * before it is believed. */
+ * before it is believed. Rows of changes and of events are read side by side in one transaction, so
+ * that none seems to be missing that was written between two looks. */
 #include "store/audit_read.h"
 
 #include <inttypes.h>
@@ -15,11 +16,18 @@
 #include "store/db.h"
 #include "store/files.h"
 
+/* Rows of one table, by their number. */
+struct stream {
+	sqlite3_stmt *rows;
+	bool is_at_row; /* whose number this is */
+	int64_t number;
+};
+
 /* A segment that is open. */
 struct part {
 	char *path;
 	sqlite3 *db;
-	sqlite3_stmt *rows;
+	struct stream changes, events;
 	struct audit_segment about;
 	uint8_t key[AUDIT_KEY_ID_LEN];
 };
@@ -29,13 +37,16 @@ struct audit_reader {
 	uint32_t *numbers;
 	size_t count, at; /* the segment to open next */
 	struct part now, next;
-	int64_t last;    /* number of the row that was read last */
-	bool is_looking; /* now was read to its end once, and next is open */
+	int64_t last;        /* number of the row that was read last, ... */
+	int64_t zxid;        /* ... and of the change that was */
+	struct stream *used; /* that row's; NULL: none */
+	bool is_looking;     /* now was read to its end once, and next is open */
 };
 
 static void close_part(struct part *p)
 {
-	sqlite3_finalize(p->rows);
+	sqlite3_finalize(p->changes.rows);
+	sqlite3_finalize(p->events.rows);
 	sqlite3_close(p->db);
 	mem_free(p->path);
 	*p = (struct part){ 0 };
@@ -132,19 +143,21 @@ static int read_about(struct part *p, bool *is_used, char reason[STORE_REASON_LE
 
 static int prepare_rows(struct part *p, char reason[STORE_REASON_LEN])
 {
-	p->rows = ask(p,
-		      "SELECT a.number, a.kind, a.zxid, a.time, a.session, a.address, a.op, "
-		      "a.path, a.who, a.old_version, a.version, a.result, a.count, a.detail, "
-		      "a.mac, c.zxid, c.prev, c.time, c.session, c.identity, c.address, c.op, "
-		      "c.path, c.record FROM audit AS a LEFT JOIN change AS c ON c.zxid = a.zxid "
-		      "WHERE a.number > ?1 ORDER BY a.number",
-		      reason);
-	if (p->rows == NULL)
+	p->changes.rows = ask(p,
+			      "SELECT number, zxid, prev, time, session, identity, address, op, "
+			      "path, who, old_version, version, result, detail, mac, record "
+			      "FROM change WHERE number > ?1 AND zxid > ?2 ORDER BY zxid",
+			      reason);
+	if (p->changes.rows == NULL)
 		return -1;
-	return ask_int(p,
-		       "SELECT min(zxid) FROM change WHERE zxid NOT IN "
-		       "(SELECT zxid FROM audit WHERE zxid IS NOT NULL)",
-		       &p->about.unrecorded, reason);
+	p->events.rows = ask(p,
+			     "SELECT number, kind, time, session, address, op, path, who, result, "
+			     "count, detail, mac FROM audit WHERE number > ?1 ORDER BY number",
+			     reason);
+	if (p->events.rows == NULL)
+		return -1;
+	return ask_int(p, "SELECT min(zxid) FROM change WHERE number IS NULL", &p->about.unrecorded,
+		       reason);
 }
 
 /* Whether a failure says that there is nothing to read: it was removed meanwhile, or its making was
@@ -235,74 +248,116 @@ static const char *text_at(sqlite3_stmt *s, int at, struct audit_item *item)
 
 static void read_change(sqlite3_stmt *s, struct audit_item *item)
 {
-	item->zxid = sqlite3_column_int64(s, 2);
-	/* Nothing signs these columns of a change. */
-	for (int at = 3; at <= 7; at++)
-		item->is_damaged |= sqlite3_column_type(s, at) != SQLITE_NULL;
-	if (sqlite3_column_type(s, 15) == SQLITE_NULL) {
-		item->is_damaged = true;
-		return;
-	}
+	*item = (struct audit_item){ .mac = db_column(s, 14), .zxid = sqlite3_column_int64(s, 1) };
 	item->change = (struct record_head){
-		.zxid = sqlite3_column_int64(s, 15),
-		.prev = sqlite3_column_int64(s, 16),
-		.time_ms = sqlite3_column_int64(s, 17),
-		.session = sqlite3_column_int64(s, 18),
-		.identity = db_column(s, 19),
-		.address = db_column(s, 20),
-		.op = text_at(s, 21, item),
-		.path = db_column(s, 22),
+		.zxid = item->zxid,
+		.prev = sqlite3_column_int64(s, 2),
+		.time_ms = sqlite3_column_int64(s, 3),
+		.session = sqlite3_column_int64(s, 4),
+		.identity = db_column(s, 5),
+		.address = db_column(s, 6),
+		.op = text_at(s, 7, item),
+		.path = db_column(s, 8),
 	};
-	item->row.change = &item->change;
-	item->row.record = db_column(s, 23);
-	item->row.time_ms = item->change.time_ms;
-	item->row.session = item->change.session;
-	item->row.address = item->change.address;
-	item->row.op = slice_of(item->change.op);
-	item->row.path = item->change.path;
+	item->row = (struct audit_row){
+		.number = sqlite3_column_int64(s, 0),
+		.kind = "change",
+		.change = &item->change,
+		.record = db_column(s, 15),
+		.time_ms = item->change.time_ms,
+		.session = item->change.session,
+		.address = item->change.address,
+		.op = slice_of(item->change.op),
+		.path = item->change.path,
+		.note = { .who = db_column(s, 9),
+			  .old_version = version_at(s, 10),
+			  .version = version_at(s, 11),
+			  .detail = db_column(s, 13) },
+		.result = db_column(s, 12),
+		.count = 1,
+	};
 }
 
-static void read_row(sqlite3_stmt *s, struct audit_item *item)
+static void read_event(sqlite3_stmt *s, struct audit_item *item)
 {
-	*item = (struct audit_item){ .mac = db_column(s, 14) };
+	*item = (struct audit_item){ .mac = db_column(s, 11) };
 	item->row = (struct audit_row){
 		.number = sqlite3_column_int64(s, 0),
 		.kind = text_at(s, 1, item),
-		.note = { .who = db_column(s, 8),
-			  .old_version = version_at(s, 9),
-			  .version = version_at(s, 10),
-			  .detail = db_column(s, 13) },
-		.result = db_column(s, 11),
-		.count = sqlite3_column_int64(s, 12),
+		.time_ms = sqlite3_column_int64(s, 2),
+		.session = sqlite3_column_int64(s, 3),
+		.address = db_column(s, 4),
+		.op = db_column(s, 5),
+		.path = db_column(s, 6),
+		.note = { .who = db_column(s, 7),
+			  .old_version = AUDIT_NO_VERSION,
+			  .version = AUDIT_NO_VERSION,
+			  .detail = db_column(s, 10) },
+		.result = db_column(s, 8),
+		.count = sqlite3_column_int64(s, 9),
 	};
-	if (sqlite3_column_type(s, 2) != SQLITE_NULL) {
-		read_change(s, item);
-		return;
-	}
-	item->row.time_ms = sqlite3_column_int64(s, 3);
-	item->row.session = sqlite3_column_int64(s, 4);
-	item->row.address = db_column(s, 5);
-	item->row.op = db_column(s, 6);
-	item->row.path = db_column(s, 7);
 }
 
-static void begin_rows(struct audit_reader *r)
+/* To the next row. -1: it cannot be read. */
+static int step(struct stream *t)
 {
-	(void)sqlite3_reset(r->now.rows);
-	(void)sqlite3_bind_int64(r->now.rows, 1, r->last);
+	int rc = sqlite3_step(t->rows);
+
+	t->is_at_row = rc == SQLITE_ROW;
+	t->number = t->is_at_row ? sqlite3_column_int64(t->rows, 0) : INT64_MAX;
+	return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : -1;
 }
 
-static void move_on(struct audit_reader *r)
+/* Look at the segment as it is now, behind what was read. */
+static int begin_rows(struct audit_reader *r)
+{
+	struct part *p = &r->now;
+
+	(void)sqlite3_reset(p->changes.rows);
+	(void)sqlite3_reset(p->events.rows);
+	if (sqlite3_get_autocommit(p->db) == 0 && db_exec(p->db, "COMMIT") != SQLITE_OK)
+		return -1;
+	(void)sqlite3_bind_int64(p->changes.rows, 1, r->last);
+	(void)sqlite3_bind_int64(p->changes.rows, 2, r->zxid);
+	(void)sqlite3_bind_int64(p->events.rows, 1, r->last);
+	if (db_exec(p->db, "BEGIN") != SQLITE_OK)
+		return -1;
+	return step(&p->changes) == 0 && step(&p->events) == 0 ? 0 : -1;
+}
+
+static int move_on(struct audit_reader *r)
 {
 	close_part(&r->now);
 	r->now = r->next;
 	r->next = (struct part){ 0 };
 	r->now.about.path = r->now.path;
 	r->now.about.key.data = (const char *)r->now.key;
+	r->used = NULL;
 	r->is_looking = false;
-	/* Its rows count from where it says, whatever that is worth. */
-	r->last = r->now.about.prev.number;
-	(void)sqlite3_bind_int64(r->now.rows, 1, INT64_MIN);
+	r->last = r->zxid = INT64_MIN;
+	return begin_rows(r);
+}
+
+/* The row that comes next, of whichever table. */
+static void take_row(struct audit_reader *r, struct audit_item *item)
+{
+	struct part *p = &r->now;
+
+	if (p->changes.number < p->events.number) {
+		read_change(p->changes.rows, item);
+		r->zxid = item->zxid;
+		r->used = &p->changes;
+	} else {
+		read_event(p->events.rows, item);
+		r->used = &p->events;
+	}
+	r->last = item->row.number;
+}
+
+static enum audit_read fail(struct part *p, char reason[STORE_REASON_LEN])
+{
+	(void)db_fail(p->db, "cannot read the audit trail", reason);
+	return AUDIT_READ_FAILED;
 }
 
 enum audit_read audit_reader_next(struct audit_reader *r, struct audit_item *item,
@@ -310,34 +365,29 @@ enum audit_read audit_reader_next(struct audit_reader *r, struct audit_item *ite
 {
 	int rc;
 
-	while (r->now.rows != NULL) {
-		rc = sqlite3_step(r->now.rows);
-		if (rc == SQLITE_ROW) {
-			read_row(r->now.rows, item);
-			r->last = item->row.number;
+	while (r->now.db != NULL) {
+		if (r->used != NULL && step(r->used) != 0)
+			return fail(&r->now, reason);
+		r->used = NULL;
+		if (r->now.changes.is_at_row || r->now.events.is_at_row) {
+			take_row(r, item);
 			return AUDIT_READ_ROW;
-		}
-		if (rc != SQLITE_DONE) {
-			(void)db_fail(r->now.db, "cannot read the audit trail", reason);
-			return AUDIT_READ_FAILED;
 		}
 		if (r->is_looking)
 			break;
 		rc = open_next(r, reason);
-		if (rc < 0)
-			return AUDIT_READ_FAILED;
-		if (rc == 0)
-			return AUDIT_READ_END;
+		if (rc <= 0)
+			return rc < 0 ? AUDIT_READ_FAILED : AUDIT_READ_END;
 		r->is_looking = true;
-		begin_rows(r);
+		if (begin_rows(r) != 0)
+			return fail(&r->now, reason);
 	}
-	if (r->next.rows == NULL) {
+	if (r->next.db == NULL) {
 		rc = open_next(r, reason);
 		if (rc <= 0)
 			return rc < 0 ? AUDIT_READ_FAILED : AUDIT_READ_END;
 	}
-	move_on(r);
-	return AUDIT_READ_SEGMENT;
+	return move_on(r) == 0 ? AUDIT_READ_SEGMENT : fail(&r->now, reason);
 }
 
 const struct audit_segment *audit_reader_segment(const struct audit_reader *r)

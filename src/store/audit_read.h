@@ -15,15 +15,15 @@ struct audit_segment {
 	bool is_audited;        /* false: written with zoolite.audit=off */
 	struct audit_head prev; /* the row before its first */
 	struct slice key;       /* audit_key_id of the one that it was signed with */
-	int64_t unrecorded;     /* zxid of the first change that has no row; 0: all have */
+	int64_t unrecorded;     /* zxid of the first change that has no number; 0: all have */
 };
 
 struct audit_item {
 	struct audit_row row;      /* slices live until the next call */
 	struct record_head change; /* row.change points here */
-	int64_t zxid;              /* of a change, also where that is not there; else 0 */
+	int64_t zxid;              /* of a change; else 0 */
 	struct slice mac;
-	bool is_damaged; /* it says what no server writes, or its change is not there */
+	bool is_damaged; /* it says what no server writes */
 };
 
 /* log_dir: …/log. NULL with a reason. */

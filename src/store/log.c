@@ -93,18 +93,18 @@ static void begin(struct store_log *l)
 	segment_stamp(l->live, l->epoch);
 }
 
-static void add_to_trail(struct store_log *l, struct audit_row *row)
+/* Sign a row that goes on the trail now. */
+static void extend_trail(struct store_log *l, struct audit_row *row)
 {
 	struct audit_head next;
 
 	row->number = l->trail.head.number + 1;
 	audit_chain(l->trail.key, &l->trail.head, row, &next);
-	segment_audit(l->live, row, &next);
 	l->trail.head = next;
 	metrics_add(METRIC_audit_rows, 1);
 }
 
-static void audit_change(struct store_log *l, const struct record_head *head, struct slice body)
+static void append_audited(struct store_log *l, const struct record_head *head, struct slice body)
 {
 	struct audit_row row = {
 		.kind = "change",
@@ -114,13 +114,12 @@ static void audit_change(struct store_log *l, const struct record_head *head, st
 		.count = 1,
 	};
 
-	if (l->trail.key == NULL)
-		return;
 	if (head->note != NULL) {
 		row.note = *head->note;
 		row.result = head->note->cause;
 	}
-	add_to_trail(l, &row);
+	extend_trail(l, &row);
+	segment_append(l->live, head, body, &row, &l->trail.head);
 }
 
 void store_log_audit(struct store_log *l, const struct audit_row *row)
@@ -130,7 +129,8 @@ void store_log_audit(struct store_log *l, const struct audit_row *row)
 	if (l->trail.key == NULL)
 		return;
 	begin(l);
-	add_to_trail(l, &numbered);
+	extend_trail(l, &numbered);
+	segment_audit(l->live, &numbered, &l->trail.head);
 }
 
 void store_log_append(struct store_log *l, const struct record_head *head, struct slice body)
@@ -138,8 +138,10 @@ void store_log_append(struct store_log *l, const struct record_head *head, struc
 	/* A gap or a step back in the log is found at the next start, when it is too late. */
 	assert(head->prev == l->last && head->zxid > l->last);
 	begin(l);
-	segment_append(l->live, head, body);
-	audit_change(l, head, body);
+	if (l->trail.key != NULL)
+		append_audited(l, head, body);
+	else
+		segment_append(l->live, head, body, NULL, NULL);
 	l->last = head->zxid;
 	metrics_add(METRIC_changes_logged, 1);
 }

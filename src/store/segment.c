@@ -174,53 +174,58 @@ out:
 	return rc;
 }
 
-static int read_last(struct segment *g, char reason[STORE_REASON_LEN])
+/* Where the audit trail goes on from: the row that stmt is at, its number in the column at and its mac
+ * behind that. A damaged one is for --verify-audit to find: the registry is served, the chain goes on
+ * from what is there. */
+static void go_on_from(struct segment *g, sqlite3_stmt *stmt, int at)
 {
-	sqlite3_stmt *stmt = NULL;
-	int rc = -1;
+	struct slice mac = db_column(stmt, at + 1);
 
-	if (sqlite3_prepare_v2(g->db, "SELECT max(zxid) FROM change", -1, &stmt, NULL) !=
-		    SQLITE_OK ||
-	    sqlite3_step(stmt) != SQLITE_ROW) {
-		(void)db_fail(g->db, "cannot read the newest change", reason);
-		goto out;
-	}
-	if (sqlite3_column_type(stmt, 0) != SQLITE_NULL)
-		g->last = sqlite3_column_int64(stmt, 0);
-	rc = 0;
-out:
-	sqlite3_finalize(stmt);
-	return rc;
+	g->audit_last.number = sqlite3_column_int64(stmt, at);
+	memset(g->audit_last.mac, 0, AUDIT_MAC_LEN);
+	if (mac.len > 0)
+		memcpy(g->audit_last.mac, mac.data,
+		       mac.len < AUDIT_MAC_LEN ? mac.len : AUDIT_MAC_LEN);
 }
 
-/* Where the audit trail ends in here. */
-static int read_audit_last(struct segment *g, char reason[STORE_REASON_LEN])
+static int read_last_change(struct segment *g, char reason[STORE_REASON_LEN])
 {
 	sqlite3_stmt *stmt = NULL;
-	struct slice mac;
-	int rc = -1, step;
+	int step = SQLITE_ERROR;
 
 	if (sqlite3_prepare_v2(g->db,
-			       "SELECT number, mac, time FROM audit ORDER BY number DESC LIMIT 1",
-			       -1, &stmt, NULL) != SQLITE_OK ||
-	    ((step = sqlite3_step(stmt)) != SQLITE_ROW && step != SQLITE_DONE)) {
-		(void)db_fail(g->db, "cannot read the audit trail's newest row", reason);
-		goto out;
+			       "SELECT zxid, number, mac FROM change ORDER BY zxid DESC LIMIT 1",
+			       -1, &stmt, NULL) == SQLITE_OK)
+		step = sqlite3_step(stmt);
+	if (step == SQLITE_ROW) {
+		g->last = sqlite3_column_int64(stmt, 0);
+		if (sqlite3_column_int64(stmt, 1) > g->audit_last.number)
+			go_on_from(g, stmt, 1);
+	} else if (step != SQLITE_DONE) {
+		(void)db_fail(g->db, "cannot read the newest change", reason);
 	}
-	rc = 0;
-	if (step == SQLITE_DONE)
-		goto out;
-	mac = db_column(stmt, 1);
-	if (sqlite3_column_type(stmt, 2) != SQLITE_NULL)
-		g->last_ms = sqlite3_column_int64(stmt, 2);
-	g->audit_last.number = sqlite3_column_int64(stmt, 0);
-	/* A damaged one is for --verify-audit to find: the registry is served, the chain goes on
-	 * from what is there. */
-	memset(g->audit_last.mac, 0, AUDIT_MAC_LEN);
-	memcpy(g->audit_last.mac, mac.data, mac.len < AUDIT_MAC_LEN ? mac.len : AUDIT_MAC_LEN);
-out:
 	sqlite3_finalize(stmt);
-	return rc;
+	return step == SQLITE_ROW || step == SQLITE_DONE ? 0 : -1;
+}
+
+static int read_last_event(struct segment *g, char reason[STORE_REASON_LEN])
+{
+	sqlite3_stmt *stmt = NULL;
+	int step = SQLITE_ERROR;
+
+	if (sqlite3_prepare_v2(g->db,
+			       "SELECT time, number, mac FROM audit ORDER BY number DESC LIMIT 1",
+			       -1, &stmt, NULL) == SQLITE_OK)
+		step = sqlite3_step(stmt);
+	if (step == SQLITE_ROW) {
+		g->last_ms = sqlite3_column_int64(stmt, 0);
+		if (sqlite3_column_int64(stmt, 1) > g->audit_last.number)
+			go_on_from(g, stmt, 1);
+	} else if (step != SQLITE_DONE) {
+		(void)db_fail(g->db, "cannot read the audit trail's newest row", reason);
+	}
+	sqlite3_finalize(stmt);
+	return step == SQLITE_ROW || step == SQLITE_DONE ? 0 : -1;
 }
 
 int segment_open(struct segment **out, const char *dir, uint32_t number,
@@ -232,8 +237,8 @@ int segment_open(struct segment **out, const char *dir, uint32_t number,
 	if (db_open(&g->db, g->path, DB_WRITE, SEGMENT_CACHE_KIB, reason) != 0 ||
 	    db_version(g->db, &version, reason) != 0)
 		goto fail;
-	if (version > 0 && (read_segment_row(g, reason) != 0 || read_last(g, reason) != 0 ||
-			    read_audit_last(g, reason) != 0))
+	if (version > 0 && (read_segment_row(g, reason) != 0 || read_last_change(g, reason) != 0 ||
+			    read_last_event(g, reason) != 0))
 		goto fail;
 	*out = g;
 	return 0;
@@ -278,14 +283,39 @@ void segment_stamp(struct segment *g, uint32_t epoch)
 	db_must_run(g->db, g->stamp);
 }
 
-void segment_append(struct segment *g, const struct record_head *head, struct slice body)
+static void bind_version(sqlite3_stmt *s, int at, int64_t version)
+{
+	if (version != AUDIT_NO_VERSION)
+		db_bind_int(s, at, version);
+}
+
+static void bind_mac(sqlite3_stmt *s, int at, const struct audit_head *head)
+{
+	db_bind_blob(s, at, (struct slice){ (const char *)head->mac, AUDIT_MAC_LEN });
+}
+
+static void bind_trail(sqlite3_stmt *s, const struct audit_row *row, const struct audit_head *head)
+{
+	db_bind_int(s, 10, row->number);
+	db_bind_text(s, 11, row->note.who);
+	bind_version(s, 12, row->note.old_version);
+	bind_version(s, 13, row->note.version);
+	db_bind_text(s, 14, row->result);
+	db_bind_text(s, 15, row->note.detail);
+	bind_mac(s, 16, head);
+}
+
+void segment_append(struct segment *g, const struct record_head *head, struct slice body,
+		    const struct audit_row *row, const struct audit_head *audited)
 {
 	sqlite3_stmt *s = g->append;
 
 	if (s == NULL)
 		s = g->append = db_prepare(
 			g->db, "INSERT INTO change (zxid, prev, time, session, identity, address, "
-			       "op, path, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
+			       "op, path, record, number, who, old_version, version, result, "
+			       "detail, mac) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
+			       "?12, ?13, ?14, ?15, ?16)");
 	db_bind_int(s, 1, head->zxid);
 	db_bind_int(s, 2, head->prev);
 	db_bind_int(s, 3, head->time_ms);
@@ -295,16 +325,15 @@ void segment_append(struct segment *g, const struct record_head *head, struct sl
 	db_bind_text(s, 7, slice_of(head->op));
 	db_bind_text(s, 8, head->path);
 	db_bind_blob(s, 9, body.data != NULL ? body : slice_of(""));
+	g->row_bytes += body.len + head->path.len + head->identity.len + head->address.len + 40;
+	if (row != NULL) {
+		bind_trail(s, row, audited);
+		g->audit_last = *audited;
+		g->row_bytes += row->note.who.len + row->note.detail.len + AUDIT_MAC_LEN + 20;
+	}
 	db_must_run(g->db, s);
 	g->last = head->zxid;
 	g->last_ms = head->time_ms;
-	g->row_bytes += body.len + head->path.len + head->identity.len + head->address.len + 40;
-}
-
-static void bind_version(sqlite3_stmt *s, int at, int64_t version)
-{
-	if (version != AUDIT_NO_VERSION)
-		db_bind_int(s, at, version);
 }
 
 void segment_audit(struct segment *g, const struct audit_row *row, const struct audit_head *head)
@@ -312,31 +341,26 @@ void segment_audit(struct segment *g, const struct audit_row *row, const struct 
 	sqlite3_stmt *s = g->audit;
 
 	if (s == NULL)
-		s = g->audit = db_prepare(
-			g->db, "INSERT INTO audit VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
-			       "?11, ?12, ?13, ?14, ?15)");
+		s = g->audit =
+			db_prepare(g->db, "INSERT INTO audit (number, kind, time, session, who, "
+					  "address, op, path, result, count, detail, mac) "
+					  "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
+					  "?11, ?12)");
 	db_bind_int(s, 1, row->number);
 	db_bind_text(s, 2, slice_of(row->kind));
-	if (row->change != NULL) {
-		db_bind_int(s, 3, row->change->zxid);
-	} else {
-		db_bind_int(s, 4, row->time_ms);
-		db_bind_int(s, 5, row->session);
-		db_bind_text(s, 7, row->address);
-		db_bind_text(s, 8, row->op);
-		db_bind_text(s, 9, row->path);
-	}
-	db_bind_text(s, 6, row->note.who);
-	bind_version(s, 10, row->note.old_version);
-	bind_version(s, 11, row->note.version);
-	db_bind_text(s, 12, row->result);
-	db_bind_int(s, 13, row->count);
-	db_bind_text(s, 14, row->note.detail);
-	db_bind_blob(s, 15, (struct slice){ (const char *)head->mac, AUDIT_MAC_LEN });
+	db_bind_int(s, 3, row->time_ms);
+	db_bind_int(s, 4, row->session);
+	db_bind_text(s, 5, row->note.who);
+	db_bind_text(s, 6, row->address);
+	db_bind_text(s, 7, row->op);
+	db_bind_text(s, 8, row->path);
+	db_bind_text(s, 9, row->result);
+	db_bind_int(s, 10, row->count);
+	db_bind_text(s, 11, row->note.detail);
+	bind_mac(s, 12, head);
 	db_must_run(g->db, s);
 	g->audit_last = *head;
-	if (row->change == NULL)
-		g->last_ms = row->time_ms;
+	g->last_ms = row->time_ms;
 	g->row_bytes += row->note.who.len + row->note.detail.len + row->address.len +
 			row->path.len + row->result.len + AUDIT_MAC_LEN + 30;
 }

@@ -68,8 +68,10 @@ void segment_begin(struct segment *g);
 /* In a transaction: this one is used now, with the prev and the audit_prev that it has, and no
  * epoch above this one is. */
 void segment_stamp(struct segment *g, uint32_t epoch);
-void segment_append(struct segment *g, const struct record_head *head, struct slice body);
-/* A row of the audit trail, whose head is then that. */
+/* row: what the audit trail says of it, with the head that there is then; NULL, NULL: nothing. */
+void segment_append(struct segment *g, const struct record_head *head, struct slice body,
+		    const struct audit_row *row, const struct audit_head *audited);
+/* A row of the audit trail for what is no change, whose head is then that. */
 void segment_audit(struct segment *g, const struct audit_row *row, const struct audit_head *head);
 void segment_commit(struct segment *g);
 

@@ -180,7 +180,7 @@ def test_no_line_is_forged(make_server, tmp_path):
     assert evil in [row.get("path") for row in rows(server)]
     assert not [row for row in rows(server) if row["kind"] == "forged"]
     with sqlite3.connect(segments(server)[0]) as database:
-        database.execute("UPDATE audit SET who = '[\n{\"kind\":\"forged\"}' WHERE kind = 'change'")
+        database.execute("UPDATE change SET who = '[\n{\"kind\":\"forged\"}'")
     assert not [row for row in rows(server) if row["kind"] == "forged"]
 
 
@@ -231,7 +231,7 @@ def fixture_copy(original, tmp_path):
 def middle(copy, segment):
     """A change in the midst of a segment: number of its row, and zxid."""
     with sqlite3.connect(segments(copy)[segment]) as database:
-        found = database.execute("SELECT number, zxid FROM audit WHERE zxid IS NOT NULL ORDER BY number").fetchall()
+        found = database.execute("SELECT number, zxid FROM change ORDER BY number").fetchall()
     return found[len(found) // 2]
 
 
@@ -253,48 +253,79 @@ def test_untouched_is_good(original, copy):
 
 
 @pytest.mark.parametrize("column, value", [
-    ("path", "'/other'"), ("kind", "'x'"), ("who", "NULL"), ("count", "2"), ("version", "7"), ("detail", "''"),
-    ("mac", "zeroblob(32)"), ("mac", "x''"), ("number", "100000"), ("result", "'x'"), ("address", "''")])
-def test_an_altered_row_is_named(copy, column, value):
-    number, _ = middle(copy, 1)
-    copy.do(1, "UPDATE audit SET %s = %s WHERE number = %d" % (column, value, number))
-    assert "in segment" in assert_broken(copy, number)
-
-
-@pytest.mark.parametrize("column, value", [
     ("path", "'/other'"), ("time", "time + 1"), ("session", "1"), ("identity", "'CN=other'"), ("address", "NULL"),
-    ("op", "'delete'"), ("record", "zeroblob(length(record))")])
+    ("op", "'delete'"), ("record", "zeroblob(length(record))"), ("prev", "prev - 1"), ("who", "NULL"),
+    ("old_version", "7"), ("version", "7"), ("detail", "''"), ("result", "'x'"), ("number", "100000"),
+    ("number", "1"), ("mac", "zeroblob(32)"), ("mac", "x''"), ("mac", "NULL")])
 def test_an_altered_change_is_named(copy, column, value):
     number, zxid = middle(copy, 1)
     copy.do(1, "UPDATE change SET %s = %s WHERE zxid = %d" % (column, value, zxid))
+    assert "in segment 2" in assert_broken(copy, number)
+
+
+@pytest.mark.parametrize("column, value", [
+    ("kind", "'x'"), ("time", "time + 1"), ("session", "7"), ("who", "'[]'"), ("address", "'::1'"), ("op", "'x'"),
+    ("path", "'/other'"), ("result", "'x'"), ("count", "2"), ("detail", "'x'"), ("number", "100000"),
+    ("mac", "zeroblob(32)")])
+def test_an_altered_event_is_named(copy, column, value):
+    """The stop of the first run."""
+    number = next(row["number"] for row in rows(copy) if row["kind"] == "stop")
+    for segment, path in enumerate(segments(copy)):
+        with sqlite3.connect(path) as database:
+            if database.execute("SELECT 1 FROM audit WHERE number = %d" % number).fetchone():
+                break
+    copy.do(segment, "UPDATE audit SET %s = %s WHERE number = %d" % (column, value, number))
     assert_broken(copy, number)
 
 
 def test_removed_rows_are_named(original, copy):
     number, zxid = middle(copy, 1)
-    copy.do(1, "DELETE FROM audit WHERE number = %d" % number)
-    assert "is missing" in assert_broken(copy, number)
+    event = next(row["number"] for row in rows(copy) if row["kind"] == "connect")
     copy.do(1, "DELETE FROM change WHERE zxid = %d" % zxid)
     assert "is missing" in assert_broken(copy, number)
-    os.unlink(segments(copy)[1])
-    assert "removed" in assert_broken(copy, 1 + max(row["number"] for row in rows(copy)
-                                                    if row["number"] < number))
+    copy.do(0, "DELETE FROM audit WHERE number = %d" % event)
+    assert "is missing" in assert_broken(copy, event)
     os.unlink(segments(copy)[0])
-    assert "no row says" in assert_broken(copy, number_before(copy), heads(original)[-1])
+    copy.do(0, "DELETE FROM change")
+    assert "is missing" in assert_broken(copy, number_before(copy, 0) + 1)
 
 
-def number_before(copy):
-    """The row before the oldest that is left."""
-    return min(row["number"] for row in rows(copy)) - 1
+def test_removed_segments_are_named(original, copy):
+    os.unlink(segments(copy)[1])
+    assert "removed" in assert_broken(copy, 1 + number_before(copy, 0) + rows_in(copy, 0))
+    os.unlink(segments(copy)[0])
+    assert "no row says" in assert_broken(copy, number_before(copy, 0), heads(original)[-1])
+
+
+def test_changes_that_changed_places_are_named(copy):
+    """What two changes say, and their macs with it."""
+    number, zxid = middle(copy, 1)
+    columns = "prev, time, number, old_version, version, detail, mac, record".split(", ")
+    copy.do(1, "CREATE TABLE two AS SELECT * FROM change WHERE zxid IN (%d, %d)" % (zxid, zxid + 1),
+            *["UPDATE change SET %s = (SELECT %s FROM two WHERE two.zxid = %d - change.zxid) "
+              "WHERE zxid IN (%d, %d)" % (column, column, 2 * zxid + 1, zxid, zxid + 1) for column in columns])
+    assert_broken(copy, number)
+
+
+def rows_in(copy, segment):
+    """Of the trail, in a segment."""
+    with sqlite3.connect(segments(copy)[segment]) as database:
+        return database.execute("SELECT count(*) FROM trail").fetchone()[0]
+
+
+def number_before(copy, segment):
+    with sqlite3.connect(segments(copy)[segment]) as database:
+        return database.execute("SELECT audit_number FROM segment").fetchone()[0]
 
 
 def test_a_cut_tail_is_found(original, copy):
-    """Rows without their changes by themselves, both by the head that the server's log told."""
+    """What changes had of it by itself, with them by the head that the server's log told."""
     last = segments(copy)[-1]
     number = last_number(original)
-    copy.do(-1, "DELETE FROM audit WHERE number > %d" % (number - 4))
-    assert "has no row" in assert_broken(copy, number - 3)
-    copy.do(-1, "DELETE FROM change WHERE zxid NOT IN (SELECT zxid FROM audit WHERE zxid > 0)")
+    copy.do(-1, "DELETE FROM audit WHERE number > %d" % (number - 4),
+            "UPDATE change SET number = NULL WHERE number > %d" % (number - 4))
+    assert "is not on the trail" in assert_broken(copy, number - 3)
+    copy.do(-1, "DELETE FROM change WHERE number IS NULL")
     assert verify(copy).returncode == 0
     assert "cut off" in assert_broken(copy, number - 3, *heads(original))
     os.unlink(last)
@@ -304,29 +335,27 @@ def test_a_cut_tail_is_found(original, copy):
 
 def test_put_in_changes_are_found(copy):
     _, zxid = middle(copy, 1)
-    copy.do(1, "INSERT INTO change SELECT zxid + 1000000, prev, time, session, identity, address, op, path, record "
-               "FROM change WHERE zxid = %d" % zxid)
+    add = "INSERT INTO change SELECT zxid + 1000000, prev, time, session, identity, address, op, path, %s, who, " \
+          "old_version, version, result, detail, mac, record FROM change WHERE zxid = %d"
+    copy.do(1, add % ("NULL", zxid))
     done = verify(copy)
-    assert done.returncode == 1 and "change 0x%x has no row" % (zxid + 1000000) in done.stdout
+    assert done.returncode == 1 and "change 0x%x is not on the trail" % (zxid + 1000000) in done.stdout
+    copy.do(1, "DELETE FROM change WHERE zxid > 1000000 + %d" % (zxid - 1), add % ("number", zxid))
+    assert verify(copy).returncode == 1
 
 
 def test_a_chain_without_the_key_is_no_chain(copy, tmp_path):
     """What is signed with another key, or with none that is secret, is told from what the server wrote."""
     copy.do(-1, "UPDATE segment SET audit_key = x'0102030405060708'")
-    assert "not at hand" in assert_broken(copy, 1 + prev_number(copy, -1))
+    assert "not at hand" in assert_broken(copy, 1 + number_before(copy, -1))
     copy.do(-1, "UPDATE segment SET audit_key = x''")
-    assert "no secret key" in assert_broken(copy, 1 + prev_number(copy, -1))
+    assert "no secret key" in assert_broken(copy, 1 + number_before(copy, -1))
     with open(copy.config_path, encoding="utf-8") as file:
         text = file.read()
     with open(copy.config_path, "w", encoding="utf-8") as file:
         file.write(re.sub("(?m)^zoolite.auditKey=.*$", "zoolite.auditKey=%s" % (tmp_path / "none"), text))
     done = verify(copy)
     assert done.returncode == 2 and done.stdout.startswith("unknown: "), done.stdout
-
-
-def prev_number(copy, segment):
-    with sqlite3.connect(segments(copy)[segment]) as database:
-        return database.execute("SELECT audit_number FROM segment").fetchone()[0]
 
 
 def test_heads_that_are_none(original, copy):
@@ -368,7 +397,7 @@ def test_no_change_without_its_row_after_kills(make_server, tmp_path):
         told = numbers[-1]
         server.start()
     # Old segments went meanwhile, and the trail says so.
-    servers.wait_until(lambda: server.metric("log_segments_pruned") > 0 or number_before(server) > 0, 10, "retention")
+    servers.wait_until(lambda: server.metric("log_segments_pruned") > 0 or rows(server)[0]["number"] > 1, 10, "retention")
     assert [row for row in rows(server) if row["kind"] == "prune"]
     server.stop()
     assert verify(server, *heads(server)).returncode == 0

@@ -71,7 +71,7 @@ static void append(struct fixture *f, int64_t zxid, int64_t prev, const char *bo
 					  .op = "setData",
 					  .path = slice_of("/a") };
 
-	segment_append(f->segment, &head, slice_of(body));
+	segment_append(f->segment, &head, slice_of(body), NULL, NULL);
 }
 
 static void test_prepared_then_used(void **state)

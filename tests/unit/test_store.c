@@ -751,7 +751,7 @@ static void test_retention_of_an_audit_trail(void **state)
 		stop(f);
 	}
 	for (unsigned number = 1; number <= 4; number++)
-		assert_true(query_segment(f, number, "SELECT max(number) FROM audit") == number);
+		assert_true(query_segment(f, number, "SELECT max(number) FROM trail") == number);
 	f->o.retention_bytes = 0;
 	start(f);
 	for (unsigned number = 1; number <= 4; number++)
