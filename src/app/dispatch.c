@@ -159,7 +159,8 @@ static void send_reply(struct dispatch *d, struct client *c, const struct reques
 	c->link->send(c, buf_slice(&d->reply), rq->mark);
 }
 
-static void run(struct dispatch *d, struct client *c, const struct route *route, struct request *rq)
+static enum dispatch_result run(struct dispatch *d, struct client *c, const struct route *route,
+				struct request *rq)
 {
 	uint8_t header[PROTO_REPLY_HEADER_LEN] = { 0 };
 	int64_t began_us = clock_exact_us();
@@ -172,12 +173,16 @@ static void run(struct dispatch *d, struct client *c, const struct route *route,
 	if (route->is_write)
 		pace_spend(c->pace, rq->writes > 0 ? rq->writes : 1, clock_now_ms());
 	if (c->stopped)
-		return;
+		return DISPATCH_DONE;
+	if (rq->is_unfinished) {
+		c->received--; /* it will come again */
+		return DISPATCH_AGAIN;
+	}
 	if (rq->out.bad) {
 		metrics_add(METRIC_replies_refused, 1);
 		c->stopped = true;
 		c->link->fail(c, "reply too large");
-		return;
+		return DISPATCH_DONE;
 	}
 	send_reply(d, c, rq, err);
 	latency_note(d->latency, rq->zxid ? LATENCY_UPDATE : LATENCY_READ, began_us, rq->mark,
@@ -190,6 +195,7 @@ static void run(struct dispatch *d, struct client *c, const struct route *route,
 		buf_clear(&d->reply);
 		buf_release(&d->reply);
 	}
+	return DISPATCH_DONE;
 }
 
 /* Who only proves again who it is has not been heard, as with ZooKeeper: a client caught in an
@@ -311,7 +317,7 @@ static enum dispatch_result execute(struct dispatch *d, struct client *c, struct
 		send_header_only(c, header.xid, -1, ZERR_UNIMPLEMENTED, 0);
 		client_close(c, "unknown type of request");
 	} else {
-		run(d, c, route, &rq);
+		return run(d, c, route, &rq);
 	}
 	return DISPATCH_DONE;
 }

@@ -24,6 +24,8 @@ enum dispatch_result {
 	DISPATCH_PARK,
 	/* One that has to wait for its identity's write rate; likewise. */
 	DISPATCH_PACE,
+	/* One that takes longer than a turn: offer the frame again in the next one. */
+	DISPATCH_AGAIN,
 };
 
 /* Execute one frame of c and send the reply. */

@@ -173,6 +173,8 @@ static enum conn_next on_frame(struct conn *c, void *user, struct slice frame)
 	case DISPATCH_PACE:
 		wait_for_pace(p->peers, &p->client);
 		return CONN_PACE;
+	case DISPATCH_AGAIN:
+		return CONN_AGAIN;
 	}
 	return CONN_TOOK;
 }

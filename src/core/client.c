@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/headcount.h"
 #include "core/pace.h"
 #include "core/registry.h"
 #include "core/session.h"
@@ -58,6 +59,7 @@ void client_fini(struct client *c)
 	if (c->session)
 		session_detach(c->session);
 	list_remove(&c->stats.link);
+	headcount_drop(registry_headcount(c->registry), c);
 	pace_give_back(registry_paces(c->registry), c->pace, clock_now_ms());
 	access_ids_fini(&c->ids);
 	mem_free(c->subject);

@@ -9,6 +9,7 @@ libcore_a_SOURCES = \
 	src/core/audit.c src/core/audit.h \
 	src/core/client.c src/core/client.h \
 	src/core/dir.c src/core/dir.h \
+	src/core/headcount.c src/core/headcount.h \
 	src/core/pace.c src/core/pace.h \
 	src/core/dn.c src/core/dn.h \
 	src/core/policy.c src/core/policy.h src/core/policy_parts.h \

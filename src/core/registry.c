@@ -10,6 +10,7 @@
 #include "base/metrics.h"
 #include "core/audit.h"
 #include "core/client.h"
+#include "core/headcount.h"
 #include "core/pace.h"
 #include "core/policy.h"
 #include "core/quota.h"
@@ -36,6 +37,7 @@ struct registry {
 	struct session_table *sessions;
 	struct quota_table *quotas;
 	struct pace_table *paces;
+	struct headcount *headcount;
 	struct reaper *reaper; /* once it serves */
 	struct timer_wheel *wheel;
 	struct throttle connects;
@@ -105,6 +107,11 @@ struct quota_table *registry_quotas(struct registry *r)
 struct pace_table *registry_paces(struct registry *r)
 {
 	return r->paces;
+}
+
+struct headcount *registry_headcount(struct registry *r)
+{
+	return r->headcount;
 }
 
 struct store *registry_store(struct registry *r)
@@ -460,6 +467,7 @@ struct registry *registry_new(struct store *store, struct timer_wheel *wheel,
 	r->sessions = session_table_new(wheel, session_overdue, r);
 	r->quotas = quota_table_new();
 	r->paces = pace_table_new(o->write_rate);
+	r->headcount = headcount_new(r);
 	r->wheel = wheel;
 	throttle_init(&r->connects, o->connect_tokens, o->connect_fill_count, o->connect_fill_ms,
 		      clock_now_ms());
@@ -473,6 +481,7 @@ void registry_free(struct registry *r)
 	if (!r)
 		return;
 	reaper_free(r->reaper);
+	headcount_free(r->headcount);
 	session_table_free(r->sessions);
 	quota_table_free(r->quotas);
 	pace_table_free(r->paces);
@@ -625,4 +634,5 @@ void registry_end_turn(struct registry *r)
 	audit_end_turn(r->options.audit, false);
 	store_end_turn(r->store);
 	tree_end_turn(r->tree);
+	headcount_end_turn(r->headcount);
 }

@@ -18,6 +18,7 @@
 
 struct audit;
 struct client;
+struct headcount;
 struct registry;
 struct session;
 
@@ -87,6 +88,7 @@ struct watch_table *registry_watches(struct registry *r);
 struct session_table *registry_sessions(struct registry *r);
 struct quota_table *registry_quotas(struct registry *r);
 struct pace_table *registry_paces(struct registry *r);
+struct headcount *registry_headcount(struct registry *r);
 struct store *registry_store(struct registry *r);
 /* NULL where there is none. */
 struct audit *registry_audit(struct registry *r);

@@ -22,7 +22,8 @@ struct request {
 	int64_t mark;           /* what must be on disk before the reply leaves; 0: nothing */
 	int64_t zxid;           /* of a write, failed or not; 0: it took none */
 	uint32_t writes;        /* set by a multi: how many it is */
-	const char *closing;    /* set by a handler: why the connection ends behind the reply */
+	bool is_unfinished;  /* set by a handler: nothing is answered yet, run it again next turn */
+	const char *closing; /* set by a handler: why the connection ends behind the reply */
 };
 
 typedef enum zerr (*request_fn)(struct request *rq);

@@ -156,12 +156,15 @@ bool sight_count(struct request *rq, const struct znode *parent, int32_t *count)
 	return ok;
 }
 
-bool sight_is_whole(struct request *rq, struct slice path)
+enum sight sight_below(struct request *rq, struct slice path)
 {
 	struct policy_walk w;
-	int32_t same;
+	int32_t rights, same;
 
 	if (!begin_walk(rq, path, &w))
-		return true;
-	return (policy_walk_below(&w, &same) & PERM_READ) != 0;
+		return SIGHT_ALL;
+	rights = policy_walk_below(&w, &same);
+	if (!(same & PERM_READ))
+		return SIGHT_SOME;
+	return rights & PERM_READ ? SIGHT_ALL : SIGHT_NONE;
 }

@@ -11,7 +11,8 @@ must_check bool sight_list(struct request *rq, const struct znode *parent,
 			   void (*child)(void *ctx, struct slice name), void *ctx);
 /* How many these are. False where tree.db could not be read. */
 must_check bool sight_count(struct request *rq, const struct znode *parent, int32_t *count);
-/* Whether the client may see all that is below path, however deep. */
-bool sight_is_whole(struct request *rq, struct slice path);
+/* How much the client may see of what is below path, however deep, whatever stands there. */
+enum sight { SIGHT_NONE, SIGHT_SOME, SIGHT_ALL };
+enum sight sight_below(struct request *rq, struct slice path);
 
 #endif

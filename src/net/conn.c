@@ -1,6 +1,6 @@
 /* Lists beside the one of all connections say what there is to do: ready (goes on without the
  * socket saying so, in the next turn), parked and paced (wait for conn_set_unpark and for
- * conn_set_unpace), dirty (has bytes to send), gated (has bytes that wait for the log), heavy
+ * conn_set_unpace), again (parked until the next turn), dirty (has bytes to send), gated (has bytes that wait for the log), heavy
  * (holds much memory), ended (the owner is to be told, or it is to be freed).
  *
  * Parked is a connection whose first frame the handler did not take; held is one that offers no
@@ -65,7 +65,7 @@ struct conn_set {
 	int64_t flushed;
 	unsigned count;
 	struct event *kick; /* makes the next turn come at once */
-	struct list all, ready, parked, paced, dirty, gated, ended;
+	struct list all, ready, parked, paced, again, dirty, gated, ended;
 	struct list heavy;            /* hold more than HEAVY_BYTES */
 	size_t buffered;              /* by all */
 	struct list strangers;        /* without a session yet, oldest first */
@@ -128,17 +128,22 @@ static bool in_list(const struct list *link)
 	return !list_is_empty(link);
 }
 
-/* Go on with c in the next turn. */
-static void make_ready(struct conn *c)
+static void kick(struct conn_set *set)
 {
 	const struct timeval at_once = { 0 };
 
+	/* A timer, not event_active, which would run in this turn for ever. */
+	if (event_add(set->kick, &at_once) != 0)
+		die("conn.broken", "cannot arm a timer");
+}
+
+/* Go on with c in the next turn. */
+static void make_ready(struct conn *c)
+{
 	if (in_list(&c->ready_link))
 		return;
 	list_append(&c->set->ready, &c->ready_link);
-	/* A timer, not event_active, which would run in this turn for ever. */
-	if (event_add(c->set->kick, &at_once) != 0)
-		die("conn.broken", "cannot arm a timer");
+	kick(c->set);
 }
 
 /* What the socket is watched for. */
@@ -688,6 +693,21 @@ static void stop(bool *why)
 	*why = true;
 }
 
+static void park(struct conn *c, enum conn_next until)
+{
+	struct conn_set *set = c->set;
+
+	if (until == CONN_AGAIN) {
+		/* It is at work, not held up. */
+		c->is_parked = true;
+		list_append(&set->again, &c->parked_link);
+		kick(set);
+		return;
+	}
+	stop(&c->is_parked);
+	list_append(until == CONN_PARK ? &set->parked : &set->paced, &c->parked_link);
+}
+
 static void count_received(struct conn *c, struct slice frame)
 {
 	c->received++;
@@ -705,8 +725,7 @@ static void offer(struct conn *c, struct slice frame)
 	if (c->state != CONN_OPEN)
 		return;
 	if (next != CONN_TOOK) {
-		stop(&c->is_parked);
-		list_append(next == CONN_PARK ? &c->set->parked : &c->set->paced, &c->parked_link);
+		park(c, next);
 		return;
 	}
 	c->is_begun = true;
@@ -892,6 +911,18 @@ static void on_socket(evutil_socket_t fd, short what, void *arg)
 		work(c, share_of_turn());
 }
 
+static void go_on(struct list *parked)
+{
+	struct list *link;
+
+	while ((link = list_take_first(parked)) != NULL) {
+		struct conn *c = container_of(link, struct conn, parked_link);
+
+		c->is_parked = false;
+		make_ready(c);
+	}
+}
+
 static void on_kick(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn_set *set = arg;
@@ -901,6 +932,7 @@ static void on_kick(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	/* What becomes ready meanwhile has its turn in the next one. */
+	go_on(&set->again);
 	list_init(&ready);
 	list_splice(&ready, &set->ready);
 	while ((link = list_take_first(&ready)) != NULL) {
@@ -976,6 +1008,7 @@ struct conn_set *conn_set_new(struct event_base *base, struct timer_wheel *wheel
 	list_init(&set->ready);
 	list_init(&set->parked);
 	list_init(&set->paced);
+	list_init(&set->again);
 	list_init(&set->dirty);
 	list_init(&set->gated);
 	list_init(&set->ended);
@@ -1110,18 +1143,6 @@ void conn_set_release(struct conn_set *set, int64_t flushed)
 		note_output(c);
 		unhold(c);
 		account(c);
-	}
-}
-
-static void go_on(struct list *parked)
-{
-	struct list *link;
-
-	while ((link = list_take_first(parked)) != NULL) {
-		struct conn *c = container_of(link, struct conn, parked_link);
-
-		c->is_parked = false;
-		make_ready(c);
 	}
 }
 

@@ -18,9 +18,10 @@ struct conn;
 struct conn_set; /* all connections of a core thread, and what they share */
 
 enum conn_next {
-	CONN_TOOK, /* the frame was dealt with */
-	CONN_PARK, /* not now: offer it again after conn_set_unpark; pings behind it go on */
-	CONN_PACE, /* likewise after conn_set_unpace, however often conn_set_unpark is called */
+	CONN_TOOK,  /* the frame was dealt with */
+	CONN_PARK,  /* not now: offer it again after conn_set_unpark; pings behind it go on */
+	CONN_PACE,  /* likewise after conn_set_unpace, however often conn_set_unpark is called */
+	CONN_AGAIN, /* likewise in the next turn, without anybody calling */
 };
 
 enum conn_text {

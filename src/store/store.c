@@ -391,6 +391,14 @@ enum store_result store_sum_below(struct store *s, struct slice path, const stru
 	return survey_sum_below(s->reader, path, except, count, out);
 }
 
+enum store_result store_list_below(struct store *s, struct slice path, struct slice after,
+				   unsigned limit,
+				   void (*each)(void *ctx, struct slice parent, struct slice name),
+				   void *ctx)
+{
+	return survey_list_below(s->reader, path, after, limit, each, ctx);
+}
+
 enum store_result store_list_marked(struct store *s, struct slice after, unsigned limit,
 				    void (*each)(void *ctx, const struct record_znode *z),
 				    void *ctx)

@@ -105,6 +105,12 @@ struct store_sum {
  * all of them. */
 enum store_result store_sum_below(struct store *s, struct slice path, const struct slice *except,
 				  size_t count, struct store_sum *out);
+/* Persistent znodes below path in tree.db, those behind the path after (len 0: from the first one
+ * on), limit at most; children of one parent come together. */
+enum store_result store_list_below(struct store *s, struct slice path, struct slice after,
+				   unsigned limit,
+				   void (*each)(void *ctx, struct slice parent, struct slice name),
+				   void *ctx);
 /* Containers and znodes with a TTL in tree.db, those behind the path after, limit at most, in an
  * order of their own. Of each: path, mzxid, mtime, owner, creates, num_children. */
 enum store_result store_list_marked(struct store *s, struct slice after, unsigned limit,

@@ -110,6 +110,69 @@ enum store_result survey_sum_below(struct rows *r, struct slice path, const stru
 	return result;
 }
 
+/* An index alone answers these (see rows_list_children). */
+#define PERSISTENT                                                         \
+	"NOT EXISTS (SELECT 1 FROM znode AS e INDEXED BY znode_ephemeral " \
+	"WHERE e.parent = z.parent AND e.name = z.name AND e.owner > 0) "
+static const char of_parent[] = "SELECT parent, name FROM znode AS z WHERE parent = ?1 "
+				"AND name > ?2 AND " PERSISTENT "ORDER BY name LIMIT ?3";
+static const char deeper[] = "SELECT parent, name FROM znode AS z WHERE (parent, name) > (?1, ?2) "
+			     "AND parent < ?4 AND " PERSISTENT "ORDER BY parent, name LIMIT ?3";
+
+struct listing {
+	struct rows *rows;
+	unsigned left;
+	void (*each)(void *ctx, struct slice parent, struct slice name);
+	void *ctx;
+};
+
+/* to: NULL where the statement has none. */
+static enum store_result list_rows(struct listing *l, const char *sql, struct slice parent,
+				   struct slice name, const char *to)
+{
+	sqlite3_stmt *stmt = db_prepare(rows_db(l->rows), sql);
+	int rc;
+
+	db_bind_text(stmt, 1, parent);
+	db_bind_text(stmt, 2, name);
+	db_bind_int(stmt, 3, l->left);
+	if (to)
+		db_bind_text(stmt, 4, slice_of(to));
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		l->left--;
+		l->each(l->ctx, db_column(stmt, 0), db_column(stmt, 1));
+	}
+	sqlite3_finalize(stmt);
+	return rc == SQLITE_DONE ? STORE_FOUND : rows_unreadable(l->rows);
+}
+
+enum store_result survey_list_below(struct rows *r, struct slice path, struct slice after,
+				    unsigned limit,
+				    void (*each)(void *ctx, struct slice parent, struct slice name),
+				    void *ctx)
+{
+	struct listing l = { r, limit, each, ctx };
+	struct slice parent = path, name = slice_of("");
+	enum store_result result = STORE_FOUND;
+	struct range g;
+
+	metrics_add(METRIC_tree_reads, 1);
+	range_init(&g, path);
+	if (after.len > 0)
+		rows_split_path(after, &parent, &name);
+	/* Between its own children and those deeper stand the children of others ("/a", "/a-b",
+	 * "/a/b"), but for the root's. */
+	if (!slice_is(path, "/") && slice_equal(parent, path)) {
+		result = list_rows(&l, of_parent, parent, name, NULL);
+		parent = slice_of(g.from);
+		name = slice_of("");
+	}
+	if (result == STORE_FOUND && l.left > 0)
+		result = list_rows(&l, deeper, parent, name, g.to);
+	range_fini(&g);
+	return result;
+}
+
 static struct slice join_path(struct buf *b, struct slice parent, struct slice name)
 {
 	buf_clear(b);

@@ -9,6 +9,10 @@
 /* See store.h. */
 enum store_result survey_sum_below(struct rows *r, struct slice path, const struct slice *except,
 				   size_t count, struct store_sum *out);
+enum store_result survey_list_below(struct rows *r, struct slice path, struct slice after,
+				    unsigned limit,
+				    void (*each)(void *ctx, struct slice parent, struct slice name),
+				    void *ctx);
 enum store_result survey_list_marked(struct rows *r, struct slice after, unsigned limit,
 				     void (*each)(void *ctx, const struct record_znode *z),
 				     void *ctx);

@@ -93,9 +93,9 @@ sync    /absent                     ok          ok        ok          ok        
 watch   /services/dc2/web           ok          ok        ok          ok        ok
 watch   /absent                     ok          ok        ok          ok        ok
 
-count   /                           ok          ok        NoAuth      NoAuth    NoAuth
-count   /services                   ok          ok        NoAuth      NoAuth    NoAuth
-count   /services/dc1               ok          ok        NoAuth      ok        NoAuth
+count   /                           ok          ok        ok          ok        NoAuth
+count   /services                   ok          ok        ok          ok        NoAuth
+count   /services/dc1               ok          ok        ok          ok        NoAuth
 count   /services/dc1/web           ok          ok        ok          ok        NoAuth
 count   /services/dc2               ok          ok        NoAuth      NoAuth    NoAuth
 count   /services/absent            NoNode      NoNode    NoAuth      NoAuth    NoAuth
@@ -263,10 +263,36 @@ def test_lists(site, role):
         assert [stat.num_children for stat in stats] == [len(names)] * 4, path
 
 
-def test_counts(site):
+@pytest.mark.parametrize("role", ROLES)
+def test_counts(site, role):
+    """So many are below a path as exist for the role."""
     _, clients = site
-    assert clients["consumer"].call(zk.get_all_children_number("/services/dc1")).value == 4
-    assert clients["operator"].call(zk.get_all_children_number("/services")).value == len(TREE) - 3
+    client = clients[role]
+    everything = TREE + ["/zookeeper", "/zookeeper/config", "/zookeeper/quota"]
+    seen = [path for path in everything if client.call(zk.exists(path)).err == 0]
+    for path in ["/"] + everything:
+        count = client.call(zk.get_all_children_number(path))
+        if path in seen or (path == "/" and seen):
+            assert count.value == len([z for z in seen if z.startswith(path.rstrip("/") + "/")]), path
+        else:
+            assert count.err == -102
+
+
+def test_count_of_many(make_policed):
+    """Others are served while it goes on; pings of the one who asks, too."""
+    server = make_policed("role all anyone\nallow all all /\ndeny all read /many/*/secret\n")
+    boss, client, other = server.client("second"), server.client("nobody"), server.client("nobody")
+    assert boss.call(zk.create("/many")).err == 0
+    for block in range(40):
+        paths = ["/many/%d" % i for i in range(block * 100, block * 100 + 100)]
+        assert boss.call(zk.multi([zk.create(p) for path in paths for p in (path, path + "/secret")])).err == 0
+    first = client.submit(zk.get_all_children_number("/many"))
+    second = client.submit(zk.exists("/many"))
+    assert other.call(zk.get_all_children_number("/many")).value == 4000
+    assert other.call(zk.get_all_children_number("/many/7")).value == 0
+    assert client.wait(first).value == 4000
+    assert client.wait(second).err == 0
+    assert boss.call(zk.get_all_children_number("/many")).value == 8000
 
 
 def test_stats_of_writes_count_what_is_seen(site):

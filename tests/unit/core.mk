@@ -76,6 +76,11 @@ tests_unit_test_tree_LDADD = libcore.a libstore.a libwire.a libbase.a $(CMOCKA_L
 HEADLESS = tests/lib/headless.c tests/lib/headless.h tests/unit/registry_fixture.h
 HEADLESS_LDADD = $(ZOOLITE_LDADD) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_headcount
+TESTS += tests/unit/test_headcount
+tests_unit_test_headcount_SOURCES = tests/unit/test_headcount.c $(HEADLESS)
+tests_unit_test_headcount_LDADD = $(HEADLESS_LDADD)
+
 check_PROGRAMS += tests/unit/test_quota
 TESTS += tests/unit/test_quota
 tests_unit_test_quota_SOURCES = tests/unit/test_quota.c $(HEADLESS)

@@ -41,6 +41,7 @@ static struct {
 	size_t queued_at_ping; /* the most that waited to leave when one was answered */
 	char reason[128];      /* of the last end */
 	bool parking, pacing;
+	unsigned again; /* so often a frame is to come again */
 	struct capture capture;
 } w;
 
@@ -65,6 +66,10 @@ static enum conn_next on_frame(struct conn *c, void *user, struct slice f)
 		return CONN_PARK;
 	if (strncmp(text, "pace", 4) == 0 && w.pacing)
 		return CONN_PACE;
+	if (strncmp(text, "again", 5) == 0 && w.again > 0) {
+		w.again--;
+		return CONN_AGAIN;
+	}
 	w.frames++;
 	if (w.seen_len + f.len < SEEN_LEN - 1 && f.len < sizeof(text))
 		w.seen_len +=
@@ -619,6 +624,38 @@ static void test_paced_frames_wait_for_their_own(void **state)
 	assert_false(conn_is_parked(c));
 	assert_seen("pace;echo 1;");
 	assert_string_equal(received(fd), "echo 1;");
+	close(fd);
+}
+
+/* Nobody has to call for what takes several turns. Pings go on, and what stands behind waits. */
+static void test_a_frame_of_several_turns(void **state)
+{
+	struct conn *c;
+	int fd = open_established(&c);
+
+	(void)state;
+	w.again = 3;
+	send_frame(fd, "again");
+	send_frame(fd, "echo 1");
+	send_frame(fd, "ping");
+	turn();
+	assert_true(conn_is_parked(c) && conn_waits_for_us(c));
+	assert_true(w.again > 0);
+	turns();
+	assert_false(conn_is_parked(c));
+	assert_int_equal(w.again, 0);
+	assert_seen("again;echo 1;");
+	assert_string_equal(received(fd), "pong;echo 1;");
+	assert_int_equal(w.pings, 1);
+	assert_int_equal(metrics_get(METRIC_connections_parked), 0);
+	/* It goes while it is at work. */
+	w.again = 1000;
+	send_frame(fd, "again");
+	turn();
+	assert_true(conn_is_parked(c));
+	conn_fail(c, "asked to");
+	turns();
+	assert_int_equal(w.closed, 1);
 	close(fd);
 }
 
@@ -1871,6 +1908,7 @@ int main(void)
 		conn_test(test_no_word),
 		conn_test(test_parked_frames_wait_and_pings_do_not),
 		conn_test(test_paced_frames_wait_for_their_own),
+		conn_test(test_a_frame_of_several_turns),
 		conn_test(test_stranger_parked),
 		conn_test(test_parked_input_is_bounded),
 		conn_test(test_bad_frame_behind_a_parked_one),
