@@ -7,6 +7,7 @@
 #include "app/json.h"
 #include "app/print.h"
 #include "app/view.h"
+#include "app/witness.h"
 #include "base/metrics.h"
 
 enum { MOST_NAMES = 3 };
@@ -65,12 +66,23 @@ static bool is_kept_back(const struct view *v, const struct command *command)
 	return command->tells_all && v->is_curtailed;
 }
 
+static void tell_refusal(const struct view *v, const struct command *command, const char *why)
+{
+	char op[64];
+
+	snprintf(op, sizeof(op), "http %s", command->names[0]);
+	witness_refuse(v->audit, v->asks, op, why);
+}
+
 static const char *run_command(const struct view *v, const struct command *command, struct json *j)
 {
-	if (!command->run)
+	if (!command->run) {
+		tell_refusal(v, command, "not executed over HTTP");
 		return "This command is not executed over HTTP";
+	}
 	if (is_kept_back(v, command)) {
 		metrics_add(METRIC_policy_refused, 1);
+		tell_refusal(v, command, "no right by the policy: read all");
 		return "This command is " VIEW_CURTAILED;
 	}
 	if (command->needs_registry && !v->registry)

@@ -95,9 +95,15 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	send_answer(p);
 }
 
-static void refuse(struct peer *p, const char *reason)
+static void note_refusal(const struct control *c, const struct ucred *who, const char *reason)
 {
 	metrics_add(METRIC_control_refused, 1);
+	c->o.refused(c->o.ctx, who->uid, reason);
+}
+
+static void refuse(struct peer *p, const char *reason)
+{
+	note_refusal(p->control, &p->who, reason);
 	print(&p->answer, "error: %s\n", reason);
 	send_answer(p);
 }
@@ -188,7 +194,7 @@ static void on_deadline(struct timer *t)
 	static struct log_limit limit;
 	uint32_t suppressed;
 
-	metrics_add(METRIC_control_refused, 1);
+	note_refusal(p->control, &p->who, "its time was over");
 	if (log_limit_pass(&limit, LOG_BURST, &suppressed))
 		log_info("control.timeout", LOG_INT("uid", p->who.uid), LOG_INT("pid", p->who.pid),
 			 LOG_INT("suppressed", suppressed));
@@ -204,7 +210,7 @@ static void on_deadline(struct timer *t)
 }
 
 /* False: it was logged, and the peer is not to be served. */
-static bool may_come(int fd, struct ucred *who)
+static bool may_come(const struct control *c, int fd, struct ucred *who)
 {
 	socklen_t len = sizeof(*who);
 	static struct log_limit limit;
@@ -213,7 +219,7 @@ static bool may_come(int fd, struct ucred *who)
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, who, &len) == 0 &&
 	    (who->uid == geteuid() || who->uid == 0))
 		return true;
-	metrics_add(METRIC_control_refused, 1);
+	note_refusal(c, who, "another user");
 	if (log_limit_pass(&limit, LOG_BURST, &suppressed))
 		log_warn("control.refused", LOG_INT("uid", who->uid), LOG_INT("pid", who->pid),
 			 LOG_TEXT("reason", "another user"), LOG_INT("suppressed", suppressed));
@@ -225,7 +231,7 @@ static void take(struct control *c, int fd)
 	struct ucred who = { .pid = 0, .uid = (uid_t)-1, .gid = (gid_t)-1 };
 	struct peer *p;
 
-	if (!may_come(fd, &who)) {
+	if (!may_come(c, fd, &who)) {
 		close(fd);
 		return;
 	}

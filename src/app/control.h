@@ -31,6 +31,8 @@ struct control_options {
 	unsigned max_peers; /* at once */
 	int64_t timeout_ms; /* from the accept until the answer is out */
 	void (*run)(void *ctx, struct control_request *rq);
+	/* Somebody was not served, or not as asked. */
+	void (*refused)(void *ctx, uid_t uid, const char *reason);
 	void *ctx;
 };
 

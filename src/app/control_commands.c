@@ -184,8 +184,8 @@ static void log_command(const struct control_request *rq, bool is_done, const st
 			 LOG_INT("pid", rq->pid), LOG_SLICE("result", result));
 }
 
-static void audit_command(const struct view *v, const struct control_request *rq, bool is_done,
-			  const struct buf *told)
+static void record_command(const struct view *v, const struct control_request *rq, bool is_done,
+			   const struct buf *told)
 {
 	char who[64], argument[32];
 	struct audit_event e = {
@@ -194,15 +194,13 @@ static void audit_command(const struct view *v, const struct control_request *rq
 		.op = slice_of(control_command_name(rq->line->command)),
 	};
 
-	if (!v->registry)
-		return;
 	snprintf(who, sizeof(who), "[\"uid:%lld\"]", (long long)rq->uid);
 	snprintf(argument, sizeof(argument), "0x%llx", (unsigned long long)rq->line->argument);
 	e.who = slice_of(who);
 	e.detail = rq->line->range.data ? rq->line->range : slice_of(argument);
 	if (!is_done)
 		e.result = buf_slice(told);
-	audit_record(registry_audit(v->registry), &e);
+	audit_record(v->audit, &e);
 }
 
 void control_run(const struct view *v, const struct control_hooks *hooks,
@@ -219,7 +217,7 @@ void control_run(const struct view *v, const struct control_hooks *hooks,
 		is_done = commands[command].run(&r, rq->line->argument);
 	if (control_command_acts(command)) {
 		log_command(rq, is_done, &r.told);
-		audit_command(v, rq, is_done, &r.told);
+		record_command(v, rq, is_done, &r.told);
 	}
 	print(rq->answer, is_done ? "ok\n" : "error: ");
 	print_slice(rq->answer, buf_slice(&r.told));

@@ -265,6 +265,16 @@ static void refuse_stranger(struct client *c, const struct proto_request_header 
 	client_close(c, reason);
 }
 
+static void refuse_unknown(struct client *c, const struct proto_request_header *header)
+{
+	static const char reason[] = "unknown type of request";
+
+	audit_refuse_client(registry_audit(c->registry), c, slice_of("connection"),
+			    (struct slice){ 0 }, reason);
+	send_header_only(c, header->xid, -1, ZERR_UNIMPLEMENTED, 0);
+	client_close(c, reason);
+}
+
 static void connect(struct dispatch *d, struct client *c, struct slice frame)
 {
 	int64_t began_us = clock_exact_us();
@@ -314,8 +324,7 @@ static enum dispatch_result execute(struct dispatch *d, struct client *c, struct
 	} else if (header.type == OP_PING) {
 		answer_ping(d, c);
 	} else if (!route) {
-		send_header_only(c, header.xid, -1, ZERR_UNIMPLEMENTED, 0);
-		client_close(c, "unknown type of request");
+		refuse_unknown(c, &header);
 	} else {
 		return run(d, c, route, &rq);
 	}

@@ -1,6 +1,7 @@
 #include "app/http.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
@@ -10,6 +11,7 @@
 #include "app/print.h"
 #include "app/prometheus.h"
 #include "app/view.h"
+#include "app/witness.h"
 #include "base/clock.h"
 #include "base/metrics.h"
 
@@ -129,6 +131,15 @@ static void print_head(struct buf *head, const struct answer *a, size_t body_len
 	print(head, "Connection: close\r\n\r\n");
 }
 
+/* What a peer sends is not repeated. */
+static void tell_refusal(const struct view *v, enum http_status status)
+{
+	char why[64];
+
+	snprintf(why, sizeof(why), "%d %s", (int)status, reason_of(status));
+	witness_refuse(v->audit, v->asks, "http", why);
+}
+
 bool http_answer(const struct view *v, enum http_place place, struct slice bytes, struct buf *head,
 		 struct buf *body)
 {
@@ -146,6 +157,9 @@ bool http_answer(const struct view *v, enum http_place place, struct slice bytes
 	}
 	if (a.status != HTTP_OK && buf_len(body) == 0)
 		print(body, "%d %s\n", (int)a.status, reason_of(a.status));
+	/* Those that are forbidden have told so by their names. */
+	if (a.status != HTTP_OK && a.status != HTTP_FORBIDDEN)
+		tell_refusal(v, a.status);
 	metrics_add(a.status == HTTP_OK ? METRIC_http_requests : METRIC_http_refused, 1);
 	print_head(head, &a, buf_len(body));
 	if (request.is_head)

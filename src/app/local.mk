@@ -42,7 +42,8 @@ libapp_a_SOURCES = \
 	src/app/setup.c src/app/setup.h \
 	src/app/sweep.c src/app/sweep.h \
 	src/app/turn.c src/app/turn.h \
-	src/app/validity.c src/app/validity.h
+	src/app/validity.c src/app/validity.h \
+	src/app/witness.c src/app/witness.h
 EXTRA_DIST += src/app/.may_include
 
 sbin_PROGRAMS += zoolited

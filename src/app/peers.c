@@ -1,11 +1,11 @@
 #include "app/peers.h"
 
 #include "app/turn.h"
+#include "app/witness.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
-#include "base/quote.h"
 #include "base/tally.h"
 #include "core/audit.h"
 #include "core/pace.h"
@@ -14,7 +14,6 @@
 #include "net/names.h"
 
 enum {
-	NAMES_LIMIT = 1024 * 1024,
 	LOG_BURST = 20,
 	LEAST_PACE_MS = 20, /* however fast an identity may write */
 };
@@ -195,6 +194,17 @@ static enum conn_text on_text(struct conn *c, void *user, struct slice bytes)
 	return p->peers->text(p->peers->ctx, c, bytes);
 }
 
+static void on_failed(struct conn *c, void *user, const char *reason)
+{
+	struct peer *p = user;
+
+	if (p->has_client)
+		audit_refuse_client(p->peers->audit, &p->client, slice_of("connection"),
+				    (struct slice){ 0 }, reason);
+	else
+		witness_refuse(p->peers->audit, conn_peer(c), "connection", reason);
+}
+
 static void on_closed(struct conn *c, void *user, const char *reason)
 {
 	struct peer *p = user;
@@ -213,8 +223,8 @@ struct peers *peers_new(struct event_base *base, struct timer_wheel *wheel,
 			const struct conn_limits *limits, struct dispatch *dispatch,
 			struct turn *turn, peers_text_fn text, void *ctx)
 {
-	static const struct conn_handlers handlers = { on_begun, on_frame, on_ping, on_text,
-						       on_closed };
+	static const struct conn_handlers handlers = { on_begun, on_frame,  on_ping,
+						       on_text,  on_failed, on_closed };
 	struct peers *p = mem_new(sizeof(*p));
 
 	p->dispatch = dispatch;
@@ -260,38 +270,9 @@ void peers_set_audit(struct peers *p, struct audit *audit)
 	p->audit = audit;
 }
 
-void peers_audit(struct peers *p, const struct arrival *a, const char *why)
+struct audit *peers_audit(struct peers *p)
 {
-	static const char *const listeners[] = {
-		[GATE_PLAIN] = "clientPort",         [GATE_TLS] = "secureClientPort",
-		[GATE_MONITOR] = "monitorPort",      [GATE_ADMIN] = "admin.serverPort",
-		[GATE_METRICS] = "metrics.httpPort",
-	};
-	struct audit_event e = {
-		.kind = why ? "refuse" : "connect",
-		.host = slice_of(a->host),
-		.address = slice_of(a->address),
-		.op = slice_of(listeners[a->kind]),
-	};
-	struct buf who;
-
-	if (!p->audit)
-		return;
-	buf_init(&who, NAMES_LIMIT);
-	if (a->identity.subject) {
-		buf_put(&who, slice_of("["));
-		quote_json(&who, slice_of(a->identity.subject));
-		buf_put(&who, slice_of("]"));
-		e.who = buf_slice(&who);
-	}
-	if (why) {
-		e.op = slice_of("connect");
-		e.result = slice_of(why);
-		audit_refuse(p->audit, &e);
-	} else {
-		audit_connect(p->audit, &e);
-	}
-	buf_fini(&who);
+	return p->audit;
 }
 
 void peers_ask(struct peers *p, peers_admits_fn admits, void *ctx)
@@ -311,7 +292,7 @@ static void refuse(struct peers *p, struct arrival *a, const char *owner)
 		log_warn("connection.refused", LOG_TEXT("peer", a->address),
 			 LOG_TEXT("identity", owner), LOG_TEXT("reason", reason),
 			 LOG_INT("suppressed", suppressed));
-	peers_audit(p, a, reason);
+	witness_refuse(p->audit, a, "connect", reason);
 	arrival_free(a);
 }
 
@@ -329,7 +310,7 @@ static void take_one(struct peers *p, struct arrival *a)
 		refuse(p, a, owner);
 		return;
 	}
-	peers_audit(p, a, NULL);
+	witness_connect(p->audit, a);
 	peer = mem_new(sizeof(*peer));
 	peer->peers = p;
 	peer->verdict = (struct peer_verdict){ a->rules, a->valid_until_s, 0 };

@@ -34,8 +34,7 @@ void peers_free(struct peers *p);
 void peers_set_registry(struct peers *p, struct registry *registry);
 /* Tell the audit trail of who connects; lent. */
 void peers_set_audit(struct peers *p, struct audit *audit);
-/* It connects, or why it may not, or no longer (NULL: it may). */
-void peers_audit(struct peers *p, const struct arrival *a, const char *why);
+struct audit *peers_audit(struct peers *p);
 /* Take over what came through the gate. */
 void peers_take(struct peers *p, struct gate *gate);
 struct conn_set *peers_connections(struct peers *p);

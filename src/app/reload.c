@@ -13,12 +13,20 @@
 #include "core/policy.h"
 #include "core/registry.h"
 
-/* On the audit trail. */
-static void record(struct reload *r, bool is_taken)
+enum { MAX_TOLD = 16 * 1024 };
+
+/* On the audit trail. op: what brought it about; told: why it was refused, or what waits for a
+ * restart. */
+static void record(struct reload *r, const char *op, bool is_taken, const struct buf *told)
 {
+	struct slice text = buf_len(told) > 0 ? buf_slice(told) : (struct slice){ 0 };
 	const struct audit_event e = {
 		.kind = "reload",
-		.result = is_taken ? (struct slice){ 0 } : slice_of("refused"),
+		.op = slice_of(op),
+		.result = is_taken    ? (struct slice){ 0 }
+			  : text.data ? text
+				      : slice_of("refused"),
+		.detail = is_taken ? text : (struct slice){ 0 },
 	};
 
 	audit_record(r->audit, &e);
@@ -58,8 +66,6 @@ static void refuse_reload(struct buf *told, unsigned line, const char *property,
 			  LOG_TEXT("reason", reason));
 	else
 		log_error("reload.refused", LOG_INT("line", line), LOG_TEXT("reason", reason));
-	if (!told)
-		return;
 	if (buf_len(told) > 0)
 		print(told, "; ");
 	if (line != CONFIG_NO_LINE)
@@ -126,12 +132,15 @@ static void look_at_policy(struct reload *r)
 {
 	const char *const file = r->config->policy_file;
 	struct stamps now;
+	struct buf told;
 
 	stamps_take(&now, &file, 1);
 	if (!file || stamps_compare(&r->policy_stamp, &now, 1) == 1)
 		return;
 	log_info("reload.noticed", LOG_TEXT("file", file));
-	record(r, renew_policy(r, r->config, NULL, NULL));
+	buf_init(&told, MAX_TOLD);
+	record(r, "file", renew_policy(r, r->config, NULL, &told), &told);
+	buf_fini(&told);
 }
 
 static bool take_fresh(struct reload *r, struct config *fresh, const struct config_report *report,
@@ -154,12 +163,12 @@ static bool take_fresh(struct reload *r, struct config *fresh, const struct conf
 	if (!renew_rules(r, fresh, report, told))
 		return false;
 	config_take_reloaded(r->config, fresh);
-	if (is_good && told && waits)
+	if (is_good && waits)
 		print_slice(told, slice_of(names));
 	return is_good;
 }
 
-bool reload_all(struct reload *r, struct buf *told)
+static bool reload_configuration(struct reload *r, struct buf *told)
 {
 	struct config_report report;
 	struct config fresh;
@@ -172,7 +181,14 @@ bool reload_all(struct reload *r, struct buf *told)
 		refuse_reload(told, report.line, NULL, report.reason);
 	config_fini(&fresh);
 	config_report_fini(&report);
-	record(r, is_taken);
+	return is_taken;
+}
+
+bool reload_all(struct reload *r, const char *op, struct buf *told)
+{
+	bool is_taken = reload_configuration(r, told);
+
+	record(r, op, is_taken, told);
 	return is_taken;
 }
 
@@ -181,15 +197,19 @@ bool reload_all(struct reload *r, struct buf *told)
 static void reload_rules(struct reload *r, const char *file)
 {
 	char reason[CONFIG_REASON_LEN];
+	bool is_taken = false;
+	struct buf told;
 
 	log_info("reload.noticed", LOG_TEXT("file", file));
+	buf_init(&told, MAX_TOLD);
 	if (config_read_password(r->config, reason) == 0) {
-		record(r, renew_rules(r, r->config, NULL, NULL));
-		return;
+		is_taken = renew_rules(r, r->config, NULL, &told);
+	} else {
+		rules_stamp(r->config, &r->stamps);
+		refuse_reload(&told, CONFIG_NO_LINE, NULL, reason);
 	}
-	rules_stamp(r->config, &r->stamps);
-	refuse_reload(NULL, CONFIG_NO_LINE, NULL, reason);
-	record(r, false);
+	record(r, "file", is_taken, &told);
+	buf_fini(&told);
 }
 
 static void on_look(struct timer *t)

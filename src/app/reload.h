@@ -42,8 +42,8 @@ must_check int reload_lists(struct reload *r, struct setup_fault *fault);
 must_check int reload_policy(struct reload *r, const struct config *c, struct setup_fault *fault);
 /* Look at the files from now on, every zoolite.reloadInterval. When all of it is there. */
 void reload_watch(struct reload *r);
-/* Read the configuration anew. False: not all of it was taken, and told (NULL: nobody asks) says
- * why; true: told names what waits for a restart, or nothing. */
-bool reload_all(struct reload *r, struct buf *told);
+/* Read the configuration anew. op: what brought it about, for the audit trail. False: not all of it
+ * was taken, and told says why; true: told names what waits for a restart, or nothing. */
+bool reload_all(struct reload *r, const char *op, struct buf *told);
 
 #endif

@@ -39,6 +39,7 @@
 
 enum {
 	MAX_HTTP_HEAD = 4096, /* of an answer */
+	MAX_TOLD = 16 * 1024,
 	LONGEST_SLEEP_MS = 1000,
 	OWN_FILES = 64, /* databases, listeners, event loops, and some to spare */
 	FILES_OF_THREAD = 4,
@@ -134,6 +135,7 @@ static struct view view_of(struct server *s)
 		.gate = s->gate,
 		.validity = s->validity,
 		.serves_since_ms = s->serves_since_ms,
+		.audit = s->audit,
 		.trace_mask = &s->trace_mask,
 	};
 }
@@ -146,6 +148,7 @@ static enum conn_text answer_text(void *ctx, struct conn *c, struct slice bytes)
 	int64_t began_us = clock_exact_us();
 	enum conn_text result;
 
+	view.asks = conn_peer(c);
 	view.is_curtailed = access->policy != NULL && !peers_reads_all(s->peers, access, c);
 	if (gate_kind_is_http(conn_peer(c)->kind)) {
 		result = answer_http(&view, c, bytes);
@@ -200,8 +203,7 @@ static void on_sleep(evutil_socket_t fd, short what, void *arg)
 	(void)arg;
 }
 
-/* In told (NULL: nobody asks) stands why it was refused or what waits for a restart. */
-static bool reload(struct server *s, struct buf *told);
+static void reload_for_signal(struct server *s);
 
 static void on_signal(evutil_socket_t number, short what, void *arg)
 {
@@ -210,7 +212,7 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 	(void)what;
 	turn_step(&s->turn, "signal");
 	if (number == SIGHUP)
-		reload(s, NULL);
+		reload_for_signal(s);
 	else
 		s->stopping = true;
 }
@@ -262,22 +264,32 @@ static void on_loaded(evutil_socket_t fd, short what, void *arg)
 
 /* --- reload --- */
 
-static bool reload(struct server *s, struct buf *told)
+/* In told stands why it was refused or what waits for a restart. */
+static bool reload(struct server *s, const char *op, struct buf *told)
 {
 	bool is_taken;
 
 	notify_reloading();
-	is_taken = reload_all(&s->reload, told);
+	is_taken = reload_all(&s->reload, op, told);
 	if (s->serving)
 		notify_ready();
 	return is_taken;
+}
+
+static void reload_for_signal(struct server *s)
+{
+	struct buf told;
+
+	buf_init(&told, MAX_TOLD);
+	reload(s, "SIGHUP", &told);
+	buf_fini(&told);
 }
 
 /* --- the control socket --- */
 
 static bool reload_for(void *ctx, struct buf *told)
 {
-	return reload(ctx, told);
+	return reload(ctx, "control", told);
 }
 
 static void stop_for(void *ctx)
@@ -298,6 +310,23 @@ static void run_control(void *ctx, struct control_request *rq)
 	turn_note(&s->turn, "control command", began_us, clock_exact_us());
 }
 
+static void note_control_refused(void *ctx, uid_t uid, const char *reason)
+{
+	const struct server *s = ctx;
+	char who[64];
+	const struct audit_event e = {
+		.kind = "refuse",
+		.host = slice_of("control socket"),
+		.address = slice_of("control socket"),
+		.who = { who,
+			 (size_t)snprintf(who, sizeof(who), "[\"uid:%lld\"]", (long long)uid) },
+		.op = slice_of("control"),
+		.result = slice_of(reason),
+	};
+
+	audit_refuse(s->audit, &e);
+}
+
 /* As with the admin server's port: the socket that nobody asked for is no reason not to serve. */
 static int open_control(struct server *s, char reason[SERVER_REASON_LEN])
 {
@@ -306,6 +335,7 @@ static int open_control(struct server *s, char reason[SERVER_REASON_LEN])
 	struct control_options o = { .max_peers = (unsigned)c->max_control,
 				     .timeout_ms = c->control_ms,
 				     .run = run_control,
+				     .refused = note_control_refused,
 				     .ctx = s };
 	char *path = control_socket_path(c);
 	int rc = 0;

@@ -7,6 +7,7 @@
 
 #include "app/peers.h"
 #include "app/validity.h"
+#include "app/witness.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -64,7 +65,6 @@ static void cut(struct sweep *s, struct conn *c, void *user, const char *reason)
 	struct session *session = client ? client->session : NULL;
 
 	log_cut(conn_peer(c), session ? session->id : 0, reason);
-	peers_audit(s->peers, conn_peer(c), reason);
 	metrics_add(METRIC_connections_cut, 1);
 	s->cut++;
 	/* Nothing goes there any more, not what was asked for before either. */
@@ -157,7 +157,7 @@ static bool admits(void *ctx, struct arrival *a)
 	if (passes(s, a, &a->valid_until_s, reason))
 		return true;
 	log_cut(a, 0, reason);
-	peers_audit(s->peers, a, reason);
+	witness_refuse(peers_audit(s->peers), a, "connect", reason);
 	metrics_add(METRIC_connections_cut, 1);
 	return false;
 }

@@ -7,6 +7,8 @@
 
 #include "app/config.h"
 
+struct arrival;
+struct audit;
 struct gate;
 struct latency;
 struct peers;
@@ -24,7 +26,9 @@ struct view {
 	const struct validity *validity; /* NULL: nothing runs out */
 	int64_t serves_since_ms;         /* monotonic */
 	bool is_curtailed;   /* who asks may not read everything: no names of znodes and peers */
-	int64_t *trace_mask; /* a number that gtmk tells and stmk sets; it traces nothing */
+	struct audit *audit; /* hears what is refused and done; NULL: none */
+	const struct arrival *asks; /* who it is that asks; NULL where audit is */
+	int64_t *trace_mask;        /* a number that gtmk tells and stmk sets; it traces nothing */
 };
 
 /* What ZooKeeper says to all of them before it serves; the words put a line end behind it. */

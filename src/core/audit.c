@@ -20,6 +20,7 @@ enum { DETAIL_KEPT = 64 * 1024, NAMES_LIMIT = 1024 * 1024 };
 struct audit {
 	struct store *store;
 	struct repeats *refusals;
+	struct repeats *commands;
 	struct repeats *connections;
 	struct repeats *reads;
 	const char *read_prefixes;
@@ -33,6 +34,7 @@ struct audit *audit_new(struct store *store, const struct audit_options *o)
 
 	a->store = store;
 	a->refusals = repeats_new(o->max_events);
+	a->commands = repeats_new(o->max_events);
 	a->connections = repeats_new(o->max_events);
 	a->reads = repeats_new(o->max_events);
 	a->read_prefixes = o->reads;
@@ -45,6 +47,7 @@ void audit_free(struct audit *a)
 	if (!a)
 		return;
 	repeats_free(a->refusals);
+	repeats_free(a->commands);
 	repeats_free(a->connections);
 	repeats_free(a->reads);
 	buf_fini(&a->detail);
@@ -80,12 +83,6 @@ static void write_event(struct audit *a, const struct audit_event *e, int64_t co
 	store_audit(a->store, &row);
 }
 
-void audit_record(struct audit *a, const struct audit_event *e)
-{
-	if (a && a->has_begun)
-		write_event(a, e, 1, clock_wall_ms());
-}
-
 static void count_event(struct repeats *t, const struct audit_event *e)
 {
 	const struct repeats_event event = {
@@ -100,6 +97,20 @@ static void count_event(struct repeats *t, const struct audit_event *e)
 	};
 
 	repeats_add(t, &event);
+}
+
+void audit_record(struct audit *a, const struct audit_event *e)
+{
+	if (a && a->has_begun)
+		write_event(a, e, 1, clock_wall_ms());
+	else if (a)
+		count_event(a->commands, e);
+}
+
+void audit_command(struct audit *a, const struct audit_event *e)
+{
+	if (a)
+		count_event(a->commands, e);
 }
 
 void audit_refuse(struct audit *a, const struct audit_event *e)
@@ -135,6 +146,7 @@ void audit_end_turn(struct audit *a, bool all)
 	if (!a || !a->has_begun)
 		return;
 	repeats_drain(a->refusals, all, write_counted, a);
+	repeats_drain(a->commands, all, write_counted, a);
 	repeats_drain(a->connections, all, write_counted, a);
 	repeats_drain(a->reads, all, write_counted, a);
 }

@@ -43,11 +43,12 @@ void audit_free(struct audit *a);
 /* The store takes rows from now on. */
 void audit_begin(struct audit *a);
 
-/* A row of its own. */
+/* A row of its own; before audit_begin it is counted with those that are equal. */
 void audit_record(struct audit *a, const struct audit_event *e);
 /* Counted with those that are equal. Any thread. */
 void audit_refuse(struct audit *a, const struct audit_event *e);
 void audit_connect(struct audit *a, const struct audit_event *e);
+void audit_command(struct audit *a, const struct audit_event *e);
 
 /* For those who have a client, each counted: it was refused, */
 void audit_refuse_client(struct audit *a, struct client *c, struct slice op, struct slice path,

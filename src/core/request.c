@@ -8,6 +8,7 @@
 #include "base/metrics.h"
 #include "core/audit.h"
 #include "core/policy.h"
+#include "core/quota.h"
 #include "core/sight.h"
 
 /* Who has one of these knows that a znode is there. */
@@ -161,10 +162,12 @@ enum zerr request_allow_path(struct request *rq, struct slice path)
 	if (path.len <= registry_options(rq->registry)->max_path)
 		return ZERR_OK;
 	metrics_add(METRIC_paths_refused, 1);
+	audit_refusal(rq, (struct slice){ 0 }, "the path is too long");
 	return ZERR_BAD_ARGUMENTS;
 }
 
-enum zerr request_fix_acls(struct request *rq, const struct proto_acls *given, struct buf *out)
+enum zerr request_fix_acls(struct request *rq, struct slice path, const struct proto_acls *given,
+			   struct buf *out)
 {
 	enum zerr err = access_fix_acls(&rq->client->ids, given, out);
 
@@ -172,6 +175,7 @@ enum zerr request_fix_acls(struct request *rq, const struct proto_acls *given, s
 					   registry_options(rq->registry)->max_acls))
 		return err;
 	metrics_add(METRIC_acls_refused, 1);
+	audit_refusal(rq, path, "too many different ACLs");
 	return ZERR_INVALID_ACL;
 }
 
@@ -193,8 +197,8 @@ enum zerr request_watch(struct request *rq, struct slice path, enum watch_mode m
 	return ZERR_OK;
 }
 
-enum zerr request_allow_ephemeral(struct request *rq, int64_t session_id, size_t more_count,
-				  size_t more_bytes)
+enum zerr request_allow_ephemeral(struct request *rq, struct slice path, int64_t session_id,
+				  size_t more_count, size_t more_bytes)
 {
 	const struct registry_options *o = registry_options(rq->registry);
 	struct tree *t = registry_tree(rq->registry);
@@ -203,5 +207,16 @@ enum zerr request_allow_ephemeral(struct request *rq, int64_t session_id, size_t
 	    tree_owned_bytes(t, session_id) + more_bytes <= o->max_ephemeral_bytes)
 		return ZERR_OK;
 	metrics_add(METRIC_ephemerals_refused, 1);
+	audit_refusal(rq, path, "too many ephemeral znodes of a session");
 	return ZERR_QUOTA_EXCEEDED;
+}
+
+enum zerr request_allow_quota(struct request *rq, struct slice path, int64_t more_bytes,
+			      bool is_create)
+{
+	enum zerr err = quota_check(rq->registry, path, more_bytes, is_create);
+
+	if (err == ZERR_QUOTA_EXCEEDED)
+		audit_refusal(rq, path, "quota exceeded");
+	return err;
 }

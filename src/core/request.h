@@ -105,12 +105,16 @@ enum zerr request_end_change(struct request *rq, enum zerr err, struct slice pat
 enum zerr request_allow_path(struct request *rq, struct slice path);
 /* access_fix_acls for an ACL that a znode is to have, to out, which is empty; INVALID_ACL also
  * where there are too many in the registry. */
-enum zerr request_fix_acls(struct request *rq, const struct proto_acls *given, struct buf *out);
+enum zerr request_fix_acls(struct request *rq, struct slice path, const struct proto_acls *given,
+			   struct buf *out);
 /* Arm a watch. BAD_ARGUMENTS for a path that no znode can have; above the limit of watches the
  * connection is closed. */
 enum zerr request_watch(struct request *rq, struct slice path, enum watch_mode mode);
 /* Whether a session may hold this much more as ephemeral znodes; QUOTA_EXCEEDED where not. */
-enum zerr request_allow_ephemeral(struct request *rq, int64_t session_id, size_t more_count,
-				  size_t more_bytes);
+enum zerr request_allow_ephemeral(struct request *rq, struct slice path, int64_t session_id,
+				  size_t more_count, size_t more_bytes);
+/* quota_check; a refusal is told to the audit trail. */
+enum zerr request_allow_quota(struct request *rq, struct slice path, int64_t more_bytes,
+			      bool is_create);
 
 #endif

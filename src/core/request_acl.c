@@ -40,7 +40,8 @@ static enum zerr set_fixed(struct request *rq, const struct proto_set_acl *op, s
 	if (err == ZERR_OK)
 		err = request_next_version(z->st.aversion, op->version, &next);
 	if (err == ZERR_OK && znode_is_ephemeral(z) && fixed.len > z->st.acl->len)
-		err = request_allow_ephemeral(rq, z->st.owner, 0, fixed.len - z->st.acl->len);
+		err = request_allow_ephemeral(rq, op->path, z->st.owner, 0,
+					      fixed.len - z->st.acl->len);
 	if (err != ZERR_OK)
 		return err;
 	tree_set_acl(tree, z, acl_take(tree_acls(tree), fixed), next);
@@ -57,7 +58,7 @@ enum zerr op_set_acl(struct request *rq, const struct proto_set_acl *op, struct 
 	if (!op->path.data || !path_is_valid(op->path))
 		return ZERR_BAD_ARGUMENTS;
 	buf_init(&fixed, ACLS_LIMIT);
-	err = request_fix_acls(rq, &op->acl, &fixed);
+	err = request_fix_acls(rq, op->path, &op->acl, &fixed);
 	if (err == ZERR_OK)
 		err = set_fixed(rq, op, buf_slice(&fixed), out);
 	buf_fini(&fixed);

@@ -15,13 +15,14 @@ static bool is_creatable(struct slice path)
 	return path.len && memchr(path.data, '/', path.len) && !path_has_nul(path);
 }
 
-static enum zerr take_acl(struct request *rq, const struct proto_acls *given, struct acl **acl)
+static enum zerr take_acl(struct request *rq, struct slice path, const struct proto_acls *given,
+			  struct acl **acl)
 {
 	struct buf fixed;
 	enum zerr err;
 
 	buf_init(&fixed, ACLS_LIMIT);
-	err = request_fix_acls(rq, given, &fixed);
+	err = request_fix_acls(rq, path, given, &fixed);
 	if (err == ZERR_OK)
 		*acl = acl_take(tree_acls(registry_tree(rq->registry)), buf_slice(&fixed));
 	buf_fini(&fixed);
@@ -80,10 +81,10 @@ static enum zerr create_at(struct request *rq, struct znode *parent, const struc
 	struct znode *z;
 
 	if (err == ZERR_OK && owner > 0)
-		err = request_allow_ephemeral(rq, rq->client->session->id, 1,
+		err = request_allow_ephemeral(rq, path, rq->client->session->id, 1,
 					      path.len + op->data.len + acl->len);
 	if (err == ZERR_OK)
-		err = quota_check(rq->registry, path, (int64_t)op->data.len, true);
+		err = request_allow_quota(rq, path, (int64_t)op->data.len, true);
 	if (err != ZERR_OK)
 		return err;
 	z = quota_create(rq->registry, parent, path, op->data,
@@ -166,7 +167,7 @@ enum zerr op_create(struct request *rq, int32_t type, const struct proto_create 
 		return ZERR_MARSHALLING;
 	if (!is_creatable(op->path))
 		return ZERR_BAD_ARGUMENTS;
-	err = take_acl(rq, &op->acl, &acl);
+	err = take_acl(rq, op->path, &op->acl, &acl);
 	if (err == ZERR_OK)
 		err = find_place(rq, op, &parent, &path, &numbered);
 	if (err == ZERR_OK)

@@ -71,12 +71,13 @@ enum zerr op_set_data(struct request *rq, const struct proto_set_data *op, struc
 	if (err == ZERR_OK && !sight_count(rq, z, &children))
 		err = ZERR_SYSTEM;
 	if (err == ZERR_OK)
-		err = quota_check(rq->registry, op->path, (int64_t)op->data.len - z->st.data_len,
-				  false);
+		err = request_allow_quota(rq, op->path, (int64_t)op->data.len - z->st.data_len,
+					  false);
 	if (err == ZERR_OK)
 		err = request_next_version(z->st.version, op->version, &next);
 	if (err == ZERR_OK && znode_is_ephemeral(z) && op->data.len > z->st.data_len)
-		err = request_allow_ephemeral(rq, z->st.owner, 0, op->data.len - z->st.data_len);
+		err = request_allow_ephemeral(rq, op->path, z->st.owner, 0,
+					      op->data.len - z->st.data_len);
 	if (err != ZERR_OK)
 		return err;
 	if (quota_set_data(rq->registry, z, op->data, next) != 0)

@@ -343,6 +343,8 @@ void conn_fail(struct conn *c, const char *reason)
 			log_warn("conn.failed", LOG_TEXT("peer", c->peer->address),
 				 LOG_TEXT("reason", reason));
 	}
+	if (c->set->handlers.failed && !c->is_told)
+		c->set->handlers.failed(c, c->user, reason);
 	end(c, reason);
 }
 

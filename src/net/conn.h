@@ -42,6 +42,8 @@ struct conn_handlers {
 	/* Before the first frame: all that has come, four bytes at least. Is it a request in text
 	 * (a four-letter word, HTTP at a listener for that)? */
 	enum conn_text (*text)(struct conn *c, void *user, struct slice bytes);
+	/* The peer broke a rule, or a limit ends its connection; it goes. May be NULL. */
+	void (*failed)(struct conn *c, void *user, const char *reason);
 	/* The connection is going; last call. reason is for the log. */
 	void (*closed)(struct conn *c, void *user, const char *reason);
 };

@@ -13,41 +13,18 @@ import pytest
 
 import servers
 import zk_wire as zk
+from trail import rows, run, trail_config, wait_row, wait_rows
 
 NO_AUTH = -102
 CONFIG = {"zoolite__auditReads": "/read, /also"}
-
-
-def trail_config(directory, **config):
-    """With a key beside the data, not in it."""
-    return dict({"zoolite__auditKey": str(directory / "audit.key")}, **config)
-
-
-def run(server, *words):
-    done = subprocess.run([server.binary, *words, server.config_path], capture_output=True, text=True, timeout=60,
-                          check=False)
-    complaint = re.search("Sanitizer|runtime error:", done.stderr)
-    assert not complaint, done.stderr
-    return done
 
 
 def verify(server, *heads):
     return run(server, "--verify-audit", *heads)
 
 
-def rows(server):
-    done = run(server, "--export-audit")
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
 def heads(server):
     return re.findall(r"event=audit\.head head=(\S+)", server.log())
-
-
-def wait_rows(server, wanted, what):
-    """Until the trail has a row that wanted() likes; that row."""
-    return servers.wait_until(lambda: next((row for row in rows(server) if wanted(row)), None), 10, what)
 
 
 def segments(server):
@@ -105,19 +82,16 @@ def test_connections_sessions_refusals_reads_and_commands(make_server, tmp_path)
     server.hangup()
     server.wait_log(r"event=reload\.done")
 
-    def has(**wanted):
-        what = ", ".join("%s=%s" % item for item in wanted.items())
-        return wait_rows(server, lambda row: all(row.get(key) == value for key, value in wanted.items()), what)
-    has(kind="start")
-    assert any(name.startswith("CN=") or "CN=" in name for name in has(kind="connect", op="secureClientPort")["who"])
-    has(kind="resume", session="0x%x" % client.session_id)
-    has(kind="change", op="closeSession", result="expired", session="0x%x" % short.session_id)
-    assert has(kind="refuse", op="setData", path="/closed")["result"] == "no permission by ACL"
-    has(kind="refuse", op="getData", path="/closed")
-    has(kind="refuse", op="resumeSession", result="wrong password or identity")
-    has(kind="refuse", op="connect", address=has(kind="refuse", op="connect")["address"])
-    has(kind="control", op="stat_reset", who=["uid:%d" % os.getuid()])
-    has(kind="reload")
+    wait_row(server, kind="start")
+    assert any(name.startswith("CN=") or "CN=" in name for name in wait_row(server, kind="connect", op="secureClientPort")["who"])
+    wait_row(server, kind="resume", session="0x%x" % client.session_id)
+    wait_row(server, kind="change", op="closeSession", result="expired", session="0x%x" % short.session_id)
+    assert wait_row(server, kind="refuse", op="setData", path="/closed")["result"] == "no permission by ACL"
+    wait_row(server, kind="refuse", op="getData", path="/closed")
+    wait_row(server, kind="refuse", op="resumeSession", result="wrong password or identity")
+    wait_row(server, kind="refuse", op="connect", address=wait_row(server, kind="refuse", op="connect")["address"])
+    wait_row(server, kind="control", op="stat_reset", who=["uid:%d" % os.getuid()])
+    wait_row(server, kind="reload")
     reads = [row["path"] for row in rows(server) if row["kind"] == "read"]
     assert set(reads) == {"/read", "/read/x"}
     server.stop()

@@ -40,6 +40,8 @@ static struct {
 	unsigned frames, pings, closed, begun;
 	size_t queued_at_ping; /* the most that waited to leave when one was answered */
 	char reason[128];      /* of the last end */
+	char failure[128];
+	unsigned failures;
 	bool parking, pacing;
 	unsigned again; /* so often a frame is to come again */
 	struct capture capture;
@@ -136,6 +138,14 @@ static void on_closed(struct conn *c, void *user, const char *reason)
 	conn_fail(c, "again");
 }
 
+static void on_failed(struct conn *c, void *user, const char *reason)
+{
+	assert_ptr_equal(user, conn_user(c));
+	assert_false(conn_is_closing(c));
+	snprintf(w.failure, sizeof(w.failure), "%s", reason);
+	w.failures++;
+}
+
 static void make_set_with(void (*begun)(struct conn *c, void *user))
 {
 	const struct conn_handlers handlers = {
@@ -143,6 +153,7 @@ static void make_set_with(void (*begun)(struct conn *c, void *user))
 		.frame = on_frame,
 		.ping = on_ping,
 		.text = on_text,
+		.failed = on_failed,
 		.closed = on_closed,
 	};
 
@@ -366,6 +377,8 @@ static void test_bad_lengths(void **state)
 		turns();
 		assert_int_equal(w.closed, i + 1);
 		assert_string_equal(w.reason, cases[i].reason);
+		assert_string_equal(w.failure, cases[i].reason);
+		assert_int_equal(w.failures, i + 1);
 		assert_int_equal(metrics_get(METRIC_connections_failed), i + 1);
 		assert_end(fd);
 		close(fd);

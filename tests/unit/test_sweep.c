@@ -12,6 +12,7 @@
 
 #include "app/peers.h"
 #include "app/validity.h"
+#include "app/witness.h"
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/timer.h"
@@ -52,11 +53,18 @@ struct conn_set *peers_connections(struct peers *p)
 	return NULL;
 }
 
-/* The audit trail's. */
-void peers_audit(struct peers *p, const struct arrival *a, const char *why)
+struct audit *peers_audit(struct peers *p)
 {
 	(void)p;
-	assert_non_null(a);
+	return NULL;
+}
+
+void witness_refuse(struct audit *audit, const struct arrival *from, const char *op,
+		    const char *why)
+{
+	(void)audit;
+	assert_non_null(from);
+	assert_string_equal(op, "connect");
 	assert_non_null(why);
 	recorded++;
 }
@@ -103,6 +111,8 @@ bool conn_is_closing(const struct conn *c)
 void conn_fail(struct conn *c, const char *reason)
 {
 	c->failed = strdup(reason);
+	/* It tells the audit trail. */
+	recorded++;
 	c->is_closing = true;
 }
 
