@@ -42,7 +42,7 @@ CREATE TABLE change (
 	old_version INTEGER,            -- of the znode (of its ACL where that was set); NULL: it was not there
 	version INTEGER,                -- NULL: it is not there any more
 	result TEXT,                    -- why it came about: 'expired'; NULL: done as asked
-	detail TEXT,                    -- of a change of several znodes: JSON, each with path and versions
+	detail TEXT,                    -- of a multi or a session's end: JSON, of each step op, path and versions
 	mac BLOB,
 	record BLOB NOT NULL            -- what the change says (src/store/record.h)
 ) STRICT;

@@ -283,12 +283,6 @@ void audit_read_client(struct audit *a, struct client *c, struct slice op, struc
 
 /* --- changes --- */
 
-struct describing {
-	struct audit_note *note;
-	struct buf *detail; /* NULL: only count */
-	unsigned count;
-};
-
 static bool is_of_acl(const struct znode_state *before, const struct znode_state *after)
 {
 	return before->exists && after->exists && before->aversion != after->aversion &&
@@ -304,6 +298,35 @@ static bool is_told(const struct znode_state *before, const struct znode_state *
 		 before->czxid != after->czxid));
 }
 
+/* The versions of a change of one znode. */
+static void describe_one(void *ctx, const struct znode *z, const struct znode_state *before)
+{
+	struct audit_note *note = ctx;
+	bool is_acl = is_of_acl(before, &z->st);
+
+	if (!is_told(before, &z->st))
+		return;
+	note->old_version = !before->exists ? AUDIT_NO_VERSION
+			    : is_acl        ? before->aversion
+					    : before->version;
+	note->version = !z->st.exists ? AUDIT_NO_VERSION : is_acl ? z->st.aversion : z->st.version;
+}
+
+/* NULL: nobody's doing. */
+static const char *name_of_event(enum event_type type)
+{
+	switch (type) {
+	case EVENT_NODE_CREATED:
+		return "create";
+	case EVENT_NODE_DATA_CHANGED:
+		return "setData";
+	case EVENT_NODE_DELETED:
+		return "delete";
+	default:
+		return NULL;
+	}
+}
+
 static void put_number(struct buf *out, const char *key, int64_t number)
 {
 	char text[64];
@@ -312,46 +335,33 @@ static void put_number(struct buf *out, const char *key, int64_t number)
 	buf_put(out, slice_of(text));
 }
 
-static void put_znode(struct buf *out, const struct znode *z, const struct znode_state *before)
+static void put_step(struct buf *out, const struct tree_event *e, const char *name)
 {
-	bool is_acl = is_of_acl(before, &z->st);
-
-	buf_put(out, slice_of(buf_len(out) == 0 ? "[{\"path\":" : ",{\"path\":"));
-	quote_json(out, znode_path(z));
-	if (before->exists)
-		put_number(out, is_acl ? "old_acl" : "old",
-			   is_acl ? before->aversion : before->version);
-	if (z->st.exists)
-		put_number(out, is_acl ? "acl" : "new", is_acl ? z->st.aversion : z->st.version);
+	buf_put(out, slice_of(buf_len(out) == 0 ? "[{\"op\":\"" : ",{\"op\":\""));
+	buf_put(out, slice_of(name));
+	buf_put(out, slice_of("\",\"path\":"));
+	quote_json(out, znode_path(e->z));
+	if (e->type != EVENT_NODE_CREATED)
+		put_number(out, "old", e->old_version);
+	if (e->type != EVENT_NODE_DELETED)
+		put_number(out, "new", e->version);
 	buf_put(out, slice_of("}"));
 }
 
-static void describe(void *ctx, const struct znode *z, const struct znode_state *before)
+/* Each step of a change of several znodes, what it made and took away again, too. */
+static void describe_steps(struct audit *a, const struct tree *t, struct audit_note *note)
 {
-	struct describing *d = ctx;
-	bool is_acl = is_of_acl(before, &z->st);
+	size_t count;
+	const struct tree_event *events = tree_events(t, &count);
 
-	if (!is_told(before, &z->st))
-		return;
-	d->count++;
-	if (d->detail) {
-		put_znode(d->detail, z, before);
-		return;
+	for (size_t i = 0; i < count; i++) {
+		const char *name = name_of_event(events[i].type);
+
+		if (name)
+			put_step(&a->detail, &events[i], name);
 	}
-	d->note->old_version = !before->exists ? AUDIT_NO_VERSION
-			       : is_acl        ? before->aversion
-					       : before->version;
-	d->note->version = !z->st.exists ? AUDIT_NO_VERSION
-			   : is_acl      ? z->st.aversion
-					 : z->st.version;
-}
-
-static void describe_all(struct audit *a, const struct tree *t, struct audit_note *note)
-{
-	struct describing d = { .note = note, .detail = &a->detail };
-
-	note->old_version = note->version = AUDIT_NO_VERSION;
-	tree_visit_changed(t, describe, &d);
+	if (buf_len(&a->detail) == 0)
+		return;
 	buf_put(&a->detail, slice_of("]"));
 	note->detail = buf_slice(&a->detail);
 }
@@ -360,7 +370,6 @@ struct audit_note audit_describe(struct audit *a, struct client *c, const struct
 				 bool has_path, const char *cause)
 {
 	struct audit_note note = { .old_version = AUDIT_NO_VERSION, .version = AUDIT_NO_VERSION };
-	struct describing d = { .note = &note };
 
 	if (!a)
 		return note;
@@ -369,9 +378,10 @@ struct audit_note audit_describe(struct audit *a, struct client *c, const struct
 	buf_clear(&a->detail);
 	if (a->detail.cap > DETAIL_KEPT)
 		buf_release(&a->detail);
-	tree_visit_changed(t, describe, &d);
-	if (d.count > 1 || (d.count == 1 && !has_path))
-		describe_all(a, t, &note);
+	if (has_path)
+		tree_visit_changed(t, describe_one, &note);
+	else
+		describe_steps(a, t, &note);
 	if (cause)
 		note.cause = slice_of(cause);
 	return note;

@@ -58,8 +58,8 @@ void audit_resume(struct audit *a, struct client *c);
 /* it read path, where such reads are recorded. */
 void audit_read_client(struct audit *a, struct client *c, struct slice op, struct slice path);
 
-/* What the row of the open change is to say; slices live until the next call. Where the change's
- * row has no path or it changes several znodes, detail tells each. cause: what brought it about,
+/* What the row of the open change is to say; slices live until the next call. has_path: it is of the
+ * one znode that the change's row names; else detail tells what was done to each. cause: what brought it about,
  * NULL: the client's request. */
 struct audit_note audit_describe(struct audit *a, struct client *c, const struct tree *t,
 				 bool has_path, const char *cause);

@@ -515,13 +515,14 @@ static const struct znode_state *state_before(const struct tree *t, const struct
 	return &t->undos[z->undo - 1].before;
 }
 
-static void add_event(struct tree *t, enum event_type type, struct znode *z)
+static void add_event(struct tree *t, enum event_type type, struct znode *z, int32_t old_version)
 {
 	if (t->event_count == t->event_cap) {
 		t->event_cap = t->event_cap ? 2 * t->event_cap : 16;
 		t->events = mem_grow(t->events, t->event_cap * sizeof(*t->events));
 	}
-	t->events[t->event_count++] = (struct tree_event){ type, z, acl_ref(&t->acls, z->st.acl) };
+	t->events[t->event_count++] = (struct tree_event){ type, z, acl_ref(&t->acls, z->st.acl),
+							   old_version, z->st.version };
 }
 
 /* In 32 bits that wrap, as Java's do. */
@@ -614,8 +615,8 @@ struct znode *tree_create(struct tree *t, struct znode *parent, struct slice pat
 	own(t, z);
 	change_children(t, parent, z, 1);
 	t->counts.znodes++;
-	add_event(t, EVENT_NODE_CREATED, z);
-	add_event(t, EVENT_NODE_CHILDREN_CHANGED, parent);
+	add_event(t, EVENT_NODE_CREATED, z, 0);
+	add_event(t, EVENT_NODE_CHILDREN_CHANGED, parent, 0);
 	return z;
 }
 
@@ -629,8 +630,8 @@ void tree_delete(struct tree *t, struct znode *parent, struct znode *z)
 	replace_data(t, z, NULL, 0);
 	change_children(t, parent, z, -1);
 	t->counts.znodes--;
-	add_event(t, EVENT_NODE_DELETED, z);
-	add_event(t, EVENT_NODE_CHILDREN_CHANGED, parent);
+	add_event(t, EVENT_NODE_DELETED, z, z->st.version);
+	add_event(t, EVENT_NODE_CHILDREN_CHANGED, parent, 0);
 }
 
 int tree_set_counters(struct tree *t, struct znode *z, struct slice data)
@@ -650,12 +651,14 @@ int tree_set_counters(struct tree *t, struct znode *z, struct slice data)
 
 int tree_set_data(struct tree *t, struct znode *z, struct slice data, int32_t version)
 {
+	int32_t before = z->st.version;
+
 	if (tree_set_counters(t, z, data) != 0)
 		return -1;
 	z->st.version = version;
 	z->st.mzxid = t->zxid;
 	z->st.mtime = t->time_ms;
-	add_event(t, EVENT_NODE_DATA_CHANGED, z);
+	add_event(t, EVENT_NODE_DATA_CHANGED, z, before);
 	return 0;
 }
 

@@ -45,6 +45,8 @@ struct tree_event {
 	enum event_type type;
 	struct znode *z;
 	struct acl *acl; /* its ACL then: the rest of a multi may bring another */
+	/* Of its data, before and then; where it was there before, and is then. */
+	int32_t old_version, version;
 };
 
 /* Begin a change that will have this zxid and time. */

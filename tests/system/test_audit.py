@@ -50,8 +50,9 @@ def test_who_did_what_to_what_with_which_result(make_server, tmp_path):
     assert told == [("createSession", None, None, None), ("create", "/a", None, 0), ("setData", "/a", 0, 1),
                     ("setACL", "/a", 0, 1), ("multi", "/b", None, None), ("delete", "/a", 2, None),
                     ("create", "/gone", None, 0), ("closeSession", None, None, None)]
-    assert found[4]["detail"] == [{"path": "/a", "old": 1, "new": 2}]
-    assert found[7]["detail"] == [{"path": "/gone", "old": 0}]
+    assert found[4]["detail"] == [{"op": "create", "path": "/b", "new": 0}, {"op": "setData", "path": "/a", "old": 1, "new": 2},
+                                  {"op": "delete", "path": "/b", "old": 0}]
+    assert found[7]["detail"] == [{"op": "delete", "path": "/gone", "old": 0}]
     for row in found[1:]:
         assert any(name.startswith("x509:") for name in row["who"]) and "digest:bob" in row["who"]
         assert row["address"].startswith("127.0.0.1:") and int(row["zxid"], 16) > 0

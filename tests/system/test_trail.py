@@ -197,3 +197,23 @@ def test_reloads(make_trailed, tmp_path):
         server.hangup()
         server.wait_log(r"event=reload\.(refused|waits).*zoolite\.maxWatches", since)
     assert [row for row in rows(server) if row["kind"] == "reload" and "maxWatches must be" in row.get("result", "")]
+
+
+def test_every_step_of_a_multi(make_trailed):
+    """What it made and took away again, what it took away and made anew, and each of several writes."""
+    server = make_trailed()
+    client = server.client()
+    for path in ("/a", "/again"):
+        assert client.call(zk.create(path)).err == 0
+    assert client.call(zk.set_data("/again", b"1")).err == 0
+    steps = [zk.check("/a"), zk.create("/passing"), zk.set_data("/passing", b"x"), zk.delete("/passing"), zk.set_data("/a"),
+             zk.set_data("/a"), zk.delete("/again"), zk.create2("/again"), zk.create("/s-", flags=zk.SEQUENTIAL)]
+    assert client.call(zk.multi(steps)).err == 0
+    client.call(zk.multi([zk.create("/undone"), zk.check("/absent")]))
+    client.call(zk.multi([zk.check("/a")]))
+    found = [row for row in rows(server) if row.get("op") == "multi"]
+    told = [(step["op"], step["path"], step.get("old"), step.get("new")) for step in found[0]["detail"]]
+    assert told == [("create", "/passing", None, 0), ("setData", "/passing", 0, 1), ("delete", "/passing", 1, None),
+                    ("setData", "/a", 0, 1), ("setData", "/a", 1, 2), ("delete", "/again", 1, None),
+                    ("create", "/again", None, 0), ("create", "/s-0000000004", None, 0)]
+    assert ["detail" in row for row in found] == [True, False]
