@@ -263,7 +263,8 @@ static bool is_below(struct slice path, struct slice prefix)
 	       (path.len == prefix.len || path.data[prefix.len] == '/');
 }
 
-void audit_read_client(struct audit *a, struct client *c, struct slice op, struct slice path)
+static void note_read(struct audit *a, struct client *c, struct slice op, struct slice path,
+		      bool and_below)
 {
 	struct audit_event e;
 
@@ -271,14 +272,25 @@ void audit_read_client(struct audit *a, struct client *c, struct slice op, struc
 		return;
 	for (const char *at = a->read_prefixes; *at;) {
 		size_t len = strcspn(at, ",");
+		struct slice prefix = { at, len };
 
-		if (len > 0 && is_below(path, (struct slice){ at, len })) {
+		if (len > 0 && (is_below(path, prefix) || (and_below && is_below(prefix, path)))) {
 			e = event_of(c, "read", op, path, NULL);
 			count_event(a->reads, &e);
 			return;
 		}
 		at += len + (at[len] == ',');
 	}
+}
+
+void audit_read_client(struct audit *a, struct client *c, struct slice op, struct slice path)
+{
+	note_read(a, c, op, path, false);
+}
+
+void audit_read_below(struct audit *a, struct client *c, struct slice op, struct slice path)
+{
+	note_read(a, c, op, path, true);
 }
 
 /* --- changes --- */

@@ -55,8 +55,10 @@ void audit_refuse_client(struct audit *a, struct client *c, struct slice op, str
 			 const char *why);
 /* it resumed the session that it has, */
 void audit_resume(struct audit *a, struct client *c);
-/* it read path, where such reads are recorded. */
+/* it read path, where such reads are recorded, */
 void audit_read_client(struct audit *a, struct client *c, struct slice op, struct slice path);
+/* it reads path and all below, some of which may be such. */
+void audit_read_below(struct audit *a, struct client *c, struct slice op, struct slice path);
 
 /* What the row of the open change is to say; slices live until the next call. has_path: it is of the
  * one znode that the change's row names; else detail tells what was done to each. cause: what brought it about,

@@ -91,6 +91,12 @@ enum zerr request_hide(struct request *rq, struct slice path, enum zerr err)
 	return err;
 }
 
+void request_note_read(struct request *rq, struct slice path)
+{
+	audit_read_client(registry_audit(rq->registry), rq->client, slice_of(opcode_name(rq->type)),
+			  path);
+}
+
 enum zerr request_find_permitted(struct request *rq, struct slice path, int32_t perms,
 				 struct znode **z)
 {
@@ -107,8 +113,7 @@ enum zerr request_find_permitted(struct request *rq, struct slice path, int32_t 
 	    !access_permits((*z)->st.acl, ids, rights & perms))
 		return refuse_by_acl(rq, path);
 	if (err == ZERR_OK && (perms & PERM_READ))
-		audit_read_client(registry_audit(rq->registry), rq->client,
-				  slice_of(opcode_name(rq->type)), path);
+		request_note_read(rq, path);
 	return err;
 }
 

@@ -84,6 +84,8 @@ enum zerr request_find_parent(struct request *rq, struct slice path, struct znod
 enum zerr request_pass_policy(struct request *rq, struct slice path, int32_t perms);
 /* err, but NO_AUTH instead of one that tells what is at path to somebody who may not see it. */
 enum zerr request_hide(struct request *rq, struct slice path, enum zerr err);
+/* Tell the audit trail that the client read path. */
+void request_note_read(struct request *rq, struct slice path);
 /* request_find for somebody who wants one of perms: NO_AUTH unless the policy and z's ACL give it.
  * The audit trail is told of a refusal, and of reads where it wants them. */
 enum zerr request_find_permitted(struct request *rq, struct slice path, int32_t perms,

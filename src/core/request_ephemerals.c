@@ -45,6 +45,7 @@ enum zerr request_get_ephemerals(struct request *rq)
 			continue;
 		if (!(access_rights(&rq->client->ids, path) & PERM_READ))
 			continue;
+		request_note_read(rq, path);
 		jute_write_buffer(&rq->out, path);
 		count++;
 	}

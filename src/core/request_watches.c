@@ -1,5 +1,19 @@
 #include "core/request.h"
 
+#include "core/audit.h"
+
+/* Whoever has a lasting watch reads on, where the events are told. */
+static void note_watch(struct request *rq, struct slice path, enum watch_mode mode)
+{
+	struct audit *a = registry_audit(rq->registry);
+	struct slice op = slice_of(opcode_name(rq->type));
+
+	if (mode == WATCH_RECURSIVE)
+		audit_read_below(a, rq->client, op, path);
+	else
+		audit_read_client(a, rq->client, op, path);
+}
+
 /* What became of a path since the client saw zxid since: an event that is due, or none: then the
  * watch is armed. Whoever may not read a znode learns nothing of its changes here either. */
 static enum zerr due_event(struct request *rq, struct slice path, enum watch_mode mode,
@@ -19,6 +33,7 @@ static enum zerr due_event(struct request *rq, struct slice path, enum watch_mod
 	}
 	if (err != ZERR_OK || !access_allows(&rq->client->ids, path, z->st.acl, PERM_READ))
 		return err;
+	request_note_read(rq, path);
 	if (for_creation) {
 		*due = EVENT_NODE_CREATED;
 		*is_due = true;
@@ -71,6 +86,8 @@ static enum zerr arm_each(struct request *rq, struct jute_reader paths, int32_t 
 		struct slice path = jute_read_buffer(&paths);
 
 		err = path.data ? request_watch(rq, path, mode) : ZERR_MARSHALLING;
+		if (err == ZERR_OK)
+			note_watch(rq, path, mode);
 	}
 	return err;
 }
@@ -127,9 +144,11 @@ enum zerr request_add_watch(struct request *rq)
 	if (rq->in.bad || !op.path.data || op.number < 0 || op.number > ADD_WATCH_RECURSIVE)
 		return ZERR_MARSHALLING;
 	err = request_watch(rq, op.path, modes[op.number]);
+	if (err != ZERR_OK)
+		return err;
+	note_watch(rq, op.path, modes[op.number]);
 	/* The body is an ErrorResponse; without it the Java client disconnects. */
-	if (err == ZERR_OK)
-		jute_write_int(&rq->out, ZERR_OK);
+	jute_write_int(&rq->out, ZERR_OK);
 	return err;
 }
 

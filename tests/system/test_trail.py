@@ -12,7 +12,7 @@ import servers
 import zk_wire as zk
 from trail import rows, run, trail_config, wait_row
 
-POLICY = "role boss dn:CN=client\nallow boss all /\nrole all anyone\nallow all read /free\n"
+POLICY = "role all anyone\nallow all read /free\n"
 
 
 @pytest.fixture(name="make_trailed")
@@ -217,3 +217,46 @@ def test_every_step_of_a_multi(make_trailed):
                     ("setData", "/a", 0, 1), ("setData", "/a", 1, 2), ("delete", "/again", 1, None),
                     ("create", "/again", None, 0), ("create", "/s-0000000004", None, 0)]
     assert ["detail" in row for row in found] == [True, False]
+
+
+READS = {
+    "exists": zk.exists("/read/x"), "getData": zk.get_data("/read/x"), "getChildren": zk.get_children("/read/x"),
+    "getChildren2": zk.get_children2("/read/x"), "getACL": zk.get_acl("/read/x"), "getEphemerals": zk.get_ephemerals("/"),
+    "getAllChildrenNumber": zk.get_all_children_number("/read/x"),
+    "multiRead": zk.multi_read([zk.get_data("/other"), zk.get_children("/read/x")]),
+    "multi": zk.multi([zk.check("/read/x")]), "setWatches": zk.set_watches(0, exist=["/other", "/read/x"]),
+    "setWatches2": zk.set_watches2(0, recursive=["/read/x", "/"]), "addWatch": zk.add_watch("/read/x", zk.PERSISTENT),
+}
+OTHERS = [zk.sync("/read/x"), zk.get_data("/other"), zk.get_data("/readable"), zk.get_children("/"), zk.exists("/read/absent"),
+          zk.add_watch("/", zk.PERSISTENT), zk.set_data("/read/x"), zk.check_watches("/read/x", zk.WATCHES_ANY), zk.ping()]
+
+
+def test_every_kind_of_read(make_trailed):
+    """Of what is below a prefix that is configured, and of nothing else; a watch that goes on reading there, too."""
+    server = make_trailed(zoolite__auditReads="/read,/empty")
+    client = server.client()
+    for path in ("/read", "/other", "/readable"):
+        assert client.call(zk.create(path)).err == 0
+    assert client.call(zk.create("/read/x", flags=zk.EPHEMERAL)).err == 0
+    for request in list(READS.values()) + OTHERS[:-1]:
+        client.call(request)
+    client.ping()
+    assert client.call(zk.add_watch("/", zk.PERSISTENT_RECURSIVE)).err == 0
+    server.stop()
+    found = [row for row in rows(server) if row["kind"] == "read"]
+    assert {row["session"] for row in found} == {"0x%x" % client.session_id}
+    assert sorted((row["op"], row["path"]) for row in found) == sorted(
+        [(op, "/read/x") for op in READS] + [("addWatch", "/"), ("setWatches2", "/")])
+
+
+def test_a_long_count_is_one_read(make_trailed, authority):
+    server = make_trailed(POLICY + "allow all read /many only\nallow all read /many/7\n", zoolite__auditReads="/many",
+                          X509AuthenticationProvider__superUser=authority.identity("client"))
+    boss, client = server.client(), server.client("second")
+    assert boss.call(zk.create("/many")).err == 0
+    for _ in range(50):
+        assert boss.call(zk.multi([zk.create("/many/7-", flags=zk.SEQUENTIAL) for _ in range(100)])).err == 0
+    assert boss.call(zk.create("/many/7")).err == 0
+    assert client.call(zk.get_all_children_number("/many")).value == 1
+    server.stop()
+    assert [(row["op"], row["count"]) for row in rows(server) if row["kind"] == "read"] == [("getAllChildrenNumber", 1)]
