@@ -279,9 +279,8 @@ void registry_send_event(struct registry *r, struct client *c, enum event_type t
 	send_event(r, c, mark);
 }
 
-/* A watcher learns nothing of what it may not read (CVE-2024-23944); its watch is used up all the
- * same. */
-static void tell_client(void *ctx, struct client *c)
+/* A watcher learns nothing of what it may not read (CVE-2024-23944). */
+static bool tell_client(void *ctx, struct client *c)
 {
 	struct telling *telling = ctx;
 	struct registry *r = telling->r;
@@ -289,12 +288,13 @@ static void tell_client(void *ctx, struct client *c)
 
 	if (!access_allows(&c->ids, znode_path(z), telling->event->acl, PERM_READ)) {
 		metrics_add(METRIC_events_withheld, 1);
-		return;
+		return false;
 	}
 	if (!telling->encoded)
 		encode_event(r, telling->event->type, znode_path(z), r->last_zxid);
 	telling->encoded = true;
 	send_event(r, c, r->last_zxid);
+	return true;
 }
 
 static void tell_watchers(struct registry *r)

@@ -223,18 +223,20 @@ bool watch_is_armed(const struct watch_table *t, const struct client *c, struct 
 
 struct firing {
 	struct watch_table *table;
-	void (*call)(void *ctx, struct client *c);
+	watch_call_fn call;
 	void *ctx;
 	size_t fired;
 };
 
-static void tell(struct firing *f, struct client *c)
+/* Whether c has been told of the event, now or by another of its watches. */
+static bool tell(struct firing *f, struct client *c)
 {
 	if (c->told == f->table->event)
-		return;
+		return c->was_told;
 	c->told = f->table->event;
-	f->call(f->ctx, c);
-	f->fired++;
+	c->was_told = f->call(f->ctx, c);
+	f->fired += c->was_told;
+	return c->was_told;
 }
 
 /* Everybody at p who waits for one of modes. */
@@ -242,12 +244,9 @@ static void fire_at(struct firing *f, struct watched_path *p, unsigned modes)
 {
 	list_foreach_safe(link, &p->watches) {
 		struct watch *w = container_of(link, struct watch, on_path);
-		struct client *c = w->client;
 
-		if ((w->modes & modes) == 0)
-			continue;
-		set_modes(f->table, w, w->modes & ~(modes & USED_UP));
-		tell(f, c);
+		if ((w->modes & modes) != 0 && tell(f, w->client))
+			set_modes(f->table, w, w->modes & ~(modes & USED_UP));
 	}
 }
 
@@ -270,7 +269,7 @@ static void fire_above(struct firing *f, struct slice path)
 }
 
 size_t watch_fire(struct watch_table *t, struct slice path, enum event_type type,
-		  void (*call)(void *ctx, struct client *c), void *ctx)
+		  watch_call_fn call, void *ctx)
 {
 	struct firing f = { t, call, ctx, 0 };
 	struct watched_path *p = find_path(t, path);

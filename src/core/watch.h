@@ -36,11 +36,14 @@ bool watch_disarm(struct watch_table *t, struct client *c, struct slice path, un
 /* Whether c has one of modes armed on path. */
 bool watch_is_armed(const struct watch_table *t, const struct client *c, struct slice path,
 		    unsigned modes);
+/* Tell the client, or not: false. It may send, and neither arm nor drop (client_close). */
+typedef bool (*watch_call_fn)(void *ctx, struct client *c);
 /* Call for every client that watches path for this type of event (a deletion: data and child
- * watches), or a path above it recursively, each client once; take off what is used up. call may
- * send, and neither arm nor drop (client_close). Returns how many. */
+ * watches), or a path above it recursively, each client once; take off what is used up. A watch
+ * whose client is not told stays: that it were gone would tell (checkWatches). Returns how many
+ * were told. */
 size_t watch_fire(struct watch_table *t, struct slice path, enum event_type type,
-		  void (*call)(void *ctx, struct client *c), void *ctx);
+		  watch_call_fn call, void *ctx);
 void watch_drop_client(struct watch_table *t, struct client *c);
 
 /* Of data, exists and persistent watches: what wchs, wchp and wchc speak of. */

@@ -373,6 +373,19 @@ def test_set_watches_tells_nothing_else(site, role):
         client.call(zk.remove_watches(path, zk.WATCHES_ANY))
 
 
+@pytest.mark.parametrize("role", ["provider", "consumer", "nobody"])
+def test_watches_stay_where_nothing_is_told(site, role):
+    """setWatches arms without asking: a watch that were used up by what one may not see would tell of it."""
+    _, clients = site
+    admin, client = clients["admin"], clients[role]
+    path, above = "/services/dc2/web/hidden", "/services/dc2/web"
+    assert client.call(zk.set_watches(0, exist=[path], child=[above])).err == 0
+    assert [r.err for r in admin.call_all([zk.create(path), zk.set_data(path, b"2"), zk.delete(path)])] == [0] * 3
+    assert sync_events(client) == []
+    assert client.call(zk.remove_watches(path, zk.WATCHES_DATA)).err == 0
+    assert client.call(zk.remove_watches(above, zk.WATCHES_CHILDREN)).err == 0
+
+
 def test_what_is_still_told(site, make_policed):
     """That something in a directory one reads has changed, and how much there is in what one may delete."""
     _, clients = site

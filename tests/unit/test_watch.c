@@ -19,11 +19,13 @@ enum { CLIENTS = 3 };
 static struct watch_table *table;
 static struct client clients[CLIENTS];
 static unsigned called[CLIENTS];
+static int kept; /* whom call does not tell; -1: nobody */
 
 static int set_up(void **state)
 {
 	(void)state;
 	table = watch_table_new();
+	kept = -1;
 	for (int i = 0; i < CLIENTS; i++) {
 		clients[i] = (struct client){ .serial = (uint64_t)i + 1 };
 		list_init(&clients[i].watches);
@@ -40,10 +42,11 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void call(void *ctx, struct client *c)
+static bool call(void *ctx, struct client *c)
 {
 	(void)ctx;
 	called[c - clients]++;
+	return c - clients != kept;
 }
 
 static size_t fire(const char *path, enum event_type type)
@@ -251,6 +254,24 @@ static void test_each_client_hears_once(void **state)
 	assert_int_equal(called[0], 1);
 }
 
+/* Who is not told cannot tell by its watches that there was an event; it is asked once, too. */
+static void test_a_client_that_is_not_told(void **state)
+{
+	(void)state;
+	arm(0, "/a", WATCH_DATA);
+	arm(0, "/a", WATCH_CHILD);
+	arm(1, "/a", WATCH_DATA);
+	kept = 0;
+	assert_int_equal(fire("/a", EVENT_NODE_DELETED), 1);
+	assert_int_equal(called[0], 1);
+	assert_true(watch_is_armed(table, &clients[0], slice_of("/a"), WATCH_DATA));
+	assert_true(watch_is_armed(table, &clients[0], slice_of("/a"), WATCH_CHILD));
+	assert_false(watch_is_armed(table, &clients[1], slice_of("/a"), WATCH_DATA));
+	kept = -1;
+	assert_int_equal(fire("/a", EVENT_NODE_DELETED), 1);
+	assert_int_equal(clients[0].watch_count, 0);
+}
+
 static void test_a_client_that_goes(void **state)
 {
 	(void)state;
@@ -327,6 +348,7 @@ int main(void)
 		WATCH_TEST(test_path_is_the_whole_path),
 		WATCH_TEST(test_arming_twice_is_arming_once),
 		WATCH_TEST(test_each_client_hears_once),
+		WATCH_TEST(test_a_client_that_is_not_told),
 		WATCH_TEST(test_a_client_that_goes),
 		WATCH_TEST(test_many_paths),
 		WATCH_TEST(test_a_very_deep_path),
