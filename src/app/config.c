@@ -382,10 +382,11 @@ static const struct refused {
 
 /* What a reload takes from the file; the rest waits for a restart. */
 static const char *const reloaded[] = {
-	"ssl.keyStore.",         "ssl.trustStore.",        "zoolite.certFile",
-	"zoolite.keyFile",       "zoolite.trustFile",      "zoolite.logLevel",
-	"zoolite.denyList",      "zoolite.allowList",      "zoolite.policyFile",
-	"zoolite.maxPolicySize", "zoolite.maxPolicyRules", "zoolite.maxRoles",
+	"ssl.keyStore.",          "ssl.trustStore.",    "zoolite.certFile",
+	"zoolite.keyFile",        "zoolite.trustFile",  "zoolite.logLevel",
+	"zoolite.crlFile",        "zoolite.crlMissing", "zoolite.denyList",
+	"zoolite.allowList",      "zoolite.policyFile", "zoolite.maxPolicySize",
+	"zoolite.maxPolicyRules", "zoolite.maxRoles",
 };
 
 /* One reading of one text. */

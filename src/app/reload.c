@@ -79,14 +79,18 @@ static bool renew_rules(struct reload *r, const struct config *c,
 			const struct config_report *report, struct buf *told)
 {
 	struct setup_fault fault;
+	struct stamps stamps;
 	struct rules rules;
 
-	/* Before they are read: what changes meanwhile is seen the next time. */
-	rules_stamp(c, &r->stamps);
+	/* Before they are read: what changes meanwhile is seen the next time. Where c is not taken
+	 * it is the files of the other one that are looked at. */
+	rules_stamp(c, &stamps);
+	rules_stamp(r->config, &r->stamps);
 	if (rules_load(c, r->tls != NULL, &rules, &fault) != 0) {
 		refuse_reload(told, line_in(report, fault.property), fault.property, fault.reason);
 		return false;
 	}
+	r->stamps = stamps;
 	rules_set(&rules, c, r->gate);
 	if (rules.tls) {
 		tls_context_unref(r->tls);

@@ -394,6 +394,40 @@ def test_files_are_taken_when_they_change(make_server, authority, tmp_path):
     inside.close_session()
 
 
+def test_files_that_a_reload_names_are_looked_at(yard, tmp_path):
+    """A list of revoked ones that came by SIGHUP stays when another file is read anew; a reload that is refused leaves
+    the files that are in force under observation."""
+    yard.revoke()
+    allow, own = str(tmp_path / "allow"), str(tmp_path / "server.pem")
+    write(allow, "127.0.0.0/8\n")
+    shutil.copy(yard.authority.both("server"), own)
+    server = servers.Zoolite(tmp_path / "server", yard.authority, config={
+        "zoolite.reloadInterval": "50ms", "zoolite.allowList": allow, "ssl.keyStore.location": own})
+    try:
+        server.start()
+        assert come(server, "revoked", None) > 0
+        server.config.update({"zoolite.crlFile": yard.crls, "zoolite.crlMissing": "allow"})
+        server.write_config()
+        since = server.log_size()
+        hang_up(server)
+        assert "reload.waits" not in server.log()[since:]
+        assert come(server, "revoked", None) == 0
+        since = server.log_size()
+        os.utime(own)
+        server.wait_log(r"event=reload\.noticed file=%s\n(?:.*\n)*?.*event=reload\.done" % own, since)
+        assert come(server, "revoked", None) == 0 and come(server, "good", None) > 0
+        server.config["zoolite.denyList"] = str(tmp_path / "gone")
+        server.write_config()
+        hang_up(server, "refused")
+        since = server.log_size()
+        write(allow, "127.0.0.9\n")
+        server.wait_log(r"event=reload\.noticed file=%s\n(?:.*\n)*?.*event=reload\.done" % allow, since)
+        assert is_shut(server.port) and not is_shut(server.port, "127.0.0.9")
+        server.stop()
+    finally:
+        server.close()
+
+
 def test_secrets_of_kubernetes(make_server, authority, tmp_path):
     """All files change with one link; cut and broken ones in it leave the old ones as they are."""
     def fill(version, name, trust):
