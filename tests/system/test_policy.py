@@ -408,6 +408,7 @@ def test_what_is_still_told(site, make_policed):
     assert client.call(zk.set_data("/a/b", b"", version=7)).err == -103
     assert client.call(zk.set_data("/a/b", b"")).value.num_children == 0
     assert client.call(zk.set_data("/a/b/d", b"")).err == -102
+    assert [client.call(zk.delete(path)).err for path in ("/a/b/d", "/a/b/d/e")] == [-102, -102]
 
 
 def test_names_in_uris(make_policed, authority):
@@ -443,6 +444,9 @@ def test_ephemerals_are_those_that_one_reads(make_policed):
     # What is there and what is not look alike, but where one may read.
     assert [client.call(zk.create(path)).err for path in ("/hidden", "/absent/x", "/seen", "/seen/e/x", "/seen/a/x")] == [
         -102, -102, -110, -108, -101]
+    # Below an ephemeral one that is hidden it is as below one that is absent.
+    assert client.call(zk.create("/e", flags=zk.EPHEMERAL)).err == 0
+    assert [client.call(zk.create(path)).err for path in ("/e/x", "/absent/x")] == [-102, -102]
 
 
 def test_acl_in_addition_or_not(make_policed):
@@ -650,6 +654,14 @@ def test_this_machine_may_have_a_role(make_policed):
                           admin__serverPort=servers.free_ports(1)[0])
     assert "not executed" not in ask(server, "wchp", None)
     assert fetch(server, "watches").status == 200
+
+
+@pytest.mark.parametrize("rule", ["deny local read /x only", "deny other read /x", "allow local none /x/y"])
+def test_words_are_not_for_who_may_not_read_all(make_policed, rule):
+    server = make_policed("role local network:127.0.0.1\nrole other anyone\nallow local read /\n%s\n" % rule,
+                          admin__enableServer="true", admin__serverPort=servers.free_ports(1)[0])
+    assert "not executed" in ask(server, "wchp", None)
+    assert fetch(server, "watches").status == 403
 
 
 def run(server, *arguments):
