@@ -135,6 +135,7 @@ static const struct option options[] = {
 	{ "ssl.clientAuth", OPTION_AUTH, TO(client_auth), 0, 0, TLS_CLIENT_AUTH_NEED },
 	{ "ssl.crl", OPTION_BOOL, TO(needs_crl), 0, 0, false },
 	{ "ssl.protocol", OPTION_PROTOCOLS, TO(protocol), 0, 0, 0 },
+	{ "ssl.ciphersuites", OPTION_TEXT, TO(ciphers), 0, 0, 0 },
 	{ "ssl.enabledProtocols", OPTION_PROTOCOLS, TO(enabled_protocols), 0, 0, 0 },
 	{ "ssl.handshakeDetectionTimeoutMillis", OPTION_TIME, TO(handshake_ms), 1, 10 * SECOND,
 	  5 * SECOND },
@@ -373,7 +374,6 @@ static const struct refused {
 	{ "admin.forceHttps", "false" },
 	{ "admin.needClientAuth", "false" },
 	{ "ssl.ocsp", "false" },
-	{ "ssl.ciphersuites", NULL },
 	{ "ssl.clientHostnameVerification", "false" },
 	{ "ssl.context.supplier.class", NULL },
 	{ "ssl.authProvider", "x509" },
@@ -382,11 +382,11 @@ static const struct refused {
 
 /* What a reload takes from the file; the rest waits for a restart. */
 static const char *const reloaded[] = {
-	"ssl.keyStore.",          "ssl.trustStore.",    "zoolite.certFile",
-	"zoolite.keyFile",        "zoolite.trustFile",  "zoolite.logLevel",
-	"zoolite.crlFile",        "zoolite.crlMissing", "zoolite.denyList",
-	"zoolite.allowList",      "zoolite.policyFile", "zoolite.maxPolicySize",
-	"zoolite.maxPolicyRules", "zoolite.maxRoles",
+	"ssl.keyStore.",         "ssl.trustStore.",        "zoolite.certFile",
+	"zoolite.keyFile",       "zoolite.trustFile",      "zoolite.logLevel",
+	"ssl.ciphersuites",      "zoolite.crlFile",        "zoolite.crlMissing",
+	"zoolite.denyList",      "zoolite.allowList",      "zoolite.policyFile",
+	"zoolite.maxPolicySize", "zoolite.maxPolicyRules", "zoolite.maxRoles",
 };
 
 /* One reading of one text. */

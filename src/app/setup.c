@@ -22,6 +22,8 @@ static const char *property_of(const struct config *c, enum tls_part part)
 		return c->trust_store_file ? "ssl.trustStore.location" : "zoolite.trustFile";
 	case TLS_PART_CRL:
 		return "zoolite.crlFile";
+	case TLS_PART_CIPHERS:
+		return "ssl.ciphersuites";
 	case TLS_PART_LIBRARY:
 		break;
 	}
@@ -56,6 +58,7 @@ struct tls_context *setup_tls(const struct config *c, struct setup_fault *fault)
 		.crl_file = c->crl_file,
 		.may_lack_crl = c->may_lack_crl,
 		.client_auth = c->client_auth,
+		.ciphers = c->ciphers,
 		.no_tls_1_2 = !c->tls_1_2,
 		.no_tls_1_3 = !c->tls_1_3,
 	};

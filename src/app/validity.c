@@ -141,6 +141,7 @@ static enum validity_part part_of(enum tls_part part)
 		return VALIDITY_CRL;
 	case TLS_PART_CERT:
 	case TLS_PART_KEY:
+	case TLS_PART_CIPHERS:
 	case TLS_PART_LIBRARY:
 		break;
 	}

@@ -8,6 +8,8 @@ libnet_a_SOURCES = \
 	src/net/census.h \
 	src/net/chain.c \
 	src/net/chain.h \
+	src/net/ciphers.c \
+	src/net/ciphers.h \
 	src/net/conn.c \
 	src/net/conn.h \
 	src/net/cork.c \

@@ -24,6 +24,7 @@
 #include "base/metrics.h"
 #include "net/chain.h"
 #include "net/cork.h"
+#include "net/ciphers.h"
 #include "net/revocation.h"
 
 enum {
@@ -289,6 +290,15 @@ static int set_protocol(SSL_CTX *ssl, const struct tls_options *o, struct tls_fa
 	return 0;
 }
 
+static int set_ciphers(SSL_CTX *ssl, const struct tls_options *o, struct tls_fault *fault)
+{
+	char reason[CIPHERS_REASON_LEN];
+
+	if (!o->ciphers || ciphers_set(ssl, o->ciphers, reason) == 0)
+		return 0;
+	return fail(fault, TLS_PART_CIPHERS, "%s", reason);
+}
+
 struct tls_context *tls_context_new(const struct tls_options *o, struct tls_fault *fault)
 {
 	struct tls_context *c = mem_new(sizeof(*c));
@@ -301,8 +311,8 @@ struct tls_context *tls_context_new(const struct tls_options *o, struct tls_faul
 		(void)fail(fault, TLS_PART_LIBRARY, NO_LIBRARY, first_error());
 		goto failed;
 	}
-	if (set_protocol(c->ssl, o, fault) != 0 || load_identity(c->ssl, o, fault) != 0 ||
-	    load_trust(c->ssl, o, fault) != 0)
+	if (set_protocol(c->ssl, o, fault) != 0 || set_ciphers(c->ssl, o, fault) != 0 ||
+	    load_identity(c->ssl, o, fault) != 0 || load_trust(c->ssl, o, fault) != 0)
 		goto failed;
 	return c;
 failed:

@@ -22,14 +22,22 @@ struct tls_options {
 	/* Whom no CRL of today tells of is let in, which tls_doubt tells; else he is refused. */
 	bool may_lack_crl;
 	enum tls_client_auth client_auth;
-	bool no_tls_1_2; /* versions not offered, of 1.2 and 1.3 */
+	const char *ciphers; /* suites, as ciphers_set has them; NULL: OpenSSL's own */
+	bool no_tls_1_2;     /* versions not offered, of 1.2 and 1.3 */
 	bool no_tls_1_3;
 };
 
 enum { TLS_REASON_LEN = 256 };
 
 /* What is wrong, and with which of the files. */
-enum tls_part { TLS_PART_CERT, TLS_PART_KEY, TLS_PART_TRUST, TLS_PART_CRL, TLS_PART_LIBRARY };
+enum tls_part {
+	TLS_PART_CERT,
+	TLS_PART_KEY,
+	TLS_PART_TRUST,
+	TLS_PART_CRL,
+	TLS_PART_CIPHERS,
+	TLS_PART_LIBRARY,
+};
 struct tls_fault {
 	enum tls_part part;
 	char reason[TLS_REASON_LEN]; /* names file (the end of a long name) and fault */

@@ -48,6 +48,62 @@ def test_enabled_protocols(make_server, authority, enabled, inside):
             server.wait_log(r"event=gate\.refused.*(protocol|version)", since)
 
 
+GCM_1_2, GCM_1_3 = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "TLS_AES_128_GCM_SHA256"
+
+
+def suites_let_in(server, authority):
+    """By these clients in this order, each with one suite."""
+    inside = []
+    for name in ("ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-SHA", None):
+        version = ssl.TLSVersion.TLSv1_2 if name else ssl.TLSVersion.TLSv1_3
+        context = servers.tls_context(authority, minimum=version, maximum=version)
+        if name:
+            context.set_ciphers(name)
+        since = server.log_size()
+        try:
+            with zk.Link(("127.0.0.1", server.tls_port), context, CLOSED_WITHIN_S) as link:
+                inside.append(link.sock.cipher()[0])
+        except OSError:
+            server.wait_log(r"event=gate\.refused.*(no cipher in common|protocol|version)", since)
+            inside.append(None)
+    return inside
+
+
+@pytest.mark.parametrize("suites, inside", [
+    (None, ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-SHA", "TLS_AES_256_GCM_SHA384"]),
+    (GCM_1_2, ["ECDHE-ECDSA-AES128-GCM-SHA256", None, None]),
+    (GCM_1_3, [None, None, GCM_1_3]),
+    (GCM_1_3 + " , " + GCM_1_2, ["ECDHE-ECDSA-AES128-GCM-SHA256", None, GCM_1_3])])
+def test_cipher_suites(make_server, authority, suites, inside):
+    """What a policy names is offered and nothing else, from the next reload on, too."""
+    assert suites_let_in(make_server(ssl__ciphersuites=suites), authority) == inside
+
+
+def test_cipher_suites_are_reloaded_and_checked(make_server, authority):
+    server = make_server()
+    server.config["ssl.ciphersuites"] = GCM_1_3
+    server.write_config()
+    server.hangup()
+    server.wait_log(r"event=reload\.done")
+    assert suites_let_in(server, authority) == [None, None, GCM_1_3]
+    number = list(server.config).index("ssl.ciphersuites") + 1
+    for suites, reason in (("TLS_NONE", "TLS_NONE: there is no such cipher suite"),
+                           (GCM_1_3 + ",", ": there is no such cipher suite"),
+                           ("ALL", "ALL: there is no such cipher suite"),
+                           ("TLS_RSA_WITH_NULL_SHA", "TLS_RSA_WITH_NULL_SHA: that cipher suite is not to be had, or too weak")):
+        server.config["ssl.ciphersuites"] = suites
+        server.write_config()
+        since = server.log_size()
+        server.hangup()
+        server.wait_log(r'event=reload\.refused line=%d property=ssl\.ciphersuites reason="%s"' % (number, reason), since)
+        assert suites_let_in(server, authority) == [None, None, GCM_1_3]
+    server.config.update({"ssl.ciphersuites": GCM_1_2, "ssl.enabledProtocols": "TLSv1.3"})
+    server.stop()
+    server.start(wait=False)
+    assert server.wait_exit() == 2
+    assert "no suite of a version of TLS that is offered" in server.log()
+
+
 def test_identity_is_the_subject(server, authority):
     for name in ("client", "second", "chained"):
         with server.client(name) as client:

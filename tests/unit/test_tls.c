@@ -842,6 +842,36 @@ static void test_bad_files(void **state)
 	free(wrong_crl);
 }
 
+static void test_bad_ciphers(void **state)
+{
+	static const char suite[] = "TLS_AES_128_GCM_SHA256,";
+	struct tls_options o = { .cert_file = pki.cert_file, .key_file = pki.key_file };
+	char many[300 * (sizeof(suite) - 1) + 1];
+
+	(void)state;
+	o.ciphers = "TLS_AES_128_GCM_SHA256 , TLS_SHA";
+	refuse_context(o, TLS_PART_CIPHERS, "TLS_SHA: ", "there is no such");
+	o.ciphers = "ECDHE-RSA-AES128-GCM-SHA256";
+	refuse_context(o, TLS_PART_CIPHERS, "ECDHE-RSA-AES128-GCM-SHA256: ", "there is no such");
+	o.ciphers = "";
+	refuse_context(o, TLS_PART_CIPHERS, ": ", "there is no such");
+	o.ciphers = "TLS_AES_128_GCM_SHA256 TLS_AES_256_GCM_SHA384";
+	refuse_context(o, TLS_PART_CIPHERS, "TLS_AES_128_GCM_SHA256 TLS_AES_256", "a comma");
+	/* Below the security level, and without a certificate. */
+	o.ciphers = "TLS_RSA_WITH_NULL_SHA";
+	refuse_context(o, TLS_PART_CIPHERS, "TLS_RSA_WITH_NULL_SHA: ", "too weak");
+	o.ciphers = "TLS_DH_anon_WITH_AES_128_GCM_SHA256";
+	refuse_context(o, TLS_PART_CIPHERS, "TLS_DH_anon_WITH_AES_128_GCM_SHA256: ", "too weak");
+	o.ciphers = "TLS_AES_128_GCM_SHA256";
+	o.no_tls_1_3 = true;
+	refuse_context(o, TLS_PART_CIPHERS, "TLS_AES_128_GCM_SHA256: ", "no suite of a version");
+	many[0] = '\0';
+	for (int i = 0; i < 300; i++)
+		strcat(many, suite);
+	o.ciphers = many;
+	refuse_context(o, TLS_PART_CIPHERS, "TLS_AES_128_GCM_SHA256: ", "too long");
+}
+
 static void test_keys(void **state)
 {
 	char *locked = certs_write_key(pki.dir, "locked.key", &pki.server, "s3cret");
@@ -925,6 +955,7 @@ int main(void)
 		cmocka_unit_test(test_revocation),
 		cmocka_unit_test(test_judged_again),
 		cmocka_unit_test(test_bad_files),
+		cmocka_unit_test(test_bad_ciphers),
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_context_lives_as_long_as_needed),
 	};
