@@ -13,7 +13,11 @@
 #include "core/policy.h"
 #include "core/registry.h"
 
-enum { MAX_TOLD = 16 * 1024 };
+enum {
+	MAX_TOLD = 16 * 1024,
+	SETTLING_MS = 1000, /* from a look that found a change to the next one */
+	MOST_UNSETTLED = 5, /* looks; what is written all the time is taken all the same */
+};
 
 /* On the audit trail. op: what brought it about; told: why it was refused, or what waits for a
  * restart. */
@@ -132,19 +136,33 @@ static bool renew_policy(struct reload *r, struct config *fresh, const struct co
 	return true;
 }
 
-static void look_at_policy(struct reload *r)
+/* A text that is cut off may read like a good one that allows more. */
+static bool is_settled(struct reload *r, const char *file, bool is_as_seen)
+{
+	if (is_as_seen || r->unsettled == MOST_UNSETTLED)
+		return true;
+	log_info("reload.settling", LOG_TEXT("file", file));
+	return false;
+}
+
+/* False: later. */
+static bool look_at_policy(struct reload *r)
 {
 	const char *const file = r->config->policy_file;
-	struct stamps now;
+	struct stamps now, seen = r->policy_seen;
 	struct buf told;
 
 	stamps_take(&now, &file, 1);
 	if (!file || stamps_compare(&r->policy_stamp, &now, 1) == 1)
-		return;
+		return true;
+	r->policy_seen = now;
+	if (!is_settled(r, file, stamps_compare(&seen, &now, 1) == 1))
+		return false;
 	log_info("reload.noticed", LOG_TEXT("file", file));
 	buf_init(&told, MAX_TOLD);
 	record(r, "file", renew_policy(r, r->config, NULL, &told), &told);
 	buf_fini(&told);
+	return true;
 }
 
 static bool take_fresh(struct reload *r, struct config *fresh, const struct config_report *report,
@@ -216,18 +234,36 @@ static void reload_rules(struct reload *r, const char *file)
 	buf_fini(&told);
 }
 
-static void on_look(struct timer *t)
+/* False: later. */
+static bool look_at_rules(struct reload *r)
 {
-	struct reload *r = container_of(t, struct reload, look);
-	struct stamps now;
+	struct stamps now, seen = r->seen;
 	const char *file;
 
 	rules_stamp(r->config, &now);
 	file = rules_changed(r->config, &r->stamps, &now);
-	if (file)
-		reload_rules(r, file);
-	look_at_policy(r);
-	timer_arm(r->wheel, t, clock_now_ms() + r->config->reload_interval_ms);
+	if (!file)
+		return true;
+	r->seen = now;
+	if (!is_settled(r, file, !rules_changed(r->config, &seen, &now)))
+		return false;
+	reload_rules(r, file);
+	return true;
+}
+
+static void on_look(struct timer *t)
+{
+	struct reload *r = container_of(t, struct reload, look);
+	int64_t wait = r->config->reload_interval_ms;
+	bool are_rules_settled = look_at_rules(r), is_policy_settled = look_at_policy(r);
+
+	if (are_rules_settled && is_policy_settled) {
+		r->unsettled = 0;
+	} else {
+		r->unsettled++;
+		wait = wait < SETTLING_MS ? wait : SETTLING_MS;
+	}
+	timer_arm(r->wheel, t, clock_now_ms() + wait);
 }
 
 int reload_lists(struct reload *r, struct setup_fault *fault)

@@ -33,6 +33,8 @@ struct reload {
 	struct tls_context *tls; /* owned by the server, as it is now; NULL: there is no TLS */
 	struct stamps stamps;    /* how the files of the rules looked */
 	struct stamps policy_stamp;
+	struct stamps seen, policy_seen; /* likewise, at the last look that found a change */
+	unsigned unsettled;              /* looks in a row that left one alone */
 	struct timer look;
 };
 
@@ -40,7 +42,8 @@ struct reload {
  * were good a moment ago, when the configuration was checked. -1 with fault. */
 must_check int reload_lists(struct reload *r, struct setup_fault *fault);
 must_check int reload_policy(struct reload *r, const struct config *c, struct setup_fault *fault);
-/* Look at the files from now on, every zoolite.reloadInterval. When all of it is there. */
+/* Look at the files from now on, every zoolite.reloadInterval. When all of it is there. A file that
+ * changes from one look to the next is still being written, and left alone. */
 void reload_watch(struct reload *r);
 /* Read the configuration anew. op: what brought it about, for the audit trail. False: not all of it
  * was taken, and told says why; true: told names what waits for a restart, or nothing. */
