@@ -130,7 +130,7 @@ struct config {
 	bool needs_crl;    /* ssl.crl */
 	enum tls_client_auth client_auth;
 	char *ciphers; /* suites with commas; NULL: OpenSSL's own */
-	bool tls_1_2; /* versions offered */
+	bool tls_1_2;  /* versions offered */
 	bool tls_1_3;
 	/* storage and memory */
 	uint64_t cache_bytes;      /* clean znodes kept in memory */

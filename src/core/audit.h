@@ -60,9 +60,9 @@ void audit_read_client(struct audit *a, struct client *c, struct slice op, struc
 /* it reads path and all below, some of which may be such. */
 void audit_read_below(struct audit *a, struct client *c, struct slice op, struct slice path);
 
-/* What the row of the open change is to say; slices live until the next call. has_path: it is of the
- * one znode that the change's row names; else detail tells what was done to each. cause: what brought it about,
- * NULL: the client's request. */
+/* What the row of the open change is to say; slices live until the next call. has_path: it is of
+ * the one znode that the change's row names; else detail tells what was done to each. cause: what
+ * brought it about, NULL: the client's request. */
 struct audit_note audit_describe(struct audit *a, struct client *c, const struct tree *t,
 				 bool has_path, const char *cause);
 

@@ -1,7 +1,8 @@
 /* Lists beside the one of all connections say what there is to do: ready (goes on without the
  * socket saying so, in the next turn), parked and paced (wait for conn_set_unpark and for
- * conn_set_unpace), again (parked until the next turn), dirty (has bytes to send), gated (has bytes that wait for the log), heavy
- * (holds much memory), ended (the owner is to be told, or it is to be freed).
+ * conn_set_unpace), again (parked until the next turn), dirty (has bytes to send), gated (has bytes
+ * that wait for the log), heavy (holds much memory), ended (the owner is to be told, or it is to be
+ * freed).
  *
  * Parked is a connection whose first frame the handler did not take; held is one that offers no
  * frame because too much waits to leave. Either is read on, up to a bound, and its pings are

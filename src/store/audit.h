@@ -4,8 +4,8 @@
  * HMAC-SHA-256 over the mac of the row before and all that the row says, under a key that does not
  * lie in the data directory. So whoever alters, removes or inserts a row without the key breaks the
  * chain there, and who cuts its end off leaves a head (number and mac of the newest row) that was
- * told elsewhere without its row. The row of a change is the change's own row in the log, and all of
- * it is signed, record included. Core thread, or a tool's. */
+ * told elsewhere without its row. The row of a change is the change's own row in the log, and all
+ * of it is signed, record included. Core thread, or a tool's. */
 #ifndef STORE_AUDIT_H
 #define STORE_AUDIT_H
 

@@ -174,9 +174,9 @@ out:
 	return rc;
 }
 
-/* Where the audit trail goes on from: the row that stmt is at, its number in the column at and its mac
- * behind that. A damaged one is for --verify-audit to find: the registry is served, the chain goes on
- * from what is there. */
+/* Where the audit trail goes on from: the row that stmt is at, its number in the column at and its
+ * mac behind that. A damaged one is for --verify-audit to find: the registry is served, the chain
+ * goes on from what is there. */
 static void go_on_from(struct segment *g, sqlite3_stmt *stmt, int at)
 {
 	struct slice mac = db_column(stmt, at + 1);

@@ -453,6 +453,50 @@ enum store_result store_list_named(struct store *s, struct slice below, struct s
 	return s->unreadable ? STORE_UNREADABLE : STORE_FOUND;
 }
 
+static int compare(struct slice a, struct slice b)
+{
+	int order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
+
+	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+/* In the order that store_list_below has: path's own children, then parent by parent. */
+static int compare_below(struct slice path, struct slice a, struct slice b)
+{
+	bool is_child_a = slice_equal(path_parent(a), path);
+	bool is_child_b = slice_equal(path_parent(b), path);
+	int order = compare(path_parent(a), path_parent(b));
+
+	if (is_child_a != is_child_b)
+		return is_child_a ? -1 : 1;
+	return order != 0 ? order : compare(path_name(a), path_name(b));
+}
+
+enum store_result store_list_below(struct store *s, struct slice path, struct slice after,
+				   unsigned limit,
+				   void (*each)(void *ctx, struct slice parent, struct slice name),
+				   void *ctx)
+{
+	s->reads++;
+	for (; limit > 0 && !s->unreadable; limit--) {
+		struct slice next = { 0 };
+
+		for (size_t i = 0; i < s->row_count; i++) {
+			struct slice at = s->rows[i].path;
+
+			if (s->rows[i].owner <= 0 && is_below(at, path) &&
+			    (after.len == 0 || compare_below(path, at, after) > 0) &&
+			    (next.len == 0 || compare_below(path, at, next) < 0))
+				next = at;
+		}
+		if (next.len == 0)
+			break;
+		each(ctx, path_parent(next), path_name(next));
+		after = next;
+	}
+	return s->unreadable ? STORE_UNREADABLE : STORE_FOUND;
+}
+
 uint64_t store_znode_count(const struct store *s)
 {
 	uint64_t count = 0;
