@@ -105,6 +105,22 @@ static bool is_super_digest(const char *super, const char *id, size_t len)
 	return super && strlen(super) == len && crypto_equal(super, id, len);
 }
 
+static bool is_of_user(struct slice id, const char *other)
+{
+	size_t user_len = (size_t)((const char *)memchr(id.data, ':', id.len) - id.data) + 1;
+
+	return strncmp(other, id.data, user_len) == 0;
+}
+
+static bool is_wrong_password(const struct access_ids *ids, struct slice id)
+{
+	const struct access_limits *l = ids->limits;
+
+	if (l->super_digest && is_of_user(id, l->super_digest))
+		return !is_super_digest(l->super_digest, id.data, id.len);
+	return l->policy && policy_judge_user(l->policy, id) == POLICY_IMPOSTOR;
+}
+
 /* "user" + ":" + base64(hash(all of it)), as DigestAuthenticationProvider.generateDigest. */
 static enum zerr authenticate_digest(struct access_ids *ids, struct slice auth)
 {
@@ -132,6 +148,11 @@ static enum zerr authenticate_digest(struct access_ids *ids, struct slice auth)
 		memcpy(id, auth.data, user_len);
 	id[user_len] = ':';
 	memcpy(id + user_len + 1, base64, strlen(base64) + 1);
+	ids->has_erred = is_wrong_password(ids, (struct slice){ id, len });
+	if (ids->has_erred && ids->limits->policy) {
+		mem_free(id);
+		return ZERR_AUTH_FAILED;
+	}
 	rc = 0;
 	if (is_super_digest(ids->limits->super_digest, id, len))
 		rc = access_ids_add(ids, "super", slice_of(""));
@@ -146,6 +167,7 @@ static enum zerr authenticate_digest(struct access_ids *ids, struct slice auth)
 
 enum zerr access_authenticate(struct access_ids *ids, struct slice scheme, struct slice auth)
 {
+	ids->has_erred = false;
 	if (slice_is(scheme, "digest") && ids->limits->has_digest && auth.data)
 		return authenticate_digest(ids, auth);
 	/* The address is known from the socket; what the client says of it is passed over. */

@@ -49,6 +49,9 @@ struct access_ids {
 	int32_t judged_perms;
 	bool verdict;
 	bool is_super;
+	/* The last password was a wrong one of a user who is known: the super user, or one whom the
+	 * policy names. */
+	bool has_erred;
 	struct policy_roles *roles; /* what a policy made of the items; NULL: not asked yet */
 };
 
@@ -76,7 +79,9 @@ must_check int access_ids_add_peer(struct access_ids *ids, const struct access_p
 bool access_has_scheme(const struct access_ids *ids, const char *schemes);
 
 /* An auth request. OK: the identity was added, or the scheme takes the packet and ignores it (ip).
- * AUTH_FAILED: unknown scheme, refused, or too many identities; the connection is to be closed. */
+ * AUTH_FAILED: unknown scheme, refused, too many identities, or, where there is a policy, a wrong
+ * password; the connection is to be closed. Without a policy any password is a good one, as in
+ * ZooKeeper, of which one makes an identity, the super user's wrong ones too. */
 enum zerr access_authenticate(struct access_ids *ids, struct slice scheme, struct slice auth);
 
 /* What the policy alone gives ids on path, of PERM_ALL; all of it without a policy, and for super

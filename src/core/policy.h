@@ -102,6 +102,10 @@ struct policy_roles {
 	struct policy_membership items[];
 };
 
+/* id: "user:hash". A user whom no role names, one who is named with another hash, and with this. */
+enum policy_user { POLICY_STRANGER, POLICY_IMPOSTOR, POLICY_USER };
+enum policy_user policy_judge_user(const struct policy *p, struct slice id);
+
 /* Unlike that of any other policy of this process. */
 uint64_t policy_serial(const struct policy *p);
 struct policy_roles *policy_roles_new(const struct policy *p, const struct access_id *ids,

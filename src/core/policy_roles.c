@@ -1,6 +1,7 @@
 /* Which roles a connection's names give it. */
 #include <strings.h>
 
+#include "base/crypto.h"
 #include "base/mem.h"
 #include "core/access.h"
 #include "core/access_ip.h"
@@ -217,4 +218,37 @@ void policy_roles_free(struct policy_roles *r)
 		return;
 	drop_all(r);
 	mem_free(r);
+}
+
+static enum policy_user judge_condition(const struct policy_member_condition *c, struct slice id,
+					size_t user_len)
+{
+	size_t len;
+
+	if (c->kind != POLICY_DIGEST || strncmp(c->literal, id.data, user_len) != 0)
+		return POLICY_STRANGER;
+	len = strlen(c->literal);
+	return len == id.len && crypto_equal(c->literal, id.data, len) ? POLICY_USER
+								       : POLICY_IMPOSTOR;
+}
+
+enum policy_user policy_judge_user(const struct policy *p, struct slice id)
+{
+	/* With the colon. */
+	size_t user_len = (size_t)((const char *)memchr(id.data, ':', id.len) - id.data) + 1;
+	enum policy_user best = POLICY_STRANGER;
+
+	for (unsigned r = 0; r < p->role_count; r++)
+		for (unsigned m = 0; m < p->roles[r]->member_count; m++) {
+			const struct policy_member *member = &p->roles[r]->members[m];
+
+			for (unsigned i = 0; i < member->count; i++) {
+				enum policy_user judged =
+					judge_condition(&member->conditions[i], id, user_len);
+
+				if (judged > best)
+					best = judged;
+			}
+		}
+	return best;
 }

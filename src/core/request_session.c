@@ -204,16 +204,18 @@ enum zerr request_auth(struct request *rq)
 		return ZERR_MARSHALLING;
 	}
 	err = access_authenticate(&rq->client->ids, auth.scheme, auth.auth);
-	if (err == ZERR_OK)
+	if (err == ZERR_OK && !rq->client->ids.has_erred)
 		return err;
 	metrics_add(METRIC_auth_failed, 1);
 	audit_refuse_client(registry_audit(rq->registry), rq->client, slice_of("auth"),
-			    (struct slice){ 0 }, "authentication failed");
+			    (struct slice){ 0 },
+			    rq->client->ids.has_erred ? "wrong password" : "authentication failed");
 	if (log_limit_pass(&limit, 20, &suppressed))
 		log_warn("auth.failed", LOG_TEXT("peer", rq->client->address),
 			 LOG_SLICE("scheme", auth.scheme.data ? auth.scheme : slice_of("")),
 			 LOG_INT("suppressed", suppressed));
-	rq->closing = "authentication failed";
+	if (err != ZERR_OK)
+		rq->closing = "authentication failed";
 	return err;
 }
 

@@ -129,6 +129,24 @@ static void test_most_specific_rule(void **state)
 	policy_free(p);
 }
 
+static void test_users(void **state)
+{
+	struct policy *p = read_policy("role a digest:carol:one=\n"
+				       "role b network:10.0.0.0/8 digest:carol:two=\n"
+				       "role b dn:O=carol\n"
+				       "allow a read /\n");
+
+	(void)state;
+	assert_int_equal(policy_judge_user(p, slice_of("carol:one=")), POLICY_USER);
+	assert_int_equal(policy_judge_user(p, slice_of("carol:two=")), POLICY_USER);
+	assert_int_equal(policy_judge_user(p, slice_of("carol:one")), POLICY_IMPOSTOR);
+	assert_int_equal(policy_judge_user(p, slice_of("carol:")), POLICY_IMPOSTOR);
+	assert_int_equal(policy_judge_user(p, slice_of("carolin:one=")), POLICY_STRANGER);
+	assert_int_equal(policy_judge_user(p, slice_of("car:one=")), POLICY_STRANGER);
+	assert_int_equal(policy_judge_user(p, slice_of(":")), POLICY_STRANGER);
+	policy_free(p);
+}
+
 static void test_conditions(void **state)
 {
 	struct policy *p = read_policy("role whole x509:CN=web,O=Example\n"
@@ -490,6 +508,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_most_specific_rule),
 		cmocka_unit_test(test_conditions),
+		cmocka_unit_test(test_users),
 		cmocka_unit_test(test_variables),
 		cmocka_unit_test(test_too_many_roles),
 		cmocka_unit_test(test_acl_lines),
