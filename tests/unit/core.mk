@@ -50,6 +50,11 @@ TESTS += tests/unit/test_session
 tests_unit_test_session_SOURCES = tests/unit/test_session.c
 tests_unit_test_session_LDADD = libcore.a libwire.a libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS)
 
+check_PROGRAMS += tests/unit/test_trail
+TESTS += tests/unit/test_trail
+tests_unit_test_trail_SOURCES = tests/unit/test_trail.c
+tests_unit_test_trail_LDADD = libcore.a libwire.a libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS)
+
 check_PROGRAMS += tests/unit/test_repeats
 TESTS += tests/unit/test_repeats
 tests_unit_test_repeats_SOURCES = tests/unit/test_repeats.c
