@@ -260,3 +260,38 @@ def test_a_long_count_is_one_read(make_trailed, authority):
     assert client.call(zk.get_all_children_number("/many")).value == 1
     server.stop()
     assert [(row["op"], row["count"]) for row in rows(server) if row["kind"] == "read"] == [("getAllChildrenNumber", 1)]
+
+
+# What comes often enough from 127.0.0.9 for that.
+GATE = {
+    "denied network": ({"zoolite__denyList": "127.0.0.9"}, 1),
+    "not an allowed network": ({"zoolite__allowList": "127.0.0.1"}, 1),
+    "too many connections from address": ({"maxClientCnxns": 1}, 2),
+    "too many connections": ({"maxCnxns": 2}, 3),
+    "too many failed handshakes from address": ({"zoolite__maxFailures": 1}, 2),
+    "too many handshakes a second from address": ({"zoolite__maxHandshakeRate": 1}, 9),
+}
+
+
+@pytest.mark.parametrize("reason", GATE)
+def test_who_is_not_let_in(make_trailed, tmp_path, reason):
+    """Before any handshake, with its address."""
+    config, tries = GATE[reason]
+    config = dict(config)
+    for option in ("zoolite__denyList", "zoolite__allowList"):
+        if option in config:
+            (tmp_path / "networks").write_text(config[option] + "\n")
+            config[option] = str(tmp_path / "networks")
+    server = make_trailed(**config)
+    links = []
+    for _ in range(tries):
+        if "failed" in reason:
+            with pytest.raises((OSError, zk.Closed)), zk.Link(("127.0.0.1", server.tls_port), server.context(None), 10,
+                                                              source=("127.0.0.9", 0)) as link:
+                zk.Client(link).connect()
+        else:
+            links.append(socket.create_connection(("127.0.0.1", server.tls_port), 10, ("127.0.0.9", 0)))
+    row = wait_row(server, kind="refuse", op="connect", result=reason)
+    assert row["address"].startswith("127.0.0.9") and "session" not in row
+    for link in links:
+        link.close()
