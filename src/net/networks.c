@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -242,24 +243,25 @@ struct networks *networks_parse(struct slice text, char reason[NETWORKS_REASON_L
 /* -1 with errno. */
 static int read_all(const char *file, struct buf *text)
 {
-	int fd = open(file, O_RDONLY | O_CLOEXEC), saved;
+	/* To open a pipe may take for ever, but so: then it would read like an empty file. */
+	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK), wrong = fd < 0 ? errno : 0;
 	char *room = mem_new(READ_LEN);
-	ssize_t got = -1;
+	struct stat st;
+	ssize_t got;
 
-	errno = fd < 0 ? errno : 0;
-	while (fd >= 0 && (got = read(fd, room, READ_LEN)) > 0) {
-		if (buf_append(text, room, (size_t)got) != 0) {
-			errno = EFBIG;
-			got = -1;
-			break;
-		}
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode))
+		wrong = EINVAL;
+	while (wrong == 0 && (got = read(fd, room, READ_LEN)) != 0) {
+		if (got < 0)
+			wrong = errno;
+		else if (buf_append(text, room, (size_t)got) != 0)
+			wrong = EFBIG;
 	}
-	saved = errno;
 	if (fd >= 0)
 		close(fd);
 	mem_free(room);
-	errno = saved;
-	return got == 0 ? 0 : -1;
+	errno = wrong;
+	return wrong == 0 ? 0 : -1;
 }
 
 struct networks *networks_load(const char *file, char reason[NETWORKS_REASON_LEN])

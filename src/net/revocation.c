@@ -67,13 +67,18 @@ static bool is_at_end(void)
 	return ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
 }
 
-static int load_file(X509_STORE *store, const char *path, char reason[REVOCATION_REASON_LEN])
+static int load_file(X509_STORE *store, const char *path, const struct stat *st,
+		     char reason[REVOCATION_REASON_LEN])
 {
-	FILE *file = fopen(path, "re");
 	unsigned count = 0;
 	X509_CRL *crl;
+	FILE *file;
 	int rc = 0;
 
+	/* To open a pipe may take for ever. */
+	if (!S_ISREG(st->st_mode))
+		return fail(reason, path, "that is no file");
+	file = fopen(path, "re");
 	if (!file)
 		return fail(reason, path, "%s", strerror(errno));
 	ERR_clear_error();
@@ -109,7 +114,7 @@ static int load_entry(X509_STORE *store, const char *path, unsigned *files,
 	if (S_ISDIR(st.st_mode))
 		return 0;
 	++*files;
-	return load_file(store, path, reason);
+	return load_file(store, path, &st, reason);
 }
 
 static int load_directory(X509_STORE *store, const char *path, char reason[REVOCATION_REASON_LEN])
@@ -143,7 +148,8 @@ int revocation_load(X509_STORE *store, X509_VERIFY_PARAM *param, const char *pat
 
 	if (stat(path, &st) != 0)
 		return fail(reason, path, "%s", strerror(errno));
-	if ((S_ISDIR(st.st_mode) ? load_directory : load_file)(store, path, reason) != 0)
+	if ((S_ISDIR(st.st_mode) ? load_directory(store, path, reason)
+				 : load_file(store, path, &st, reason)) != 0)
 		return -1;
 	/* CRL_CHECK alone looks at the peer's own certificate and at none of its issuers. */
 	X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include <openssl/err.h>
@@ -174,6 +175,16 @@ static int printf_like(3, 4)
 	return -1;
 }
 
+/* To open a pipe may take for ever. What else cannot be read has a reason of its own. */
+static int check_file(const char *file, struct tls_fault *fault, enum tls_part part)
+{
+	struct stat st;
+
+	if (stat(file, &st) != 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
+		return 0;
+	return fail(fault, part, "%s: that is no file", shown(file));
+}
+
 static int load_identity(SSL_CTX *ssl, const struct tls_options *o, struct tls_fault *fault)
 {
 	const char *key_file = o->key_file ? o->key_file : o->cert_file;
@@ -181,6 +192,9 @@ static int load_identity(SSL_CTX *ssl, const struct tls_options *o, struct tls_f
 	if (!o->cert_file) {
 		return fail(fault, TLS_PART_CERT, "no certificate of the server is configured");
 	}
+	if (check_file(o->cert_file, fault, TLS_PART_CERT) != 0 ||
+	    check_file(key_file, fault, TLS_PART_KEY) != 0)
+		return -1;
 	if (SSL_CTX_use_certificate_chain_file(ssl, o->cert_file) != 1) {
 		return fail(fault, TLS_PART_CERT, "%s: no usable certificate: %s",
 			    shown(o->cert_file), first_error());
@@ -215,8 +229,11 @@ static void take_apart(X509_STORE *store)
 /* The file is read where it is named, though nobody may be asked for a certificate. */
 static int read_trust(SSL_CTX *ssl, const char *file, struct tls_fault *fault)
 {
-	STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(file);
+	STACK_OF(X509_NAME) * names;
 
+	if (check_file(file, fault, TLS_PART_TRUST) != 0)
+		return -1;
+	names = SSL_load_client_CA_file(file);
 	if (!names || SSL_CTX_load_verify_file(ssl, file) != 1) {
 		sk_X509_NAME_pop_free(names, X509_NAME_free);
 		return fail(fault, TLS_PART_TRUST, "%s: no usable CA certificate: %s", shown(file),

@@ -474,6 +474,26 @@ def test_secrets_of_kubernetes(make_server, authority, tmp_path):
     assert serial_of(server) == new
 
 
+def test_pipes_are_no_files(revoking, yard, tmp_path):
+    """To open one would take until somebody writes to it: the server goes on as it was."""
+    pipe = str(tmp_path / "pipe")
+    os.mkfifo(pipe)
+    for name in ("zoolite.crlFile", "zoolite.denyList", "ssl.trustStore.location", "ssl.keyStore.location"):
+        was = revoking.config.get(name)
+        revoking.config[name] = pipe
+        revoking.write_config()
+        assert "property=%s" % name in hang_up(revoking, "refused")
+        revoking.config[name] = was
+    pipe = yard.crl("pipe")
+    os.mkfifo(pipe)
+    try:
+        revoking.write_config()
+        assert "crls/pipe.pem: that is no file" in hang_up(revoking, "refused")
+        assert come(revoking, "good", None) > 0 and come(revoking, "revoked", None) == 0
+    finally:
+        os.remove(pipe)
+
+
 def test_files_are_left_alone_where_nobody_looks(make_server, tmp_path):
     deny = write(str(tmp_path / "deny"), "127.0.0.2\n")
     server = make_server(zoolite__denyList=deny, zoolite__reloadInterval=0)
