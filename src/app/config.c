@@ -151,6 +151,7 @@ static const struct option options[] = {
 	{ "zoolite.reloadInterval", OPTION_TIME, TO(reload_interval_ms), 0, DAY, 10 * SECOND },
 	{ "zoolite.denyList", OPTION_TEXT, TO(deny_list), 0, 0, 0 },
 	{ "zoolite.allowList", OPTION_TEXT, TO(allow_list), 0, 0, 0 },
+	{ "zoolite.proxyFrom", OPTION_TEXT, TO(proxy_from), 0, 0, 0 },
 	{ "zoolite.logLevel", OPTION_LEVEL, TO(log_level), 0, 0, LOG_LEVEL_INFO },
 	{ "zoolite.monitorPort", OPTION_INT, TO(monitor_port), 0, PORT_MAX, CONFIG_NO_PORT },
 	{ "zoolite.controlSocket", OPTION_TEXT, TO(control_socket), 0, 0, 0 },
@@ -382,11 +383,12 @@ static const struct refused {
 
 /* What a reload takes from the file; the rest waits for a restart. */
 static const char *const reloaded[] = {
-	"ssl.keyStore.",         "ssl.trustStore.",        "zoolite.certFile",
-	"zoolite.keyFile",       "zoolite.trustFile",      "zoolite.logLevel",
-	"ssl.ciphersuites",      "zoolite.crlFile",        "zoolite.crlMissing",
-	"zoolite.denyList",      "zoolite.allowList",      "zoolite.policyFile",
-	"zoolite.maxPolicySize", "zoolite.maxPolicyRules", "zoolite.maxRoles",
+	"ssl.keyStore.",      "ssl.trustStore.",       "zoolite.certFile",
+	"zoolite.keyFile",    "zoolite.trustFile",     "zoolite.logLevel",
+	"ssl.ciphersuites",   "zoolite.crlFile",       "zoolite.crlMissing",
+	"zoolite.denyList",   "zoolite.allowList",     "zoolite.proxyFrom",
+	"zoolite.policyFile", "zoolite.maxPolicySize", "zoolite.maxPolicyRules",
+	"zoolite.maxRoles",
 };
 
 /* One reading of one text. */

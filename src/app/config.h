@@ -119,6 +119,7 @@ struct config {
 	/* networks that clients must not, and must, come from: files */
 	char *deny_list;
 	char *allow_list;
+	char *proxy_from;           /* the same of balancers that say whom they connect */
 	int64_t reload_interval_ms; /* how often files are looked at; 0: never */
 	/* TLS: certificate chain and key, and the CAs that may have signed a client */
 	char *cert_file;

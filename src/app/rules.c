@@ -2,7 +2,7 @@
 
 #include "base/log.h"
 
-enum { FILE_COUNT = 7 };
+enum { FILE_COUNT = 8 };
 
 static void list_files(const struct config *c, const char *files[FILE_COUNT])
 {
@@ -13,20 +13,20 @@ static void list_files(const struct config *c, const char *files[FILE_COUNT])
 	files[4] = c->crl_file;
 	files[5] = c->deny_list;
 	files[6] = c->allow_list;
+	files[7] = c->proxy_from;
 }
 
 int rules_load(const struct config *c, bool tls, struct rules *r, struct setup_fault *fault)
 {
 	r->tls = NULL;
-	if (setup_networks(c, &r->deny, &r->allow, fault) != 0)
+	if (setup_networks(c, &r->networks, fault) != 0)
 		return -1;
 	if (!tls)
 		return 0;
 	r->tls = setup_tls(c, fault);
 	if (r->tls)
 		return 0;
-	networks_free(r->deny);
-	networks_free(r->allow);
+	gate_networks_free(&r->networks);
 	return -1;
 }
 
@@ -39,9 +39,10 @@ static void log_networks(const char *property, const char *file, const struct ne
 
 void rules_set(const struct rules *r, const struct config *c, struct gate *g)
 {
-	log_networks("zoolite.denyList", c->deny_list, r->deny);
-	log_networks("zoolite.allowList", c->allow_list, r->allow);
-	gate_set_networks(g, r->deny, r->allow);
+	log_networks("zoolite.denyList", c->deny_list, r->networks.deny);
+	log_networks("zoolite.allowList", c->allow_list, r->networks.allow);
+	log_networks("zoolite.proxyFrom", c->proxy_from, r->networks.balancers);
+	gate_set_networks(g, &r->networks);
 	if (r->tls)
 		gate_set_tls(g, r->tls);
 }

@@ -12,7 +12,7 @@
 
 struct rules {
 	struct tls_context *tls; /* NULL: there is no TLS */
-	struct networks *deny, *allow;
+	struct gate_networks networks;
 };
 
 /* tls: the server has TLS. -1 with fault. */

@@ -486,7 +486,7 @@ static void look_for_unreadable(const struct config *c, const char *config_path)
 {
 	const char *const files[] = { config_path,   c->cert_file,         c->key_file,
 				      c->trust_file, c->key_password_file, c->crl_file,
-				      c->deny_list,  c->allow_list };
+				      c->deny_list,  c->allow_list,        c->proxy_from };
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
 		if (files[i] && access(files[i], R_OK) != 0)

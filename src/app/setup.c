@@ -96,27 +96,24 @@ static int load_networks(const char *property, const char *file, struct networks
 	return -1;
 }
 
-int setup_networks(const struct config *c, struct networks **deny, struct networks **allow,
-		   struct setup_fault *fault)
+int setup_networks(const struct config *c, struct gate_networks *n, struct setup_fault *fault)
 {
-	*allow = NULL;
-	if (load_networks("zoolite.denyList", c->deny_list, deny, fault) != 0)
-		return -1;
-	if (load_networks("zoolite.allowList", c->allow_list, allow, fault) == 0)
+	*n = (struct gate_networks){ 0 };
+	if (load_networks("zoolite.denyList", c->deny_list, &n->deny, fault) == 0 &&
+	    load_networks("zoolite.allowList", c->allow_list, &n->allow, fault) == 0 &&
+	    load_networks("zoolite.proxyFrom", c->proxy_from, &n->balancers, fault) == 0)
 		return 0;
-	networks_free(*deny);
-	*deny = NULL;
+	gate_networks_free(n);
 	return -1;
 }
 
 static enum setup_rc check_networks(const struct config *c, struct setup_fault *fault)
 {
-	struct networks *deny, *allow;
+	struct gate_networks n;
 
-	if (setup_networks(c, &deny, &allow, fault) != 0)
+	if (setup_networks(c, &n, fault) != 0)
 		return SETUP_WRONG;
-	networks_free(deny);
-	networks_free(allow);
+	gate_networks_free(&n);
 	return SETUP_GOOD;
 }
 

@@ -8,7 +8,7 @@
 
 #include "app/config.h"
 #include "base/cdefs.h"
-#include "net/networks.h"
+#include "net/gate.h"
 #include "net/tls.h"
 
 struct policy;
@@ -33,8 +33,8 @@ bool setup_is_out_of_date(const struct config *c, const struct tls_context *tls,
 
 /* The lists of networks, from their files as they are now; NULL where none is named. The caller's
  * to free. -1 with fault, and nothing to free. */
-must_check int setup_networks(const struct config *c, struct networks **deny,
-			      struct networks **allow, struct setup_fault *fault);
+must_check int setup_networks(const struct config *c, struct gate_networks *n,
+			      struct setup_fault *fault);
 
 enum setup_rc {
 	SETUP_GOOD,

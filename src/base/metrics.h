@@ -12,6 +12,8 @@
 	X(connections_refused, "connections refused by a limit of the gate")                \
 	X(connections_refused_identity, "connections beyond the limit of their identity")   \
 	X(connections_denied, "connections refused for the network they come from")         \
+	X(connections_proxied, "connections whose client a balancer named")                 \
+	X(connections_rejected_proxy, "connections of a balancer that named no client")     \
 	X(connections_suspected, "connections refused for the handshakes of their address") \
 	X(connections_rejected_tls, "TLS handshakes that failed")                           \
 	X(connections_revoked, "peers refused for a revoked certificate in their chain")    \

@@ -46,6 +46,18 @@ static struct host *find_host(const struct census *c, struct slice bytes)
 	return NULL;
 }
 
+static void add(struct census *c, struct host *h, struct slice bytes)
+{
+	if (!h) {
+		h = mem_new(sizeof(*h));
+		h->len = (uint8_t)bytes.len;
+		memcpy(h->bytes, bytes.data, bytes.len);
+		hash_insert(&c->hosts, &h->node, hash_bytes(bytes.data, bytes.len));
+	}
+	h->count++;
+	c->total++;
+}
+
 enum census_rc census_enter(struct census *c, const struct sockaddr_storage *from,
 			    unsigned max_total, unsigned max_per_host)
 {
@@ -56,15 +68,21 @@ enum census_rc census_enter(struct census *c, const struct sockaddr_storage *fro
 		return CENSUS_FULL;
 	if (max_per_host != 0 && h && h->count >= max_per_host)
 		return CENSUS_HOST_FULL;
-	if (!h) {
-		h = mem_new(sizeof(*h));
-		h->len = (uint8_t)bytes.len;
-		memcpy(h->bytes, bytes.data, bytes.len);
-		hash_insert(&c->hosts, &h->node, hash_bytes(bytes.data, bytes.len));
-	}
-	h->count++;
-	c->total++;
+	add(c, h, bytes);
 	return CENSUS_OK;
+}
+
+enum census_rc census_move(struct census *c, const struct sockaddr_storage *from,
+			   const struct sockaddr_storage *to, unsigned max_per_host)
+{
+	struct slice bytes = address_network_bytes(from);
+	enum census_rc rc;
+
+	census_leave(c, from);
+	rc = census_enter(c, to, 0, max_per_host);
+	if (rc != CENSUS_OK)
+		add(c, find_host(c, bytes), bytes);
+	return rc;
 }
 
 void census_leave(struct census *c, const struct sockaddr_storage *from)

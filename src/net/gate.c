@@ -73,7 +73,7 @@ struct gate {
 	/* Under the lock. */
 	struct census census;
 	struct suspects suspects;
-	struct networks *deny, *allow; /* NULL: nobody is denied, all are allowed */
+	struct gate_networks networks;
 	unsigned rules;
 	struct list arrivals;
 	bool must_look;
@@ -148,10 +148,19 @@ static void give_arrival(struct gate *g, struct arrival *a)
 	signal_fd(g->arrived_fd);
 }
 
+static void let_in_plain(struct gate *g, struct arrival *a)
+{
+	if (a->kind == GATE_PLAIN)
+		metrics_add(address_is_loopback(&a->from) ? METRIC_non_mtls_local_conn_count
+							  : METRIC_non_mtls_remote_conn_count,
+			    1);
+	give_arrival(g, a);
+}
+
 static void note_failure(struct gate *g, const struct arrival *a)
 {
 	/* Who connects and goes, as a balancer does that looks whether we are there, is none. */
-	if (!tls_has_begun(a->tls))
+	if (!a->tls || !tls_has_begun(a->tls))
 		return;
 	pthread_mutex_lock(&g->lock);
 	suspects_note_failure(&g->suspects, &a->from, clock_update());
@@ -174,9 +183,14 @@ static void log_doubt(const struct arrival *a, const char *doubt)
 static void on_passed(void *user, struct arrival *a)
 {
 	struct gate *g = user;
-	const char *subject = a->identity.subject, *doubt = tls_doubt(a->tls);
-	const char *refusal = names_refusal(&g->options.names, &a->identity);
+	const char *subject = a->identity.subject, *doubt, *refusal;
 
+	if (!a->tls) {
+		let_in_plain(g, a);
+		return;
+	}
+	doubt = tls_doubt(a->tls);
+	refusal = names_refusal(&g->options.names, &a->identity);
 	if (refusal) {
 		metrics_add(METRIC_identities_rejected, 1);
 		note_failure(g, a);
@@ -198,7 +212,10 @@ static void on_passed(void *user, struct arrival *a)
 static void on_refused(void *user, struct arrival *a, const char *reason, bool expired)
 {
 	note_failure(user, a);
-	metrics_add(expired ? METRIC_handshakes_expired : METRIC_connections_rejected_tls, 1);
+	metrics_add(a->is_proxied ? METRIC_connections_rejected_proxy
+		    : expired     ? METRIC_handshakes_expired
+				  : METRIC_connections_rejected_tls,
+		    1);
 	log_refusal(user, a->address, reason);
 	arrival_free(a);
 }
@@ -224,32 +241,64 @@ static void set_socket_options(int fd)
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 }
 
+/* A peer that is to be judged. */
+struct newcomer {
+	enum gate_listener_kind kind;
+	const struct sockaddr_storage *from;
+	const struct sockaddr_storage *counted; /* as who came; NULL: not yet */
+	bool is_balancer;                       /* who comes is said later */
+	unsigned rules;                         /* what it was judged by */
+};
+
 /* Under the lock. */
-static const char *refuse_by_networks(const struct gate *g, const struct sockaddr_storage *from)
+static const char *refuse_by_networks(const struct gate_networks *n,
+				      const struct sockaddr_storage *from)
 {
-	if (g->deny && networks_has(g->deny, from))
+	if (n->deny && networks_has(n->deny, from))
 		return "denied network";
-	if (g->allow && !networks_has(g->allow, from))
+	if (n->allow && !networks_has(n->allow, from))
 		return "not an allowed network";
 	return NULL;
 }
 
-/* Why a peer may not come in; NULL where it was counted and may. */
-static const char *refuse_by_count(struct gate *g, enum gate_listener_kind kind,
-				   const struct sockaddr_storage *from)
+/* The same; those whom a balancer connects are judged when they are known. */
+static const char *refuse_by_rules(struct gate *g, struct newcomer *n)
+{
+	const char *refusal = NULL;
+
+	pthread_mutex_lock(&g->lock);
+	n->rules = g->rules;
+	n->is_balancer = !n->counted && gate_kind_has_sessions(n->kind) && g->networks.balancers &&
+			 networks_has(g->networks.balancers, n->from);
+	if (gate_kind_has_sessions(n->kind) && !n->is_balancer)
+		refusal = refuse_by_networks(&g->networks, n->from);
+	pthread_mutex_unlock(&g->lock);
+	return refusal;
+}
+
+static enum census_rc count(struct gate *g, const struct newcomer *n)
 {
 	unsigned total = g->options.max_connections;
-	unsigned per_address = g->options.max_per_address;
-	enum census_rc rc;
+	unsigned per_address = n->is_balancer ? 0 : g->options.max_per_address;
 
+	if (n->counted)
+		return census_move(&g->census, n->counted, n->from, per_address);
 	/* When the house is full, somebody has to be able to look at it; yet no crowd. */
-	if (!gate_kind_has_sessions(kind) && address_is_loopback(from)) {
+	if (!gate_kind_has_sessions(n->kind) && address_is_loopback(n->from)) {
 		per_address = 0;
 		if (total != 0)
 			total += MONITOR_PLACES;
 	}
+	return census_enter(&g->census, n->from, total, per_address);
+}
+
+/* Why a peer may not come in; NULL where it was counted and may. */
+static const char *refuse_by_count(struct gate *g, const struct newcomer *n)
+{
+	enum census_rc rc;
+
 	pthread_mutex_lock(&g->lock);
-	rc = census_enter(&g->census, from, total, per_address);
+	rc = count(g, n);
 	pthread_mutex_unlock(&g->lock);
 	switch (rc) {
 	case CENSUS_OK:
@@ -313,64 +362,91 @@ static const char *refuse_by_suspicion(struct gate *g, const struct sockaddr_sto
 	return "unknown suspicion";
 }
 
-/* Whether a peer may not come in, which is counted and logged. *rules: what it was judged by. */
-static bool must_refuse(struct gate *g, enum gate_listener_kind kind,
-			const struct sockaddr_storage *from, unsigned *rules)
+/* Whether a peer may not come in, which is counted and logged. */
+static bool must_refuse(struct gate *g, struct newcomer *n)
 {
 	enum metric counter = METRIC_connections_denied;
-	const char *refusal = NULL;
+	const char *refusal = refuse_by_rules(g, n);
 	char address[ADDRESS_TEXT_LEN];
 
-	pthread_mutex_lock(&g->lock);
-	*rules = g->rules;
-	if (gate_kind_has_sessions(kind))
-		refusal = refuse_by_networks(g, from);
-	pthread_mutex_unlock(&g->lock);
-	if (!refusal && kind == GATE_TLS) {
+	if (!refusal && n->kind == GATE_TLS && !n->is_balancer) {
 		counter = METRIC_connections_suspected;
-		refusal = refuse_by_suspicion(g, from);
+		refusal = refuse_by_suspicion(g, n->from);
 	}
 	if (!refusal) {
 		counter = METRIC_connections_refused;
-		refusal = refuse_by_count(g, kind, from);
+		refusal = refuse_by_count(g, n);
 	}
 	if (!refusal)
 		return false;
 	metrics_add(counter, 1);
-	address_format(from, address);
+	address_format(n->from, address);
 	log_refusal(g, address, refusal);
+	return true;
+}
+
+/* From now on the connection is the client's, whoever brought it. */
+static bool on_announced(void *user, struct arrival *a, const struct sockaddr_storage *client)
+{
+	struct sockaddr_storage from = client ? *client : a->from;
+	struct newcomer n = { .kind = a->kind, .from = &from, .counted = &a->from };
+	char balancer[ADDRESS_TEXT_LEN];
+
+	a->is_proxied = false;
+	address_normalise(&from);
+	if (must_refuse(user, &n)) {
+		arrival_free(a);
+		return false;
+	}
+	memcpy(balancer, a->address, sizeof(balancer));
+	a->rules = n.rules;
+	a->from = from;
+	address_format(&from, a->address);
+	address_format_host(&from, a->host);
+	metrics_add(METRIC_connections_proxied, 1);
+	log_debug("gate.proxied", LOG_TEXT("peer", a->address), LOG_TEXT("by", balancer));
 	return true;
 }
 
 static void admit(struct listener *l, int fd, struct sockaddr_storage *from)
 {
 	struct gate *g = l->gate;
+	struct newcomer n = { .kind = l->kind, .from = from };
 	struct arrival *a;
-	unsigned rules;
 
 	address_normalise(from);
-	if (must_refuse(g, l->kind, from, &rules)) {
+	if (must_refuse(g, &n)) {
 		close(fd);
 		return;
 	}
 	set_socket_options(fd);
-	a = arrival_new(l, fd, from, rules);
+	a = arrival_new(l, fd, from, n.rules);
 	if (!a) {
 		close(fd);
 		gate_release(g, from);
 		return;
 	}
 	metrics_add(METRIC_connections_accepted, 1);
-	if (l->kind == GATE_PLAIN)
-		metrics_add(address_is_loopback(from) ? METRIC_non_mtls_local_conn_count
-						      : METRIC_non_mtls_remote_conn_count,
-			    1);
-	if (l->kind != GATE_TLS)
-		give_arrival(g, a);
-	else if (a->tls)
+	a->is_proxied = n.is_balancer;
+	if (l->kind == GATE_TLS && !a->tls)
+		arrival_free(a);
+	else if (l->kind == GATE_TLS || a->is_proxied)
 		shaker_add(g->shaker, a);
 	else
-		arrival_free(a);
+		let_in_plain(g, a);
+}
+
+/* Whether who comes here may need a place among the handshakes. */
+static bool may_shake(const struct listener *l)
+{
+	bool has_balancers;
+
+	if (l->kind != GATE_PLAIN)
+		return l->kind == GATE_TLS;
+	pthread_mutex_lock(&l->gate->lock);
+	has_balancers = l->gate->networks.balancers != NULL;
+	pthread_mutex_unlock(&l->gate->lock);
+	return has_balancers;
 }
 
 static bool may_accept(const struct listener *l)
@@ -379,7 +455,7 @@ static bool may_accept(const struct listener *l)
 
 	if (g->is_starved)
 		return false;
-	return l->kind != GATE_TLS || shaker_count(g->shaker) < g->options.max_handshakes;
+	return !may_shake(l) || shaker_count(g->shaker) < g->options.max_handshakes;
 }
 
 static void note_accepted(struct listener *l)
@@ -533,7 +609,7 @@ static bool somebody_stands_in_line(const struct gate *g)
 		const struct listener *l = container_of(link, struct listener, link);
 		struct pollfd poll_fd = { .fd = l->fd, .events = POLLIN };
 
-		if (l->kind == GATE_TLS && l->is_paused && poll(&poll_fd, 1, 0) > 0)
+		if (may_shake(l) && l->is_paused && poll(&poll_fd, 1, 0) > 0)
 			return true;
 	}
 	return false;
@@ -689,6 +765,7 @@ int gate_listen(struct gate *g, enum gate_listener_kind kind, const char *host, 
 static void start_threads(struct gate *g)
 {
 	static const struct shaker_handlers handlers = {
+		.announced = on_announced,
 		.passed = on_passed,
 		.refused = on_refused,
 		.ended = on_handshake_ended,
@@ -767,8 +844,7 @@ void gate_free(struct gate *g)
 	close(g->arrived_fd);
 	census_fini(&g->census);
 	suspects_fini(&g->suspects);
-	networks_free(g->deny);
-	networks_free(g->allow);
+	gate_networks_free(&g->networks);
 	pthread_mutex_destroy(&g->lock);
 	mem_free(g);
 }
@@ -792,19 +868,24 @@ void gate_set_tls(struct gate *g, struct tls_context *tls)
 	}
 }
 
-void gate_set_networks(struct gate *g, struct networks *deny, struct networks *allow)
+void gate_networks_free(struct gate_networks *n)
 {
-	struct networks *old_deny, *old_allow;
+	networks_free(n->deny);
+	networks_free(n->allow);
+	networks_free(n->balancers);
+	*n = (struct gate_networks){ 0 };
+}
+
+void gate_set_networks(struct gate *g, const struct gate_networks *networks)
+{
+	struct gate_networks old;
 
 	pthread_mutex_lock(&g->lock);
-	old_deny = g->deny;
-	old_allow = g->allow;
-	g->deny = deny;
-	g->allow = allow;
+	old = g->networks;
+	g->networks = *networks;
 	g->rules++;
 	pthread_mutex_unlock(&g->lock);
-	networks_free(old_deny);
-	networks_free(old_allow);
+	gate_networks_free(&old);
 }
 
 const char *gate_refuses_address(struct gate *g, const struct sockaddr_storage *from)
@@ -812,7 +893,7 @@ const char *gate_refuses_address(struct gate *g, const struct sockaddr_storage *
 	const char *refusal;
 
 	pthread_mutex_lock(&g->lock);
-	refusal = refuse_by_networks(g, from);
+	refusal = refuse_by_networks(&g->networks, from);
 	pthread_mutex_unlock(&g->lock);
 	return refusal;
 }

@@ -25,6 +25,7 @@ struct arrival {
 	int fd;
 	enum gate_listener_kind kind;
 	struct tls *tls; /* NULL on plain listeners */
+	bool is_proxied; /* a balancer's: whom it connects it says first */
 	struct tls_identity identity;
 	char address[ADDRESS_TEXT_LEN]; /* "10.0.0.7:40112", "[::1]:40112" */
 	char host[ADDRESS_TEXT_LEN];    /* the same without the port or brackets */
@@ -34,7 +35,7 @@ struct arrival {
 	unsigned rules;        /* gate_rules when it was judged */
 	int64_t valid_until_s; /* tls_valid_until_s */
 	int64_t cert_from_s, cert_until_s; /* tls_peer_times */
-	struct sockaddr_storage from;
+	struct sockaddr_storage from;      /* behind a balancer: what that said */
 };
 /* Close an arrival's socket, and its TLS in order; tell the gate; free it. */
 void arrival_free(struct arrival *a);
@@ -71,9 +72,17 @@ must_check int gate_listen(struct gate *g, enum gate_listener_kind kind, const c
 void gate_start(struct gate *g);
 /* Handshakes that begin from now on use this context (reload). */
 void gate_set_tls(struct gate *g, struct tls_context *tls);
-/* Who comes from now on to a listener with sessions must come from none of deny and, where allow is
- * there, from one of allow; either may be NULL. The gate's to free. */
-void gate_set_networks(struct gate *g, struct networks *deny, struct networks *allow);
+/* Each may be NULL. */
+struct gate_networks {
+	struct networks *deny;  /* nobody comes from one of these */
+	struct networks *allow; /* all come from one of these */
+	/* Who comes from one of these says first, by the PROXY protocol, whom it connects: that
+	 * one's address is the connection's from then on, and judged as any other. */
+	struct networks *balancers;
+};
+void gate_networks_free(struct gate_networks *n);
+/* For who comes from now on to a listener with sessions; the lists are the gate's to free. */
+void gate_set_networks(struct gate *g, const struct gate_networks *networks);
 /* Why nobody may come from this address, by these lists; NULL where somebody may. */
 const char *gate_refuses_address(struct gate *g, const struct sockaddr_storage *from);
 /* Rises with each of the two calls that set: an arrival with a lower number was judged by what held

@@ -28,6 +28,8 @@ libnet_a_SOURCES = \
 	src/net/networks.h \
 	src/net/output.c \
 	src/net/output.h \
+	src/net/proxy.c \
+	src/net/proxy.h \
 	src/net/revocation.c \
 	src/net/revocation.h \
 	src/net/shaker.c \

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -19,6 +20,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/gate.h"
+#include "net/proxy.h"
 
 struct shaker_thread {
 	struct shaker *shaker;
@@ -39,6 +41,7 @@ struct handshake {
 	struct list link; /* in one of the thread's; under the lock */
 	struct shaker_thread *thread;
 	struct arrival *arrival;
+	struct proxy_header *header; /* to be read first; NULL: none, or done */
 	struct event event;
 	int64_t deadline_ms;
 	int64_t since_ms;
@@ -70,6 +73,7 @@ static void handshake_free(struct handshake *h)
 {
 	if (event_initialized(&h->event))
 		event_del(&h->event);
+	mem_free(h->header);
 	mem_free(h);
 }
 
@@ -98,7 +102,7 @@ static void handshake_pass(struct handshake *h)
 	struct shaker *s = h->thread->shaker;
 	struct arrival *a = h->arrival;
 
-	if (tls_get_identity(a->tls, &a->identity) != 0) {
+	if (a->tls && tls_get_identity(a->tls, &a->identity) != 0) {
 		handshake_refuse(h, tls_reason(a->tls), false);
 		return;
 	}
@@ -149,6 +153,67 @@ static bool must_give_way(struct handshake *h)
 	return must_end && !has_unread(h);
 }
 
+/* Read on in what the balancer says first. */
+static enum proxy_rc read_header(struct handshake *h, struct sockaddr_storage *client,
+				 const char **reason)
+{
+	enum proxy_rc rc = PROXY_MORE;
+	char bytes[512];
+
+	while (rc == PROXY_MORE) {
+		size_t wants = proxy_wants(h->header);
+		ssize_t got = recv(h->arrival->fd, bytes,
+				   wants < sizeof(bytes) ? wants : sizeof(bytes), 0);
+
+		if (got > 0) {
+			rc = proxy_take(h->header, bytes, (size_t)got, client, reason);
+		} else if (got < 0 && errno == EAGAIN) {
+			break;
+		} else if (got == 0 || errno != EINTR) {
+			*reason = "closed by the peer before its PROXY header";
+			rc = PROXY_WRONG;
+		}
+	}
+	return rc;
+}
+
+static bool handshake_announce(struct handshake *h, const struct sockaddr_storage *client)
+{
+	struct shaker *s = h->thread->shaker;
+
+	mem_free(h->header);
+	h->header = NULL;
+	if (s->handlers.announced(s->user, h->arrival, client))
+		return true;
+	handshake_end(h);
+	return false;
+}
+
+/* Whether TLS, or whatever comes behind the header, may begin now. Else the handshake may be
+ * gone. */
+static bool handshake_hear(struct handshake *h, bool expired, int64_t looked_ms)
+{
+	struct sockaddr_storage client;
+	const char *reason;
+
+	switch (read_header(h, &client, &reason)) {
+	case PROXY_MORE:
+		if (expired)
+			handshake_refuse(h, "no PROXY header in time", true);
+		else
+			handshake_wait(h, EV_READ, looked_ms);
+		return false;
+	case PROXY_WRONG:
+		handshake_refuse(h, reason, false);
+		return false;
+	case PROXY_LOCAL:
+		return handshake_announce(h, NULL);
+	case PROXY_CLIENT:
+		return handshake_announce(h, &client);
+	}
+	return false;
+}
+
 /* Do what can be done now. The handshake may be gone afterwards. */
 static void handshake_step(struct handshake *h)
 {
@@ -156,6 +221,12 @@ static void handshake_step(struct handshake *h)
 	int64_t looked_ms = clock_update();
 	bool expired = must_give_way(h) || looked_ms >= h->deadline_ms;
 
+	if (h->header && !handshake_hear(h, expired, looked_ms))
+		return;
+	if (!tls) {
+		handshake_pass(h);
+		return;
+	}
 	switch (tls_handshake(tls)) {
 	case TLS_OK:
 		handshake_pass(h);
@@ -324,6 +395,10 @@ void shaker_add(struct shaker *s, struct arrival *a)
 	h->arrival = a;
 	h->since_ms = a->since_ms;
 	h->deadline_ms = a->accepted_ms + s->timeout_ms;
+	if (a->is_proxied) {
+		h->header = mem_new(sizeof(*h->header));
+		proxy_init(h->header);
+	}
 	pthread_mutex_lock(&s->lock);
 	t = &s->threads[s->next++ % s->thread_count];
 	h->thread = t;

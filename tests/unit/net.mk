@@ -66,6 +66,11 @@ TESTS += tests/unit/test_networks
 tests_unit_test_networks_SOURCES = tests/unit/test_networks.c tests/lib/tmpdir.h tests/unit/address_at.h
 tests_unit_test_networks_LDADD = libnet.a libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS)
 
+check_PROGRAMS += tests/unit/test_proxy
+TESTS += tests/unit/test_proxy
+tests_unit_test_proxy_SOURCES = tests/unit/test_proxy.c
+tests_unit_test_proxy_LDADD = libnet.a libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS)
+
 check_PROGRAMS += tests/unit/test_suspects
 TESTS += tests/unit/test_suspects
 tests_unit_test_suspects_SOURCES = tests/unit/test_suspects.c tests/unit/address_at.h

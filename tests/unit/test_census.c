@@ -123,12 +123,38 @@ static void test_an_ipv6_network_is_one_host(void **state)
 	census_fini(&n);
 }
 
+/* Whom a balancer connects is counted as who it is, and where that cannot be nothing changes. */
+static void test_one_that_turns_out_to_be_another(void **state)
+{
+	struct sockaddr_storage balancer = address(AF_INET, "10.0.0.1", 1);
+	struct sockaddr_storage a = address(AF_INET, "10.0.0.7", 1);
+	struct census n;
+
+	(void)state;
+	census_init(&n);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(census_enter(&n, &balancer, 3, 0), CENSUS_OK);
+	assert_int_equal(census_move(&n, &balancer, &a, 1), CENSUS_OK);
+	assert_int_equal(census_move(&n, &balancer, &a, 1), CENSUS_HOST_FULL);
+	assert_int_equal(census_move(&n, &balancer, &balancer, 1), CENSUS_HOST_FULL);
+	assert_int_equal(census_move(&n, &balancer, &balancer, 2), CENSUS_OK);
+	assert_int_equal(census_enter(&n, &a, 3, 0), CENSUS_FULL);
+	assert_int_equal(n.total, 3);
+	census_leave(&n, &a);
+	assert_int_equal(n.hosts.count, 1);
+	census_leave(&n, &balancer);
+	census_leave(&n, &balancer);
+	assert_int_equal(n.total, 0);
+	census_fini(&n);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_an_ipv6_network_is_one_host),
+		cmocka_unit_test(test_one_that_turns_out_to_be_another),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -319,13 +319,15 @@ static void test_networks(void **state)
 	(void)state;
 	begin(&o, TLS_CLIENT_AUTH_NEED);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct gate_networks networks = { 0 };
 		unsigned before = gate_rules(fix.gate);
 		const char *refusal;
 		struct arrival *a;
 		int fd;
 
-		gate_set_networks(fix.gate, cases[i].deny ? list_of(cases[i].deny) : NULL,
-				  cases[i].allow ? list_of(cases[i].allow) : NULL);
+		networks.deny = cases[i].deny ? list_of(cases[i].deny) : NULL;
+		networks.allow = cases[i].allow ? list_of(cases[i].allow) : NULL;
+		gate_set_networks(fix.gate, &networks);
 		assert_true(gate_rules(fix.gate) > before);
 		fd = dial(fix.monitor_port);
 		a = take_one();
@@ -800,7 +802,9 @@ static int add_handshake(struct shaker *s, struct tls_context *context)
 
 static void test_who_waits_for_a_busy_thread(void **state)
 {
-	static const struct shaker_handlers handlers = { busy_passed, busy_refused, busy_ended };
+	static const struct shaker_handlers handlers = { .passed = busy_passed,
+							 .refused = busy_refused,
+							 .ended = busy_ended };
 	struct tls_context *context = pki_server_context(&pki, TLS_CLIENT_AUTH_NEED);
 	struct shaker *s = shaker_new(1, PATIENCE_MS, &handlers, NULL);
 	int64_t deadline_ms;
@@ -843,7 +847,9 @@ static void test_who_waits_for_a_busy_thread(void **state)
  * than asked. */
 static void test_room_is_made_of_the_silent(void **state)
 {
-	static const struct shaker_handlers handlers = { busy_passed, busy_refused, busy_ended };
+	static const struct shaker_handlers handlers = { .passed = busy_passed,
+							 .refused = busy_refused,
+							 .ended = busy_ended };
 	struct tls_context *context = pki_server_context(&pki, TLS_CLIENT_AUTH_NEED);
 	struct shaker *s = shaker_new(1, PATIENCE_MS, &handlers, NULL);
 	int fds[4];
@@ -880,7 +886,9 @@ static void test_room_is_made_of_the_silent(void **state)
 /* Its bytes have been there for long, but the thread was busy: the peer is not to blame. */
 static void test_room_is_not_made_of_who_waits_for_us(void **state)
 {
-	static const struct shaker_handlers handlers = { busy_passed, busy_refused, busy_ended };
+	static const struct shaker_handlers handlers = { .passed = busy_passed,
+							 .refused = busy_refused,
+							 .ended = busy_ended };
 	struct tls_context *context = pki_server_context(&pki, TLS_CLIENT_AUTH_NEED);
 	SSL_CTX *client_context = certs_client_context(&pki.client, NULL, &pki.ca);
 	SSL *client = SSL_new(client_context);
