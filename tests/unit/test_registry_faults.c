@@ -3,6 +3,8 @@
 #include "tests/lib/fake_store.h"
 #include "tests/unit/registry_fixture.h"
 
+#include "app/policy_file.h"
+#include "core/policy.h"
 #include "core/session.h"
 
 static struct store *fake;
@@ -261,6 +263,14 @@ static void test_a_start_that_takes_longer_than_a_timeout(void **state)
 	assert_null(session_find(registry_sessions(h.registry), late->session_id));
 }
 
+static int32_t count_below(const char *path)
+{
+	headless_begin(c, ++xid, OP_GET_ALL_CHILDREN_NUMBER);
+	jute_write_buffer(&c->w, slice_of(path));
+	assert_int_equal(headless_send(c), DISPATCH_DONE);
+	return finish(c);
+}
+
 static void test_requests_on_an_unreadable_tree(void **state)
 {
 	(void)state;
@@ -306,6 +316,32 @@ static void test_an_unreadable_list(void **state)
 	assert_int_equal(create(c, "/p/b", "", 0), ZERR_OK);
 	expect_silence(c);
 	assert_string_equal(children("/p"), "a b");
+}
+
+/* Where a policy shows a part, each is judged. */
+static void test_an_unreadable_count(void **state)
+{
+	static const char text[] = "role r anyone\nallow r all /\nallow r none /p/b\n";
+	char reason[POLICY_REASON_LEN];
+	struct policy_limits limits;
+	struct policy *policy;
+
+	(void)state;
+	policy_limits_init(&limits);
+	policy = policy_file_parse(slice_of(text), "p", &limits, reason);
+	assert_non_null(policy);
+	create(c, "/p", "", 0);
+	create(c, "/p/a", "", 0);
+	create(c, "/p/b", "", 0);
+	create(c, "/p/a/x", "", 0);
+	forget();
+	registry_take_policy(h.registry, policy);
+	assert_int_equal(exists(c, "/p"), ZERR_OK);
+	fake_store_set_unreadable(fake, true);
+	assert_int_equal(count_below("/p"), ZERR_SYSTEM);
+	fake_store_set_unreadable(fake, false);
+	assert_int_equal(count_below("/p"), ZERR_OK);
+	assert_int_equal(jute_read_int(&last.body), 2);
 }
 
 /* A session ends with its znodes or not at all. */
@@ -466,6 +502,7 @@ int main(void)
 		FAULTS_TEST(test_a_start_that_takes_longer_than_a_timeout),
 		FAULTS_TEST(test_requests_on_an_unreadable_tree),
 		FAULTS_TEST(test_an_unreadable_list),
+		FAULTS_TEST(test_an_unreadable_count),
 		FAULTS_TEST(test_ends_of_sessions_on_an_unreadable_tree),
 		FAULTS_TEST(test_a_damaged_log),
 		FAULTS_TEST(test_rows_of_the_log),
