@@ -68,7 +68,7 @@ struct client {
 	size_t watch_bytes;   /* memory that they take */
 	uint64_t serial;      /* unlike any other client of this process */
 	uint64_t told;        /* core/watch: last event given, so that one event comes once */
-	bool was_told;        /* false: it was kept from it */
+	bool was_told;        /* false: it is not to notice that event */
 	int64_t last_header;  /* highest zxid of a reply header: it never falls */
 	int64_t last_xid;
 	int64_t last_mark;    /* of a reply: later than what is on disk means one waits */

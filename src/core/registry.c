@@ -279,7 +279,9 @@ void registry_send_event(struct registry *r, struct client *c, enum event_type t
 	send_event(r, c, mark);
 }
 
-/* A watcher learns nothing of what it may not read (CVE-2024-23944). */
+/* A watcher learns nothing of what it may not read (CVE-2024-23944). Where an ACL keeps it from it
+ * the watch is used up, as in ZooKeeper, whose ACLs hide no znode; where the policy does it
+ * stays. */
 static bool tell_client(void *ctx, struct client *c)
 {
 	struct telling *telling = ctx;
@@ -288,7 +290,7 @@ static bool tell_client(void *ctx, struct client *c)
 
 	if (!access_allows(&c->ids, znode_path(z), telling->event->acl, PERM_READ)) {
 		metrics_add(METRIC_events_withheld, 1);
-		return false;
+		return (access_rights(&c->ids, znode_path(z)) & PERM_READ) != 0;
 	}
 	if (!telling->encoded)
 		encode_event(r, telling->event->type, znode_path(z), r->last_zxid);

@@ -228,7 +228,7 @@ struct firing {
 	size_t fired;
 };
 
-/* Whether c has been told of the event, now or by another of its watches. */
+/* Whether c may notice the event, of which it is told now or was by another of its watches. */
 static bool tell(struct firing *f, struct client *c)
 {
 	if (c->told == f->table->event)

@@ -36,12 +36,13 @@ bool watch_disarm(struct watch_table *t, struct client *c, struct slice path, un
 /* Whether c has one of modes armed on path. */
 bool watch_is_armed(const struct watch_table *t, const struct client *c, struct slice path,
 		    unsigned modes);
-/* Tell the client, or not: false. It may send, and neither arm nor drop (client_close). */
+/* Tell the client; false: it is not to notice that there was anything. It may send, and neither arm
+ * nor drop (client_close). */
 typedef bool (*watch_call_fn)(void *ctx, struct client *c);
 /* Call for every client that watches path for this type of event (a deletion: data and child
  * watches), or a path above it recursively, each client once; take off what is used up. A watch
- * whose client is not told stays: that it were gone would tell (checkWatches). Returns how many
- * were told. */
+ * whose client is not to notice stays: that it were gone would tell (checkWatches). Returns how
+ * many are not among these. */
 size_t watch_fire(struct watch_table *t, struct slice path, enum event_type type,
 		  watch_call_fn call, void *ctx);
 void watch_drop_client(struct watch_table *t, struct client *c);
