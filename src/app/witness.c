@@ -22,7 +22,7 @@ static struct audit_event event_of(const struct arrival *from, const char *kind,
 		buf_put(who, slice_of("["));
 		quote_json(who, slice_of(from->identity.subject));
 		buf_put(who, slice_of("]"));
-		e.who = buf_slice(who);
+		e.who = e.owner = buf_slice(who);
 	}
 	return e;
 }

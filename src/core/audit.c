@@ -15,14 +15,21 @@
 
 /* What a change of the largest record says: a path may take six bytes for one. */
 #define DETAIL_LIMIT ((size_t)1024 * 1024 * 1024)
-enum { DETAIL_KEPT = 64 * 1024, NAMES_LIMIT = 1024 * 1024 };
+enum { DETAIL_KEPT = 64 * 1024 };
+
+/* Names stand in each row of who has them, and those of users cost nothing: so few bytes of JSON are
+ * told. What certificates say comes first, and events that are counted keep as much whole. */
+enum { NAMES_MAX = REPEATS_TEXT_MAX };
+static const char more_names[] = ",\"...\"]";
+
+/* Apart from each other, so that none takes the places of another. Those of whom no certificate
+ * tells are apart from the others: a crowd of them costs nothing. */
+enum table { REFUSALS, COMMANDS, CONNECTIONS, READS, TABLES };
 
 struct audit {
 	struct store *store;
-	struct repeats *refusals;
-	struct repeats *commands;
-	struct repeats *connections;
-	struct repeats *reads;
+	struct repeats *of_owners[TABLES];
+	struct repeats *of_others[TABLES];
 	const char *read_prefixes;
 	bool has_begun;
 	struct buf detail;
@@ -33,10 +40,10 @@ struct audit *audit_new(struct store *store, const struct audit_options *o)
 	struct audit *a = mem_new(sizeof(*a));
 
 	a->store = store;
-	a->refusals = repeats_new(o->max_events);
-	a->commands = repeats_new(o->max_events);
-	a->connections = repeats_new(o->max_events);
-	a->reads = repeats_new(o->max_events);
+	for (int i = 0; i < TABLES; i++) {
+		a->of_owners[i] = repeats_new(o->max_events);
+		a->of_others[i] = repeats_new(o->max_events);
+	}
 	a->read_prefixes = o->reads;
 	buf_init(&a->detail, DETAIL_LIMIT);
 	return a;
@@ -46,10 +53,10 @@ void audit_free(struct audit *a)
 {
 	if (!a)
 		return;
-	repeats_free(a->refusals);
-	repeats_free(a->commands);
-	repeats_free(a->connections);
-	repeats_free(a->reads);
+	for (int i = 0; i < TABLES; i++) {
+		repeats_free(a->of_owners[i]);
+		repeats_free(a->of_others[i]);
+	}
 	buf_fini(&a->detail);
 	mem_free(a);
 }
@@ -83,8 +90,9 @@ static void write_event(struct audit *a, const struct audit_event *e, int64_t co
 	store_audit(a->store, &row);
 }
 
-static void count_event(struct repeats *t, const struct audit_event *e)
+static void count_event(struct audit *a, enum table table, const struct audit_event *e)
 {
+	struct repeats *t = e->owner.data ? a->of_owners[table] : a->of_others[table];
 	const struct repeats_event event = {
 		.kind = e->kind,
 		.host = e->host,
@@ -94,6 +102,7 @@ static void count_event(struct repeats *t, const struct audit_event *e)
 		.op = e->op,
 		.path = e->path,
 		.result = e->result,
+		.owner = e->owner,
 	};
 
 	repeats_add(t, &event);
@@ -104,25 +113,25 @@ void audit_record(struct audit *a, const struct audit_event *e)
 	if (a && a->has_begun)
 		write_event(a, e, 1, clock_wall_ms());
 	else if (a)
-		count_event(a->commands, e);
+		count_event(a, COMMANDS, e);
 }
 
 void audit_command(struct audit *a, const struct audit_event *e)
 {
 	if (a)
-		count_event(a->commands, e);
+		count_event(a, COMMANDS, e);
 }
 
 void audit_refuse(struct audit *a, const struct audit_event *e)
 {
 	if (a)
-		count_event(a->refusals, e);
+		count_event(a, REFUSALS, e);
 }
 
 void audit_connect(struct audit *a, const struct audit_event *e)
 {
 	if (a)
-		count_event(a->connections, e);
+		count_event(a, CONNECTIONS, e);
 }
 
 static void write_counted(void *ctx, const struct repeats_event *t, int64_t count, int64_t time_ms)
@@ -145,10 +154,10 @@ void audit_end_turn(struct audit *a, bool all)
 {
 	if (!a || !a->has_begun)
 		return;
-	repeats_drain(a->refusals, all, write_counted, a);
-	repeats_drain(a->commands, all, write_counted, a);
-	repeats_drain(a->connections, all, write_counted, a);
-	repeats_drain(a->reads, all, write_counted, a);
+	for (int i = 0; i < TABLES; i++) {
+		repeats_drain(a->of_owners[i], all, write_counted, a);
+		repeats_drain(a->of_others[i], all, write_counted, a);
+	}
 }
 
 /* --- clients --- */
@@ -167,33 +176,81 @@ static struct slice name_of(const struct access_id *id)
 	return name;
 }
 
-static void put_name(struct buf *out, const struct access_id *id)
+/* The first len bytes of its name. */
+static void quote_name(struct buf *out, const struct access_id *id, size_t len)
 {
 	struct slice name = name_of(id);
-	size_t size = strlen(id->scheme) + 1 + name.len + 1;
+	size_t size = strlen(id->scheme) + 1 + len + sizeof("...");
 	char *text = mem_new(size);
 
-	snprintf(text, size, "%s:%.*s", id->scheme, (int)name.len, name.data);
-	buf_put(out, slice_of(buf_len(out) == 0 ? "[" : ","));
+	snprintf(text, size, "%s:%.*s%s", id->scheme, (int)len, name.data,
+		 len < name.len ? "..." : "");
+	buf_clear(out);
 	quote_json(out, slice_of(text));
 	mem_free(text);
 }
 
+/* Whether all of it is told. */
+static bool put_name(struct buf *out, const struct access_id *id)
+{
+	size_t whole = name_of(id).len, len = whole, taken = buf_len(out) + sizeof(more_names);
+	size_t room = taken < NAMES_MAX ? NAMES_MAX - taken : 0;
+	struct buf name;
+	bool fits;
+
+	buf_init(&name, DETAIL_LIMIT);
+	quote_name(&name, id, len);
+	while (buf_len(&name) > room && len > 0) {
+		len /= 2;
+		quote_name(&name, id, len);
+	}
+	fits = buf_len(&name) <= room;
+	if (fits) {
+		buf_put(out, slice_of(buf_len(out) == 0 ? "[" : ","));
+		buf_put(out, buf_slice(&name));
+	}
+	buf_fini(&name);
+	return fits && len == whole;
+}
+
 static void make_names(struct client *c)
 {
+	bool is_all = true;
 	struct buf out;
 
-	buf_init(&out, NAMES_LIMIT);
-	for (unsigned i = 0; i < c->ids.count; i++)
+	buf_init(&out, DETAIL_LIMIT);
+	for (unsigned i = 0; i < c->ids.count && is_all; i++)
 		/* The address has a column of its own. */
 		if (strcmp(c->ids.items[i].scheme, "ip") != 0)
-			put_name(&out, &c->ids.items[i]);
+			is_all = put_name(&out, &c->ids.items[i]);
 	if (buf_len(&out) > 0)
-		buf_put(&out, slice_of("]"));
+		buf_put(&out, slice_of(is_all ? "]" : more_names));
 	mem_free(c->names);
 	c->names = buf_len(&out) > 0 ? mem_dup(buf_head(&out), buf_len(&out)) : NULL;
 	c->names_of = c->ids.count;
 	buf_fini(&out);
+}
+
+static bool is_of_certificate(const struct access_id *id)
+{
+	return strcmp(id->scheme, "x509") == 0 || strcmp(id->scheme, "san") == 0;
+}
+
+/* Kept like the names; NULL where no certificate tells who it is. */
+static struct slice owner_of(struct client *c)
+{
+	struct buf out;
+
+	for (unsigned i = 0; i < c->ids.count && !c->owner; i++) {
+		if (!is_of_certificate(&c->ids.items[i]))
+			continue;
+		buf_init(&out, DETAIL_LIMIT);
+		(void)put_name(&out, &c->ids.items[i]);
+		buf_put(&out, slice_of("]"));
+		c->owner = mem_dup(buf_head(&out), buf_len(&out));
+		buf_fini(&out);
+	}
+	return c->owner ? slice_of(c->owner) : (struct slice){ 0 };
 }
 
 struct slice audit_names(struct client *c)
@@ -225,6 +282,7 @@ static struct audit_event event_of(struct client *c, const char *kind, struct sl
 		.address = slice_of(c->address),
 		.session = c->session ? c->session->id : 0,
 		.who = audit_names(c),
+		.owner = owner_of(c),
 		.op = op,
 		.path = path,
 	};
@@ -276,7 +334,7 @@ static void note_read(struct audit *a, struct client *c, struct slice op, struct
 
 		if (len > 0 && (is_below(path, prefix) || (and_below && is_below(prefix, path)))) {
 			e = event_of(c, "read", op, path, NULL);
-			count_event(a->reads, &e);
+			count_event(a, READS, &e);
 			return;
 		}
 		at += len + (at[len] == ',');

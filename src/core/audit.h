@@ -18,7 +18,7 @@ struct tree;
 
 struct audit_options {
 	/* Different refusals that are told in a minute, and connections, and reads; an eighth of
-	 * them for one address. */
+	 * them for one owner: who has a certificate, or an address. */
 	unsigned max_events;
 	/* Reads of these paths and below are recorded: "/a,/b"; NULL: none. Lent. */
 	const char *reads;
@@ -29,8 +29,9 @@ struct audit_event {
 	const char *kind;  /* as in schema/log-1.sql; static */
 	struct slice host; /* by which equal ones are counted */
 	struct slice address;
-	int64_t session;  /* 0: none */
-	struct slice who; /* a JSON array (audit_names) */
+	int64_t session;    /* 0: none */
+	struct slice who;   /* a JSON array (audit_names) */
+	struct slice owner; /* who it is by its certificate, a JSON array */
 	struct slice op;
 	struct slice path;
 	struct slice result; /* why not; NULL: it was done */
@@ -71,7 +72,8 @@ void audit_end_turn(struct audit *a, bool all);
 
 /* "192.0.2.1:4711" without the port, "[2001:db8::1]:4711" without brackets, too. */
 struct slice audit_host(const char *address);
-/* The names of a connection as a JSON array, kept in the client; NULL where it has none. */
+/* The names of a connection as a JSON array of at most 1 KiB, kept in the client; NULL where it has
+ * none. Where more do not fit, "..." is the last. */
 struct slice audit_names(struct client *c);
 
 #endif

@@ -64,6 +64,7 @@ void client_fini(struct client *c)
 	access_ids_fini(&c->ids);
 	mem_free(c->subject);
 	mem_free(c->names);
+	mem_free(c->owner);
 }
 
 void client_reset_stats(struct client *c)

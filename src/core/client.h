@@ -60,8 +60,9 @@ struct client {
 	struct access_ids ids;
 	char *subject; /* its certificate's name that owns its session; NULL: none */
 	char address[CLIENT_ADDRESS_LEN];
-	char *names;          /* audit_names; NULL: none */
-	unsigned names_of;    /* so many identities */
+	char *names;       /* audit_names; NULL: none */
+	unsigned names_of; /* so many identities */
+	char *owner;       /* the audit trail's, too: which certificate; NULL: none, or not asked */
 	struct list watches;  /* struct watch */
 	unsigned watch_count; /* paths that it watches */
 	size_t data_watches;  /* of these in ZooKeeper's table of data watches */

@@ -10,15 +10,18 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 
-enum { MINUTE_MS = 60 * 1000, TEXT_MAX = 1024, HOST_SHARE = 8 };
+enum { MINUTE_MS = 60 * 1000, OWNER_SHARE = 8 };
 
-enum { TEXTS = 6 }; /* of struct repeats_event */
+enum { TEXTS = 7 }; /* of struct repeats_event */
+
+/* How much of an event is told. */
+enum level { WHOLE, WITHOUT_PATH, OWNER_ALONE, KIND_ALONE, LEVELS };
 
 struct entry {
 	struct hash_node by_content;
 	struct list link;
 	struct repeats_event event; /* slices are owned, by text */
-	bool is_rest;               /* of a host, or of all */
+	enum level level;
 	bool is_told;
 	int64_t untold;
 	int64_t time_ms; /* wall clock of the last one */
@@ -30,7 +33,7 @@ struct repeats {
 	pthread_mutex_t lock;
 	struct hash entries;
 	struct list order; /* as they came */
-	unsigned count;
+	unsigned counts[LEVELS];
 	_Atomic int64_t began_ms; /* wall clock of the minute's first */
 	_Atomic bool has_new;     /* not told yet */
 	_Atomic bool has_any;
@@ -56,7 +59,7 @@ static void clear(struct repeats *t)
 		list_remove(&e->link);
 		mem_free(e);
 	}
-	t->count = 0;
+	memset(t->counts, 0, sizeof(t->counts));
 }
 
 void repeats_free(struct repeats *t)
@@ -79,7 +82,8 @@ static void list_texts(struct repeats_event *e, struct slice *texts[TEXTS])
 	texts[2] = &e->op;
 	texts[3] = &e->path;
 	texts[4] = &e->result;
-	texts[5] = &e->address;
+	texts[5] = &e->owner;
+	texts[6] = &e->address;
 }
 
 static struct repeats_event cut(const struct repeats_event *e)
@@ -89,8 +93,8 @@ static struct repeats_event cut(const struct repeats_event *e)
 
 	list_texts(&out, texts);
 	for (int i = 0; i < TEXTS; i++)
-		if (texts[i]->len > TEXT_MAX)
-			texts[i]->len = TEXT_MAX;
+		if (texts[i]->len > REPEATS_TEXT_MAX)
+			texts[i]->len = REPEATS_TEXT_MAX;
 	return out;
 }
 
@@ -118,19 +122,19 @@ static bool is_equal(struct repeats_event *a, struct repeats_event *b)
 }
 
 static struct entry *find(struct repeats *t, struct repeats_event *event, uint64_t hash,
-			  bool is_rest)
+			  enum level level)
 {
 	for (struct hash_node *n = hash_find(&t->entries, hash); n; n = hash_find_next(n)) {
 		struct entry *e = container_of(n, struct entry, by_content);
 
-		if (e->is_rest == is_rest && is_equal(&e->event, event))
+		if (e->level == level && is_equal(&e->event, event))
 			return e;
 	}
 	return NULL;
 }
 
 static struct entry *insert(struct repeats *t, const struct repeats_event *event, uint64_t hash,
-			    bool is_rest)
+			    enum level level)
 {
 	struct repeats_event copy = *event;
 	struct slice *texts[TEXTS];
@@ -150,58 +154,96 @@ static struct entry *insert(struct repeats *t, const struct repeats_event *event
 		len += texts[i]->len;
 	}
 	e->event = copy;
-	e->is_rest = is_rest;
+	e->level = level;
 	if (list_is_empty(&t->order))
 		atomic_store(&t->began_ms, clock_wall_ms());
 	hash_insert(&t->entries, &e->by_content, hash);
 	list_append(&t->order, &e->link);
-	t->count++;
+	t->counts[level]++;
 	atomic_store(&t->has_new, true);
 	atomic_store(&t->has_any, true);
 	return e;
 }
 
-static unsigned count_of_host(const struct repeats *t, struct slice host)
+static struct slice owner_of(const struct repeats_event *e)
+{
+	return e->owner.data ? e->owner : e->host;
+}
+
+static unsigned count_of_owner(const struct repeats *t, struct slice owner, enum level level)
 {
 	unsigned count = 0;
 
-	list_foreach(at, &t->order)
-		count += slice_equal(container_of(at, struct entry, link)->event.host, host);
+	list_foreach(at, &t->order) {
+		const struct entry *e = container_of(at, struct entry, link);
+
+		count += e->level == level && slice_equal(owner_of(&e->event), owner);
+	}
 	return count;
 }
 
-/* Where what found no place is counted. A host's rest may take half a table more; there is always
- * room for the rest of all. */
-static struct entry *find_rest(struct repeats *t, const struct repeats_event *event)
+/* There is always room for the last level, one for each kind. */
+static bool has_place(const struct repeats *t, const struct repeats_event *e, enum level level)
 {
-	struct repeats_event rest = { .kind = event->kind, .host = event->host };
-	uint64_t hash = hash_event(&rest);
-	struct entry *e = find(t, &rest, hash, true);
+	unsigned places = level == WHOLE ? t->places : t->places / 2;
 
-	metrics_add(METRIC_audit_overflows, 1);
-	if (!e && t->count < t->places + t->places / 2)
-		return insert(t, &rest, hash, true);
+	if (level == KIND_ALONE)
+		return true;
+	return t->counts[level] < places &&
+	       count_of_owner(t, owner_of(e), level) < (t->places + OWNER_SHARE - 1) / OWNER_SHARE;
+}
+
+/* What of the event is told at that level. */
+static struct repeats_event part(const struct repeats_event *e, enum level level)
+{
+	struct repeats_event out = { .kind = e->kind };
+
+	if (level == WHOLE)
+		return *e;
+	if (level == KIND_ALONE)
+		return out;
+	out.who = out.owner = e->owner;
+	/* Or who comes from many hosts would take a place for each. */
+	if (level == WITHOUT_PATH || !e->owner.data)
+		out.host = e->host;
+	if (level == WITHOUT_PATH) {
+		out.op = e->op;
+		out.result = e->result;
+	}
+	return out;
+}
+
+/* NULL: there is none. */
+static struct entry *place_at(struct repeats *t, const struct repeats_event *event,
+			      enum level level)
+{
+	struct repeats_event e = part(event, level);
+	uint64_t hash = hash_event(&e);
+	struct entry *found = find(t, &e, hash, level);
+
+	return found || !has_place(t, &e, level) ? found : insert(t, &e, hash, level);
+}
+
+static struct entry *find_place(struct repeats *t, const struct repeats_event *event)
+{
+	struct entry *e = place_at(t, event, WHOLE);
+
 	if (e)
 		return e;
-	rest = (struct repeats_event){ .kind = event->kind };
-	hash = hash_event(&rest);
-	e = find(t, &rest, hash, true);
-	return e ? e : insert(t, &rest, hash, true);
+	metrics_add(METRIC_audit_overflows, 1);
+	e = place_at(t, event, WITHOUT_PATH);
+	if (!e)
+		e = place_at(t, event, OWNER_ALONE);
+	return e ? e : place_at(t, event, KIND_ALONE);
 }
 
 void repeats_add(struct repeats *t, const struct repeats_event *event)
 {
 	struct repeats_event short_one = cut(event);
-	uint64_t hash = hash_event(&short_one);
 	struct entry *e;
 
 	pthread_mutex_lock(&t->lock);
-	e = find(t, &short_one, hash, false);
-	if (!e && t->count < t->places &&
-	    count_of_host(t, short_one.host) < (t->places + HOST_SHARE - 1) / HOST_SHARE)
-		e = insert(t, &short_one, hash, false);
-	if (!e)
-		e = find_rest(t, &short_one);
+	e = find_place(t, &short_one);
 	e->untold++;
 	e->time_ms = clock_wall_ms();
 	pthread_mutex_unlock(&t->lock);

@@ -140,6 +140,44 @@ def test_a_flood_of_refusals_takes_few_rows(make_server, tmp_path):
     assert verify(server).returncode == 0
 
 
+def test_a_flood_hides_nobody(make_server, tmp_path):
+    """Neither a crowd of strangers nor a client on the same host covers what another client tried."""
+    server = make_server(**trail_config(tmp_path, zoolite__maxAuditEvents=16))
+    loud, quiet = server.client(), server.client("second")
+    closed = [zk.Acl(zk.PERM_READ, "world", "anyone")]
+    names = ["/n%d" % i for i in range(60)]
+    assert {reply.err for reply in loud.call_all([zk.create(name, acl=closed) for name in names])} == {0}
+    for i in range(60):
+        with socket.create_connection(("127.0.0.1", server.tls_port), source_address=("127.0.1.%d" % i, 0)) as stranger:
+            stranger.sendall(b"no TLS at all")
+    wait_rows(server, lambda row: row["kind"] == "refuse" and "address" not in row, "the crowd counted as one")
+    assert {reply.err for reply in loud.call_all([zk.set_data(name) for name in names])} == {NO_AUTH}
+    assert loud.call(zk.set_acl("/n0", closed)).err == NO_AUTH
+    assert quiet.call(zk.set_data("/n0")).err == NO_AUTH
+    server.stop()
+    refused = [row for row in rows(server) if row["kind"] == "refuse"]
+    of_loud = [row for row in refused if "CN=alice" in str(row.get("who"))]
+    assert sum(row["count"] for row in of_loud) == 61
+    assert [row["result"] for row in of_loud if row.get("op") == "setACL"] == ["no permission by ACL"]
+    assert [row["path"] for row in refused if "CN=bob" in str(row.get("who"))] == ["/n0"]
+
+
+def test_names_take_little_room(make_server, tmp_path):
+    """Users name themselves, in each row: long names are cut, those of the certificate stay."""
+    server = make_server(**trail_config(tmp_path))
+    client = server.client()
+    for i in range(13):
+        assert client.auth("digest", b"%d" % i + b"\x01" * 4000 + b":secret").err == 0
+    assert client.call(zk.create("/a", acl=[zk.Acl(zk.PERM_READ, "world", "anyone")])).err == 0
+    assert client.call(zk.set_data("/a")).err == NO_AUTH
+    server.stop()
+    told = [row["who"] for row in rows(server) if row.get("path") == "/a"]
+    assert len(told) == 2
+    for who in told:
+        assert isinstance(who, list) and who[0] == "x509:" + server.authority.identity("client")
+        assert who[1].startswith("digest:0\x01") and who[-1] == "..." and len(json.dumps(who)) < 1100
+
+
 def test_no_line_is_forged(make_server, tmp_path):
     """Whatever stands in names and in rows that somebody altered, each row is one line of printable ASCII."""
     server = make_server(**trail_config(tmp_path))

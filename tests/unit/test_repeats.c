@@ -140,10 +140,77 @@ static void test_a_flood_is_bounded(void **state)
 	}
 	rest = drain(t, true);
 	assert_true(rest.events == 1000);
-	assert_true(told.rows + rest.rows <= PLACES + PLACES / 2 + 2);
+	assert_true(told.rows + rest.rows <= 2 * PLACES + 2);
 	/* Room again in the next minute. */
 	add(t, "late", "/x");
 	assert_string_equal(drain(t, true).last, "/x");
+	repeats_free(t);
+	clock_fake_stop();
+}
+
+struct seen {
+	bool is_delete_told;
+	bool is_quiet_told;
+	int64_t of_loud;
+};
+
+static bool has(struct slice text, const char *wanted)
+{
+	return text.data && slice_is(text, wanted);
+}
+
+static void look(void *ctx, const struct repeats_event *e, int64_t count, int64_t time_ms)
+{
+	struct seen *s = ctx;
+
+	(void)time_ms;
+	if (has(e->who, "[\"loud\"]")) {
+		s->of_loud += count;
+		s->is_delete_told |= has(e->op, "delete") && has(e->result, "no");
+	}
+	s->is_quiet_told |= has(e->who, "[\"quiet\"]") && has(e->path, "/here");
+}
+
+static void add_owned(struct repeats *t, const char *host, const char *owner, const char *op,
+		      const char *path)
+{
+	const struct repeats_event e = {
+		.kind = "refuse",
+		.host = slice_of(host),
+		.address = slice_of(host),
+		.who = slice_of(owner),
+		.op = slice_of(op),
+		.path = slice_of(path),
+		.result = slice_of("no"),
+		.owner = slice_of(owner),
+	};
+
+	repeats_add(t, &e);
+}
+
+/* From wherever, and however many: not what it did else, nor what others on its host did. */
+static void test_an_owner_hides_nothing_behind_a_flood(void **state)
+{
+	struct repeats *t = repeats_new(PLACES);
+	char path[32], host[32];
+	struct seen seen = { 0 };
+
+	(void)state;
+	clock_fake_start(1000, 1000000);
+	for (int i = 0; i < 1000; i++) {
+		snprintf(path, sizeof(path), "/%d", i);
+		add_owned(t, "a", "[\"loud\"]", "create", path);
+	}
+	add_owned(t, "a", "[\"loud\"]", "delete", "/secret");
+	add_owned(t, "a", "[\"quiet\"]", "create", "/here");
+	for (int i = 0; i < 1000; i++) {
+		snprintf(host, sizeof(host), "host%d", i);
+		add_owned(t, host, "[\"loud\"]", "create", "/x");
+	}
+	repeats_drain(t, true, look, &seen);
+	assert_true(seen.is_delete_told);
+	assert_true(seen.is_quiet_told);
+	assert_true(seen.of_loud == 2001);
 	repeats_free(t);
 	clock_fake_stop();
 }
@@ -197,6 +264,7 @@ int main(void)
 		cmocka_unit_test(test_the_first_at_once_the_others_as_one),
 		cmocka_unit_test(test_what_differs_is_told_apart),
 		cmocka_unit_test(test_a_flood_is_bounded),
+		cmocka_unit_test(test_an_owner_hides_nothing_behind_a_flood),
 		cmocka_unit_test(test_long_texts_are_cut),
 		cmocka_unit_test(test_from_threads),
 	};
