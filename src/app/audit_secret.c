@@ -35,13 +35,20 @@ static bool is_below(const char *dir, const char *top)
 	return is_so;
 }
 
+static bool is_in_data(const struct config *c, const char *path)
+{
+	return path && (is_below(path, c->data_dir) || is_below(path, c->data_log_dir));
+}
+
 bool audit_secret_is_misplaced(const struct config *c, char reason[AUDIT_SECRET_REASON_LEN])
 {
 	char *copy = mem_strdup(c->audit_key);
 	char *dir = realpath(dirname(copy), NULL);
-	/* A directory that is not there has nothing below it. */
-	bool is_so = dir && (is_below(dir, c->data_dir) || is_below(dir, c->data_log_dir));
+	/* Where a link leads, too. What is not there has nothing below it. */
+	char *file = realpath(c->audit_key, NULL);
+	bool is_so = is_in_data(c, dir) || is_in_data(c, file);
 
+	free(file);
 	free(dir);
 	mem_free(copy);
 	if (is_so)

@@ -451,6 +451,13 @@ def test_the_key_is_made_for_its_owner_and_kept_elsewhere(make_server, tmp_path)
     server.write_config()
     done = run(server, "-t")
     assert done.returncode == 2 and "outside" in done.stderr
+    # By a link it lies there, too.
+    os.rename(key, os.path.join(server.data_dir, "key"))
+    os.symlink(os.path.join(server.data_dir, "key"), key)
+    server.config["zoolite.auditKey"] = str(key)
+    server.write_config()
+    done = run(server, "-t")
+    assert done.returncode == 2 and "outside" in done.stderr
 
 
 def test_closed_without_a_key(make_server, tmp_path):
