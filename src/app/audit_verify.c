@@ -31,6 +31,7 @@ struct check {
 	int64_t unrecorded;
 	struct audit_key *key;
 	bool has_key; /* some segment so far was signed with a secret one */
+	bool is_last_unkeyed;
 	/* of the whole */
 	bool has_begun;
 	struct audit_head first; /* what the oldest row follows, ... */
@@ -156,7 +157,8 @@ static void check_row(struct check *k, const struct audit_item *item)
 	}
 	k->last = next;
 	k->rows++;
-	k->unkeyed_rows += k->key == k->known;
+	k->is_last_unkeyed = k->key == k->known;
+	k->unkeyed_rows += k->is_last_unkeyed;
 	check_heads(k);
 	check_prune(k, &item->row);
 }
@@ -176,7 +178,7 @@ static void check_end(struct check *k)
 		      k->first.number);
 		k->is_broken = true;
 	}
-	if (!k->is_broken && k->secret.count > 0 && k->rows > 0 && k->key == k->known) {
+	if (!k->is_broken && k->secret.count > 0 && k->is_last_unkeyed) {
 		print(k->out, "broken: row %" PRId64 ": is signed with no secret key\n",
 		      k->last.number);
 		k->is_broken = true;

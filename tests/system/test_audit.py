@@ -475,6 +475,19 @@ def test_closed_without_a_key(make_server, tmp_path):
     assert done.returncode == 2 and "zoolite.auditFailClosed needs" in done.stderr
 
 
+def test_switched_off_with_a_key(make_server, tmp_path):
+    """What was signed before stays good; what was not recorded is told."""
+    server = make_server(**trail_config(tmp_path))
+    server.client().close_session()
+    server.stop()
+    server.config["zoolite.audit"] = "off"
+    server.start()
+    server.client().close_session()
+    server.stop()
+    done = verify(server, *heads(server))
+    assert done.returncode == 0 and "note: 1 segments were written with zoolite.audit=off" in done.stdout, done.stdout
+
+
 def test_without_a_key_and_switched_off(make_server):
     """Without one it is written all the same; switched off, nothing is, and it goes on later."""
     server = make_server()
