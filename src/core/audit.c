@@ -17,8 +17,8 @@
 #define DETAIL_LIMIT ((size_t)1024 * 1024 * 1024)
 enum { DETAIL_KEPT = 64 * 1024 };
 
-/* Names stand in each row of who has them, and those of users cost nothing: so few bytes of JSON are
- * told. What certificates say comes first, and events that are counted keep as much whole. */
+/* Names stand in each row of who has them, and those of users cost nothing: so few bytes of JSON
+ * are told. What certificates say comes first, and events that are counted keep as much whole. */
 enum { NAMES_MAX = REPEATS_TEXT_MAX };
 static const char more_names[] = ",\"...\"]";
 
