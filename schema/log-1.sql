@@ -13,7 +13,7 @@
 --   Who changed what, newest last:
 --     SELECT * FROM changes WHERE path LIKE '/HelloWorldService/%' ORDER BY zxid;
 --   How the providers of a service came and went. An ephemeral znode that goes with its session has
---   no row of its own, but goes in the session's closeSession (without an address: it expired):
+--   no row of its own, but goes in the session's closeSession (its result says so where it expired or was cut off):
 --     SELECT time, op, path, session_hex, identity, address FROM changes
 --     WHERE path LIKE '/HelloWorldService/1.0.0/%' OR op = 'closeSession' AND session IN
 --         (SELECT session FROM changes WHERE path LIKE '/HelloWorldService/1.0.0/%')
@@ -41,7 +41,7 @@ CREATE TABLE change (
 	who TEXT,                       -- JSON array of the names that the connection has; NULL: none
 	old_version INTEGER,            -- of the znode (of its ACL where that was set); NULL: it was not there
 	version INTEGER,                -- NULL: it is not there any more
-	result TEXT,                    -- why it came about: 'expired'; NULL: done as asked
+	result TEXT,                    -- why it came about, 'expired' or what a session was cut off for; NULL: asked for
 	detail TEXT,                    -- of a multi or a session's end: JSON, of each step op, path and versions
 	mac BLOB,
 	record BLOB NOT NULL            -- what the change says (src/store/record.h)

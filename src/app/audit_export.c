@@ -1,5 +1,6 @@
 #include "app/audit_export.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -60,37 +61,81 @@ static void put_time(struct buf *out, int64_t time_ms)
 	put_text(out, "time", slice_of(whole));
 }
 
-/* Whether it may stand there as it is: of one line of printable ASCII, and all that opens closes.
- * What the server wrote is; what somebody altered need not be. */
+/* Whether a text may stand there as it is: one line of JSON in printable ASCII. What the server wrote
+ * is; what somebody altered need not be. */
+struct scan {
+	const char *at, *end;
+};
+
+static bool skip(struct scan *s, char c)
+{
+	if (s->at == s->end || *s->at != c)
+		return false;
+	s->at++;
+	return true;
+}
+
+static bool scan_digits(struct scan *s)
+{
+	const char *from = s->at;
+
+	while (s->at < s->end && *s->at >= '0' && *s->at <= '9')
+		s->at++;
+	return s->at > from && (*from != '0' || s->at == from + 1);
+}
+
+static bool scan_escape(struct scan *s)
+{
+	char c = s->at < s->end ? *s->at++ : ' ';
+
+	if (c != 'u')
+		return strchr("\"\\/bfnrt", c) != NULL;
+	for (int i = 0; i < 4; i++, s->at++)
+		if (s->at == s->end || !isxdigit((unsigned char)*s->at))
+			return false;
+	return true;
+}
+
+static bool scan_text(struct scan *s)
+{
+	if (!skip(s, '"'))
+		return false;
+	while (!skip(s, '"')) {
+		if (s->at == s->end || *s->at < 0x20 || *s->at > 0x7e)
+			return false;
+		if (*s->at++ == '\\' && !scan_escape(s))
+			return false;
+	}
+	return true;
+}
+
+/* Texts, whole numbers, and lists and objects of such, no deeper than the server writes them. */
+static bool scan_value(struct scan *s, unsigned depth)
+{
+	bool is_object = s->at < s->end && *s->at == '{';
+
+	if (s->at < s->end && *s->at == '"')
+		return scan_text(s);
+	if (!skip(s, is_object ? '{' : '['))
+		return (void)skip(s, '-'), scan_digits(s);
+	if (depth == 0)
+		return false;
+	if (skip(s, is_object ? '}' : ']'))
+		return true;
+	do {
+		if (is_object && (!scan_text(s) || !skip(s, ':')))
+			return false;
+		if (!scan_value(s, depth - 1))
+			return false;
+	} while (skip(s, ','));
+	return skip(s, is_object ? '}' : ']');
+}
+
 static bool is_json(struct slice text)
 {
-	char open[8];
-	size_t depth = 0;
-	bool in_text = false;
+	struct scan s = { text.data, text.data + text.len };
 
-	for (size_t i = 0; i < text.len; i++) {
-		char c = text.data[i];
-
-		if (c < 0x20 || c > 0x7e)
-			return false;
-		if (in_text) {
-			if (c == '\\')
-				i++;
-			in_text = c != '"';
-		} else if (c == '"') {
-			in_text = true;
-		} else if (c == '[' || c == '{') {
-			if (depth == sizeof(open))
-				return false;
-			open[depth++] = c == '[' ? ']' : '}';
-		} else if (c == ']' || c == '}') {
-			if (depth == 0 || open[--depth] != c || (depth == 0 && i + 1 < text.len))
-				return false;
-		} else if (depth == 0) {
-			return false;
-		}
-	}
-	return !in_text && depth == 0 && text.len > 0;
+	return scan_value(&s, 8) && s.at == s.end;
 }
 
 static void put_json(struct buf *out, const char *key, struct slice text)

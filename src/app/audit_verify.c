@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/audit_secret.h"
 #include "app/print.h"
@@ -27,8 +28,10 @@ struct check {
 	bool is_broken;
 	/* of the segment */
 	uint32_t number;
+	char *path;
 	bool is_audited;
-	int64_t unrecorded;
+	bool has_unrecorded;
+	int64_t unrecorded, last_zxid;
 	struct audit_key *key;
 	bool has_key; /* some segment so far was signed with a secret one */
 	bool is_last_unkeyed;
@@ -37,6 +40,7 @@ struct check {
 	struct audit_head first; /* what the oldest row follows, ... */
 	bool is_first_pruned;    /* ... and a row says that all up to there was removed */
 	struct audit_head last;
+	int64_t zxid; /* of the newest change so far; 0: of none is known */
 	int64_t rows, unkeyed_rows;
 	unsigned segments, off_segments;
 };
@@ -67,14 +71,24 @@ static struct audit_key *find_key(struct check *k, struct slice id)
 	return NULL;
 }
 
+/* What was read so far a running server has removed meanwhile, as it does with the oldest first. */
+static bool is_gone(const struct check *k)
+{
+	return k->path && access(k->path, F_OK) != 0;
+}
+
 static void follow(struct check *k, const struct audit_head *prev)
 {
-	if (!k->has_begun) {
+	bool is_same = is_same_head(prev, &k->last);
+
+	if (!k->has_begun || (!is_same && is_gone(k))) {
 		k->has_begun = true;
+		k->is_first_pruned = false;
 		k->first = k->last = *prev;
+		k->rows = k->zxid = 0;
 		return;
 	}
-	if (is_same_head(prev, &k->last))
+	if (is_same)
 		return;
 	if (prev->number > k->last.number)
 		broken(k, k->last.number + 1,
@@ -89,8 +103,12 @@ static void begin_segment(struct check *k)
 
 	k->number = g->number;
 	k->is_audited = g->is_audited;
+	k->has_unrecorded = g->has_unrecorded;
 	k->unrecorded = g->unrecorded;
+	k->last_zxid = g->last_zxid;
 	follow(k, &g->prev);
+	mem_free(k->path);
+	k->path = mem_strdup(g->path);
 	k->segments++;
 	k->off_segments += !g->is_audited;
 	k->key = find_key(k, g->key);
@@ -103,7 +121,11 @@ static void begin_segment(struct check *k)
 
 static void end_segment(struct check *k)
 {
-	if (k->is_broken || !k->is_audited || k->unrecorded == 0)
+	/* What was changed with audit=off nobody signed; but the next change that is signed says
+	 * which one it follows. */
+	if (k->segments > 0 && !k->is_audited && k->last_zxid != 0)
+		k->zxid = k->last_zxid;
+	if (k->is_broken || !k->is_audited || !k->has_unrecorded)
 		return;
 	print(k->out,
 	      "broken: row %" PRId64 " in segment %u: change 0x%" PRIx64
@@ -149,6 +171,11 @@ static void check_row(struct check *k, const struct audit_item *item)
 		broken(k, expected, "is missing");
 		return;
 	}
+	if (item->row.change && k->zxid != 0 && item->change.prev != k->zxid) {
+		broken(k, expected,
+		       "does not follow the change before: some were put in, or removed");
+		return;
+	}
 	audit_chain(k->key, &k->last, &item->row, &next);
 	if (item->is_damaged || item->mac.len != AUDIT_MAC_LEN ||
 	    !crypto_equal(item->mac.data, next.mac, AUDIT_MAC_LEN)) {
@@ -156,6 +183,8 @@ static void check_row(struct check *k, const struct audit_item *item)
 		return;
 	}
 	k->last = next;
+	if (item->row.change)
+		k->zxid = item->change.zxid;
 	k->rows++;
 	k->is_last_unkeyed = k->key == k->known;
 	k->unkeyed_rows += k->is_last_unkeyed;
@@ -291,5 +320,6 @@ enum audit_verdict audit_verify(const struct config *c, char *const heads[], siz
 	audit_secret_fini(&k.secret);
 	audit_key_free(k.known);
 	mem_free(k.heads);
+	mem_free(k.path);
 	return verdict;
 }

@@ -175,7 +175,7 @@ static const char kick_reason[] = "kicked by an administrator";
 
 static void end_session(struct connections_kicked *k, struct registry *r, struct session *s)
 {
-	if (!registry_end_session(r, s, NULL, OP_CLOSE_SESSION)) {
+	if (!registry_end_session(r, s, NULL, kick_reason)) {
 		k->is_whole = false;
 		return;
 	}

@@ -62,6 +62,8 @@ static bool run_shed_connections(struct run *r, int64_t argument)
 	return true;
 }
 
+static const char closed_by_hand[] = "session closed at the control socket";
+
 static bool run_close_session(struct run *r, int64_t argument)
 {
 	struct registry *registry = r->view->registry;
@@ -73,13 +75,13 @@ static bool run_close_session(struct run *r, int64_t argument)
 		return false;
 	}
 	client = s->client;
-	if (!registry_end_session(registry, s, NULL, OP_CLOSE_SESSION)) {
+	if (!registry_end_session(registry, s, NULL, closed_by_hand)) {
 		print(&r->told, "a parent of its ephemeral znodes cannot be read now");
 		return false;
 	}
 	metrics_add(METRIC_sessions_closed, 1);
 	if (client)
-		client_close(client, "session closed at the control socket");
+		client_close(client, closed_by_hand);
 	r->request->mark = registry_last_change(registry);
 	return true;
 }

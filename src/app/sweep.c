@@ -53,9 +53,9 @@ static void log_cut(const struct arrival *a, int64_t session, const char *reason
 }
 
 /* A session whose znodes cannot be read just now ends by its timeout: nobody can resume it. */
-static void end_session(struct sweep *s, struct session *session)
+static void end_session(struct sweep *s, struct session *session, const char *reason)
 {
-	if (registry_end_session(s->registry, session, NULL, OP_CLOSE_SESSION))
+	if (registry_end_session(s->registry, session, NULL, reason))
 		metrics_add(METRIC_sessions_closed, 1);
 }
 
@@ -70,7 +70,7 @@ static void cut(struct sweep *s, struct conn *c, void *user, const char *reason)
 	/* Nothing goes there any more, not what was asked for before either. */
 	conn_fail(c, reason);
 	if (session && s->registry)
-		end_session(s, session);
+		end_session(s, session, reason);
 	if (client)
 		client_close(client, reason);
 }

@@ -373,15 +373,21 @@ static bool delete_owned(struct registry *r, struct session *s)
 	return true;
 }
 
-bool registry_end_session(struct registry *r, struct session *s, struct client *client, int32_t op)
+bool registry_end_session(struct registry *r, struct session *s, struct client *client,
+			  const char *cause)
 {
+	bool is_done;
+
 	change_begin(r);
-	if (!delete_owned(r, s) || !change_commit(r, client, op, (struct slice){ 0 }, NULL, s)) {
+	r->cause = cause;
+	is_done = delete_owned(r, s) &&
+		  change_commit(r, client, OP_CLOSE_SESSION, (struct slice){ 0 }, NULL, s);
+	r->cause = NULL;
+	if (is_done)
+		session_remove(s);
+	else
 		change_abort(r);
-		return false;
-	}
-	session_remove(s);
-	return true;
+	return is_done;
 }
 
 static void expire(struct registry *r, struct session *s)
@@ -394,9 +400,7 @@ static void expire(struct registry *r, struct session *s)
 	bool is_ended;
 
 	/* A session ends with its znodes or not at all: what cannot be read now is tried again. */
-	r->cause = "expired";
-	is_ended = registry_end_session(r, s, NULL, OP_CLOSE_SESSION);
-	r->cause = NULL;
+	is_ended = registry_end_session(r, s, NULL, "expired");
 	if (!is_ended) {
 		session_postpone(s, clock_now_ms() + UNREADABLE_RETRY_MS);
 		return;

@@ -130,10 +130,10 @@ must_check bool change_commit(struct registry *r, struct client *client, int32_t
 void change_abort(struct registry *r);
 
 /* Remove a session with its ephemerals, in one change; watchers are told. False where a parent
- * cannot be read: nothing happened. op tells the log which way it ended; the client, if one is
- * connected, is left without a session. */
+ * cannot be read: nothing happened. client: who asked for it, or NULL; cause: why it ends where
+ * nobody did, for the audit trail. The client that has it is left without a session. */
 must_check bool registry_end_session(struct registry *r, struct session *s, struct client *client,
-				     int32_t op);
+				     const char *cause);
 
 /* How many watches each change of this kind fired that fired any; reset: from now on. */
 const struct summary *registry_fired(const struct registry *r, enum event_type type);

@@ -181,7 +181,7 @@ enum zerr request_close_session(struct request *rq)
 	struct session *s = rq->client->session;
 	int64_t id = s->id;
 
-	if (!registry_end_session(rq->registry, s, rq->client, OP_CLOSE_SESSION))
+	if (!registry_end_session(rq->registry, s, rq->client, NULL))
 		return ZERR_SYSTEM;
 	rq->zxid = registry_last_zxid(rq->registry);
 	rq->mark = registry_last_change(rq->registry);

@@ -141,6 +141,20 @@ static int read_about(struct part *p, bool *is_used, char reason[STORE_REASON_LE
 	return db_fail(p->db, "cannot read the table segment", reason);
 }
 
+/* What there is to know of the changes besides those on the trail. */
+static int read_changes(struct part *p, char reason[STORE_REASON_LEN])
+{
+	int64_t count;
+
+	if (ask_int(p, "SELECT count(*) FROM change WHERE number IS NULL", &count, reason) != 0)
+		return -1;
+	p->about.has_unrecorded = count > 0;
+	if (ask_int(p, "SELECT min(zxid) FROM change WHERE number IS NULL", &p->about.unrecorded,
+		    reason) != 0)
+		return -1;
+	return ask_int(p, "SELECT max(zxid) FROM change", &p->about.last_zxid, reason);
+}
+
 static int prepare_rows(struct part *p, char reason[STORE_REASON_LEN])
 {
 	p->changes.rows = ask(p,
@@ -156,8 +170,7 @@ static int prepare_rows(struct part *p, char reason[STORE_REASON_LEN])
 			     reason);
 	if (p->events.rows == NULL)
 		return -1;
-	return ask_int(p, "SELECT min(zxid) FROM change WHERE number IS NULL", &p->about.unrecorded,
-		       reason);
+	return read_changes(p, reason);
 }
 
 /* Whether a failure says that there is nothing to read: it was removed meanwhile, or its making was
@@ -194,11 +207,28 @@ static int open_part(struct audit_reader *r, uint32_t number, struct part *p,
 	return rc;
 }
 
+/* Segments that came since the directory was looked at. */
+static int look_again(struct audit_reader *r, char reason[STORE_REASON_LEN])
+{
+	uint32_t last = r->count > 0 ? r->numbers[r->count - 1] : 0;
+
+	mem_free(r->numbers);
+	r->numbers = NULL;
+	r->count = r->at = 0;
+	if (files_find_segments(r->log_dir, &r->numbers, &r->count, reason) != 0)
+		return -1;
+	while (r->at < r->count && r->numbers[r->at] <= last)
+		r->at++;
+	return 0;
+}
+
 /* The next segment with something in it, to r->next. 1, or 0 where there is none. */
 static int open_next(struct audit_reader *r, char reason[STORE_REASON_LEN])
 {
 	int rc = 0;
 
+	if (r->at == r->count)
+		rc = look_again(r, reason);
 	while (rc == 0 && r->at < r->count)
 		rc = open_part(r, r->numbers[r->at++], &r->next, reason);
 	return rc;

@@ -15,7 +15,9 @@ struct audit_segment {
 	bool is_audited;        /* false: written with zoolite.audit=off */
 	struct audit_head prev; /* the row before its first */
 	struct slice key;       /* audit_key_id of the one that it was signed with */
-	int64_t unrecorded;     /* zxid of the first change that has no number; 0: all have */
+	bool has_unrecorded;    /* changes without a number, ... */
+	int64_t unrecorded;     /* ... and the lowest zxid of such */
+	int64_t last_zxid;      /* of its newest change; 0 where it has none */
 };
 
 struct audit_item {

@@ -483,7 +483,7 @@ static void check_segment(struct check *c, struct trail *t, const struct audit_s
 	t->has_begun = true;
 	if (!is_same_head(&t->last, &g->prev))
 		lost(c, "audit row %lld is missing", (long long)t->last.number + 1);
-	if (g->unrecorded != 0)
+	if (g->has_unrecorded)
 		lost(c, "change 0x%llx has no audit row", (unsigned long long)g->unrecorded);
 }
 

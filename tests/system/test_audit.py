@@ -355,6 +355,35 @@ def test_put_in_changes_are_found(copy):
     assert done.returncode == 1 and "change 0x%x is not on the trail" % (zxid + 1000000) in done.stdout
     copy.do(1, "DELETE FROM change WHERE zxid > 1000000 + %d" % (zxid - 1), add % ("number", zxid))
     assert verify(copy).returncode == 1
+    copy.do(1, "DELETE FROM change WHERE zxid > 1000000 + %d" % (zxid - 1), add % ("NULL", zxid),
+            "UPDATE change SET zxid = 0 WHERE number IS NULL")
+    assert "change 0x0 is not on the trail" in verify(copy).stdout
+
+
+def test_a_segment_that_was_put_in_as_unaudited_is_found(copy):
+    """What the next change says it follows stands in no such segment."""
+    paths = segments(copy)
+    for at in range(len(paths)):
+        copy.do(at, "PRAGMA wal_checkpoint(TRUNCATE)")
+    for path in reversed(paths[1:]):
+        number = int(os.path.basename(path)[:-3]) + 1
+        os.rename(path, os.path.join(os.path.dirname(path), "%010d.db" % number))
+    shutil.copy(segments(copy)[1], paths[1])
+    copy.do(1, "UPDATE segment SET audit_key = NULL", "DELETE FROM audit", "DELETE FROM change WHERE zxid > "
+               "(SELECT min(zxid) FROM change)", "UPDATE change SET number = NULL, mac = NULL, path = '/forged'")
+    number = number_before(copy, 2) + 1
+    assert "does not follow the change before" in assert_broken(copy, number)
+    # The same without changes says nothing and does no harm.
+    copy.do(1, "DELETE FROM change")
+    done = verify(copy)
+    assert done.returncode == 0 and "1 segments were written with zoolite.audit=off" in done.stdout
+
+
+@pytest.mark.parametrize("value", ["[a b]", '["a"', '["a" "b"]', '["a",]', "[01]", '["\\x"]', '{"a" 1}', "[1 2]", "]", ""])
+def test_what_was_altered_is_exported_as_json_all_the_same(copy, value):
+    number, zxid = middle(copy, 1)
+    copy.do(1, "UPDATE change SET who = '%s' WHERE zxid = %d" % (value, zxid))
+    assert next(row["who"] for row in rows(copy) if row["number"] == number) == value
 
 
 def test_a_chain_without_the_key_is_no_chain(copy, tmp_path):

@@ -295,3 +295,22 @@ def test_who_is_not_let_in(make_trailed, tmp_path, reason):
     assert row["address"].startswith("127.0.0.9") and "session" not in row
     for link in links:
         link.close()
+
+
+def test_why_sessions_were_ended(make_trailed, tmp_path):
+    """By an administrator, and by a list: as told to those who were cut."""
+    (tmp_path / "deny").write_text("")
+    server = make_trailed(zoolite__denyList=str(tmp_path / "deny"))
+    ids = {}
+    for how in ("kick", "close_session", "deny"):
+        client = zk.Client(zk.Link(("127.0.0.1", server.tls_port), server.context("client"), source=("127.0.0.9", 0)))
+        client.connect()
+        ids[how] = "0x%x" % client.session_id
+        if how == "deny":
+            (tmp_path / "deny").write_text("127.0.0.9\n")
+            server.hangup()
+        else:
+            assert run(server, "--control", how, ids[how]).returncode == 0
+    for how, why in (("kick", "kicked by an administrator"), ("close_session", "session closed at the control socket"),
+                     ("deny", "denied network")):
+        wait_row(server, kind="change", op="closeSession", session=ids[how], result=why)
