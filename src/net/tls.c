@@ -307,10 +307,16 @@ static int set_protocol(SSL_CTX *ssl, const struct tls_options *o, struct tls_fa
 	return 0;
 }
 
+/* Of TLS 1.2: with forward secrecy and authenticated encryption, as all of TLS 1.3 are. */
+static const char own_ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
+
 static int set_ciphers(SSL_CTX *ssl, const struct tls_options *o, struct tls_fault *fault)
 {
 	char reason[CIPHERS_REASON_LEN];
 
+	if (!o->ciphers && SSL_CTX_set_cipher_list(ssl, own_ciphers) != 1)
+		return fail(fault, TLS_PART_LIBRARY, "the usual suites are not to be had: %s",
+			    first_error());
 	if (!o->ciphers || ciphers_set(ssl, o->ciphers, reason) == 0)
 		return 0;
 	return fail(fault, TLS_PART_CIPHERS, "%s", reason);

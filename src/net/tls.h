@@ -22,7 +22,7 @@ struct tls_options {
 	/* Whom no CRL of today tells of is let in, which tls_doubt tells; else he is refused. */
 	bool may_lack_crl;
 	enum tls_client_auth client_auth;
-	const char *ciphers; /* suites, as ciphers_set has them; NULL: OpenSSL's own */
+	const char *ciphers; /* suites, as ciphers_set has them; NULL: see set_ciphers */
 	bool no_tls_1_2;     /* versions not offered, of 1.2 and 1.3 */
 	bool no_tls_1_3;
 };

@@ -70,7 +70,8 @@ def suites_let_in(server, authority):
 
 
 @pytest.mark.parametrize("suites, inside", [
-    (None, ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-SHA", "TLS_AES_256_GCM_SHA384"]),
+    (None, ["ECDHE-ECDSA-AES128-GCM-SHA256", None, "TLS_AES_256_GCM_SHA384"]),
+    ("TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA", [None, "ECDHE-ECDSA-AES256-SHA", None]),
     (GCM_1_2, ["ECDHE-ECDSA-AES128-GCM-SHA256", None, None]),
     (GCM_1_3, [None, None, GCM_1_3]),
     (GCM_1_3 + " , " + GCM_1_2, ["ECDHE-ECDSA-AES128-GCM-SHA256", None, GCM_1_3])])
