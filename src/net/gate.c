@@ -127,6 +127,16 @@ bool gate_kind_is_http(enum gate_listener_kind kind)
 
 /* Arrivals. */
 
+/* As who a connection is counted. Until it is said who comes from a balancer it is nobody of
+ * whom there are too many. */
+static const struct sockaddr_storage *counted_as(const struct sockaddr_storage *from,
+						 bool is_proxied)
+{
+	static const struct sockaddr_storage nobody = { .ss_family = AF_UNSPEC };
+
+	return is_proxied ? &nobody : from;
+}
+
 void arrival_free(struct arrival *a)
 {
 	if (!a)
@@ -136,7 +146,7 @@ void arrival_free(struct arrival *a)
 		close(a->fd);
 	tls_identity_fini(&a->identity);
 	if (a->gate)
-		gate_release(a->gate, &a->from);
+		gate_release(a->gate, counted_as(&a->from, a->is_proxied));
 	mem_free(a);
 }
 
@@ -289,7 +299,7 @@ static enum census_rc count(struct gate *g, const struct newcomer *n)
 		if (total != 0)
 			total += MONITOR_PLACES;
 	}
-	return census_enter(&g->census, n->from, total, per_address);
+	return census_enter(&g->census, counted_as(n->from, n->is_balancer), total, per_address);
 }
 
 /* Why a peer may not come in; NULL where it was counted and may. */
@@ -389,21 +399,26 @@ static bool must_refuse(struct gate *g, struct newcomer *n)
 static bool on_announced(void *user, struct arrival *a, const struct sockaddr_storage *client)
 {
 	struct sockaddr_storage from = client ? *client : a->from;
-	struct newcomer n = { .kind = a->kind, .from = &from, .counted = &a->from };
+	struct newcomer n = {
+		.kind = a->kind,
+		.from = &from,
+		.counted = counted_as(&a->from, true),
+	};
 	char balancer[ADDRESS_TEXT_LEN];
 
-	a->is_proxied = false;
 	address_normalise(&from);
 	if (must_refuse(user, &n)) {
 		arrival_free(a);
 		return false;
 	}
+	/* a->rules stays as old as its TLS, so that who comes after a reload is judged again. */
 	memcpy(balancer, a->address, sizeof(balancer));
-	a->rules = n.rules;
+	a->is_proxied = false;
 	a->from = from;
 	address_format(&from, a->address);
 	address_format_host(&from, a->host);
-	metrics_add(METRIC_connections_proxied, 1);
+	if (client)
+		metrics_add(METRIC_connections_proxied, 1);
 	log_debug("gate.proxied", LOG_TEXT("peer", a->address), LOG_TEXT("by", balancer));
 	return true;
 }
@@ -423,7 +438,7 @@ static void admit(struct listener *l, int fd, struct sockaddr_storage *from)
 	a = arrival_new(l, fd, from, n.rules);
 	if (!a) {
 		close(fd);
-		gate_release(g, from);
+		gate_release(g, counted_as(from, n.is_balancer));
 		return;
 	}
 	metrics_add(METRIC_connections_accepted, 1);

@@ -146,6 +146,47 @@ def test_the_balancer_for_itself(make_proxied):
     client.close_session()
     with ProxiedLink(server, LOCAL, tls=False) as link:
         link.send(b"ruok")
+        assert link.read_to_end() == b"imok"
+    assert server.metric("connections_proxied") == 0
+
+
+def test_whom_it_has_not_named_yet_is_nobody(make_proxied):
+    """However many such wait, the balancer's own probes are no further ones of an address at its limit."""
+    server = make_proxied(maxClientCnxns=1)
+    links = [zk.Link(("127.0.0.1", server.tls_port), source=(BALANCER, 0)) for _ in range(4)]
+    for link in links:
+        link.send(LOCAL[:-1])
+    client = come(server, LOCAL)
+    with pytest.raises((OSError, zk.Closed)):
+        come(server, LOCAL)
+    server.wait_log(r'peer=%s:\d+ reason="too many connections from address"' % re.escape(BALANCER))
+    client.close_session()
+    for link in links:
+        link.close()
+    server.wait_log(r'(?:.*reason="closed by the peer before its PROXY header"\n(?:.*\n)*?){4}')
+    with server.client() as other:
+        assert other.call(zk.exists("/")).err == 0
+
+
+def test_rules_that_change_before_the_header(make_proxied, authority, tmp_path):
+    """Whoever is named behind a reload is judged by what it brought, though the connection is older."""
+    own, foreign = (open(name, encoding="ascii").read() for name in (authority.ca, authority.foreign_ca))
+    trust, head = tmp_path / "trust.pem", header("192.0.2.7")
+    trust.write_text(own + foreign)
+    server = make_proxied(ssl__trustStore__location=str(trust), zoolite__reloadInterval=0)
+    with zk.Link(("127.0.0.1", server.tls_port), source=(BALANCER, 0)) as link:
+        link.send(head[:20])
+        # It stands in line behind the other one.
+        server.client("foreign").close_session()
+        trust.write_text(own)
+        since = server.log_size()
+        server.hangup()
+        server.wait_log(r"event=sweep\.done", since)
+        link.send(head[20:])
+        link.sock = server.context("foreign").wrap_socket(link.sock)
+        with pytest.raises((OSError, zk.Closed)):
+            zk.Client(link).connect()
+    server.wait_log(r"event=connection\.cut peer=192\.0\.2\.7:40000 .*local issuer certificate", since)
 
 
 WRONG = {

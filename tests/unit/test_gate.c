@@ -355,6 +355,66 @@ static void test_networks(void **state)
 	finish();
 }
 
+static int dial_and_send(uint16_t port, const char *bytes, size_t len)
+{
+	int fd = dial(port);
+
+	assert_int_equal(send(fd, bytes, len, 0), len);
+	return fd;
+}
+
+/* Who comes is whom the header names; until then it is nobody, at any limit of an address; and the
+ * gate stops with headers under way. */
+static void test_balancers(void **state)
+{
+	static const char head[] = "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"
+				   "\xc0\0\2\7\xc6\x33\x64\1\x9c\xa8\x08\x4d";
+	static const char local[] = "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
+	enum { LEN = sizeof(head) - 1, LOCAL_LEN = sizeof(local) - 1, HALF = 20, WAITING = 4 };
+	struct gate_options o = options();
+	struct gate_networks networks = { 0 };
+	struct arrival *client, *balancer;
+	int fds[WAITING], fd, other;
+	unsigned rules;
+
+	(void)state;
+	o.max_per_address = 1;
+	begin(&o, TLS_CLIENT_AUTH_NEED);
+	networks.balancers = list_of("127.0.0.1");
+	gate_set_networks(fix.gate, &networks);
+	for (int i = 0; i < WAITING; i++)
+		fds[i] = dial_and_send(i % 2 ? fix.plain_port : fix.tls_port, head, HALF);
+	fd = dial_and_send(fix.plain_port, head, HALF);
+	wait_until(gate_connections(fix.gate) == WAITING + 1 &&
+		   gate_handshakes(fix.gate) == WAITING + 1);
+	rules = gate_rules(fix.gate);
+	/* One that is off again knows of no balancers; who has begun as one goes on. */
+	networks.balancers = NULL;
+	gate_set_networks(fix.gate, &networks);
+	assert_int_equal(send(fd, head + HALF, LEN - HALF, 0), LEN - HALF);
+	client = take_one();
+	assert_string_equal(client->address, "192.0.2.7:40104");
+	assert_string_equal(client->host, "192.0.2.7");
+	assert_int_equal(client->rules, rules);
+	networks.balancers = list_of("127.0.0.1");
+	gate_set_networks(fix.gate, &networks);
+	other = dial_and_send(fix.plain_port, head, LEN);
+	assert_closed(other);
+	close(other);
+	assert_int_equal(metrics_get(METRIC_connections_refused), 1);
+	other = dial_and_send(fix.plain_port, local, LOCAL_LEN);
+	balancer = take_one();
+	assert_string_equal(balancer->host, "127.0.0.1");
+	assert_int_equal(gate_connections(fix.gate), WAITING + 2);
+	arrival_free(client);
+	arrival_free(balancer);
+	close(fd);
+	close(other);
+	finish();
+	for (int i = 0; i < WAITING; i++)
+		close(fds[i]);
+}
+
 static void test_bad_clients_are_refused_and_the_log_says_why(void **state)
 {
 	static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
@@ -1142,6 +1202,7 @@ int main(void)
 		gate_test(test_listening_fails_with_a_reason),
 		gate_test(test_storm_and_stop),
 		gate_test(test_networks),
+		gate_test(test_balancers),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
