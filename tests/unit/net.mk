@@ -68,7 +68,7 @@ tests_unit_test_networks_LDADD = libnet.a libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIB
 
 check_PROGRAMS += tests/unit/test_proxy
 TESTS += tests/unit/test_proxy
-tests_unit_test_proxy_SOURCES = tests/unit/test_proxy.c
+tests_unit_test_proxy_SOURCES = tests/unit/test_proxy.c tests/lib/random.h
 tests_unit_test_proxy_LDADD = libnet.a libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS)
 
 check_PROGRAMS += tests/unit/test_suspects

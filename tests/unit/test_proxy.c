@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "net/address.h"
+#include "tests/lib/random.h"
 
 #define SIGNATURE "\r\n\r\n\0\r\nQUIT\n"
 #define IPV4 "\xc0\0\2\7\xc6\x33\x64\1\x9c\xa8\x08\x4d" /* 192.0.2.7:40104 to 198.51.100.1 */
@@ -122,6 +123,71 @@ static void test_none(void **state)
 	ASSERT_WRONG(SIGNATURE "\x21\x21\0\x23", "PROXY header too short");
 }
 
+/* What it is does not depend on the pieces that it comes in, and who is named stands there. */
+static void assert_same(const char *text, size_t len, struct random *random)
+{
+	struct sockaddr_storage client = { 0 }, again = { 0 };
+	const char *reason = NULL, *reason_again = NULL;
+	enum proxy_rc rc = PROXY_MORE;
+	struct proxy_header h;
+	struct slice host;
+	size_t at = 0;
+
+	proxy_init(&h);
+	while (rc == PROXY_MORE && at < len) {
+		size_t next = proxy_wants(&h);
+
+		assert_in_range(next, 1, PROXY_FIXED_LEN + 65535 - at);
+		if (next > len - at)
+			next = len - at;
+		next = 1 + random_below(random, (uint32_t)next);
+		rc = proxy_take(&h, text + at, next, &client, &reason);
+		at += next;
+	}
+	if (rc == PROXY_LOCAL || rc == PROXY_CLIENT)
+		assert_int_equal(at, PROXY_FIXED_LEN + (size_t)(uint8_t)text[14] * 256 +
+					     (size_t)(uint8_t)text[15]);
+	assert_int_equal(take(text, rc == PROXY_WRONG ? len : at, 1, &again, &reason_again), rc);
+	assert_true((reason == NULL) == (rc != PROXY_WRONG));
+	assert_true((reason_again == NULL) == (rc != PROXY_WRONG));
+	if (rc != PROXY_CLIENT)
+		return;
+	assert_memory_equal(&client, &again, sizeof(client));
+	host = address_host_bytes(&client);
+	assert_int_equal(host.len, text[13] == 0x11 ? 4 : 16);
+	assert_memory_equal(host.data, text + PROXY_FIXED_LEN, host.len);
+}
+
+static void test_changed_bytes(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t len;
+	} seeds[] = {
+		{ SIGNATURE "\x21\x11\0\x13" IPV4 "\4\0\4abcd", 35 },
+		{ SIGNATURE "\x21\x21\0\x24" IPV6, 52 },
+		{ SIGNATURE "\x20\0\0\0", 16 },
+	};
+	struct random random = { 20261125 };
+
+	(void)state;
+	for (int i = 0; i < 30000; i++) {
+		char text[256];
+		size_t which = random_below(&random, 3), len = seeds[which].len;
+
+		/* Something else follows. */
+		for (size_t at = 0; at < sizeof(text); at++)
+			text[at] = (char)random_next(&random);
+		memcpy(text, seeds[which].text, len);
+		for (uint32_t changes = random_below(&random, 3); changes > 0; changes--)
+			text[12 + random_below(&random, (uint32_t)len - 12)] =
+				(char)random_next(&random);
+		if (random_percent(&random, 10))
+			text[random_below(&random, 12)] ^= (char)(1 << random_below(&random, 8));
+		assert_same(text, 1 + random_below(&random, sizeof(text)), &random);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -129,6 +195,7 @@ int main(void)
 		cmocka_unit_test(test_the_longest),
 		cmocka_unit_test(test_of_the_balancer_itself),
 		cmocka_unit_test(test_none),
+		cmocka_unit_test(test_changed_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
