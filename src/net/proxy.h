@@ -1,6 +1,6 @@
-/* The header of the PROXY protocol, version 2 (haproxy's proxy-protocol.txt, section 2.2), by which a
- * balancer tells whom it connects: reading it from bytes as they come, and not one behind it. Pure
- * functions. */
+/* The header of the PROXY protocol, version 2 (haproxy's proxy-protocol.txt, section 2.2), by which
+ * a balancer tells whom it connects: reading it from bytes as they come, and not one behind it.
+ * Pure functions. */
 #ifndef NET_PROXY_H
 #define NET_PROXY_H
 
@@ -29,8 +29,9 @@ enum proxy_rc {
 void proxy_init(struct proxy_header *h);
 /* How many bytes it may be given now, at least one until it is whole. */
 size_t proxy_wants(const struct proxy_header *h);
-/* Give it len <= proxy_wants bytes. PROXY_CLIENT: *client is the source address, of TCP over IPv4 or
- * IPv6; the destination and what extensions (TLVs) say count for nothing. PROXY_WRONG: *reason. */
+/* Give it len <= proxy_wants bytes. PROXY_CLIENT: *client is the source address, of TCP over IPv4
+ * or IPv6; the destination and what extensions (TLVs) say count for nothing. PROXY_WRONG:
+ * *reason. */
 must_check enum proxy_rc proxy_take(struct proxy_header *h, const void *bytes, size_t len,
 				    struct sockaddr_storage *client, const char **reason);
 

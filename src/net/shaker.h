@@ -1,7 +1,7 @@
 /* TLS handshakes on threads of their own, with a deadline, so that a storm of reconnects never
- * stalls the core thread. What a balancer says first (net/proxy) counts as the handshake's beginning,
- * or as all of it where there is no TLS. Each handshake lives on one of the threads; the calls here
- * may be made from any thread. */
+ * stalls the core thread. What a balancer says first (net/proxy) counts as the handshake's
+ * beginning, or as all of it where there is no TLS. Each handshake lives on one of the threads; the
+ * calls here may be made from any thread. */
 #ifndef NET_SHAKER_H
 #define NET_SHAKER_H
 

@@ -243,10 +243,15 @@ def test_who_is_not_listed(make_proxied, make_server):
 
 def test_listed_later(make_proxied, tmp_path):
     server = make_proxied()
-    (tmp_path / "balancers").write_text("127.0.0.10\n")
+    insider, direct = come(server, header("192.0.2.6")), server.client()
+    (tmp_path / "balancers").write_text("127.0.0.1\n127.0.0.10\n")
     since = server.log_size()
     server.hangup()
-    server.wait_log("event=reload\\.done", since)
+    server.wait_log("event=sweep\\.done", since)
+    # Who is in stays as it came.
+    for client, host in ((insider, "192.0.2.6"), (direct, "127.0.0.1")):
+        assert ("ip", host) in client.call(zk.who_am_i()).value
+        client.close_session()
     come(server, header("192.0.2.7"), source="127.0.0.10").close_session()
     with zk.Link(("127.0.0.1", server.tls_port), server.context("client"), source=(BALANCER, 0)) as link:
         zk.Client(link).connect()
