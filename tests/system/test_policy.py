@@ -617,16 +617,18 @@ def test_refusals_are_told(make_policed):
 
 
 def test_users_prove_their_names(make_policed):
-    """Anybody may say "carol": the hash is in the policy. An identity that is added counts from then on."""
+    """Anybody may say "carol": the hash is in the policy. An identity that is added counts from then on; who guesses
+    is refused, and the connection ends."""
     login = b"carol:pass"
     digest = base64.b64encode(hashlib.sha1(login).digest()).decode()
     server = make_policed("role carol digest:carol:%s\nallow carol read /\n" % digest)
     client = server.client("nobody")
     assert client.call(zk.get_data("/")).err == -102
-    assert client.auth("digest", b"carol:guess").err == 0
-    assert client.call(zk.get_data("/")).err == -102
     assert client.auth("digest", login).err == 0
     assert client.call(zk.get_data("/")).err == 0
+    guessing = server.client("nobody")
+    assert guessing.auth("digest", b"carol:guess").err == -115
+    assert guessing.link.wait_closed(10)
 
 
 def test_too_many_roles(make_policed):

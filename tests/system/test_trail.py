@@ -289,6 +289,8 @@ def test_who_is_not_let_in(make_trailed, tmp_path, reason):
             with pytest.raises((OSError, zk.Closed)), zk.Link(("127.0.0.1", server.tls_port), server.context(None), 10,
                                                               source=("127.0.0.9", 0)) as link:
                 zk.Client(link).connect()
+            # The peer is told a moment before it is counted.
+            wait_row(server, kind="refuse", op="connect")
         else:
             links.append(socket.create_connection(("127.0.0.1", server.tls_port), 10, ("127.0.0.9", 0)))
     row = wait_row(server, kind="refuse", op="connect", result=reason)
