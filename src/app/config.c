@@ -168,7 +168,7 @@ static const struct option options[] = {
 	{ "zoolite.unsentTimeout", OPTION_TIME, TO(unsent_ms), 100, HOUR, 10 * SECOND },
 	{ "zoolite.maxInFlight", OPTION_SIZE, TO(max_in_flight), 4 * KIB, GIB, MIB },
 	{ "zoolite.maxReadAhead", OPTION_SIZE, TO(max_read_ahead), 4 * KIB, GIB, 128 * KIB },
-	{ "zoolite.maxBuffered", OPTION_SIZE, TO(max_buffered), MIB, TIB, 64 * MIB },
+	{ "zoolite.maxBuffered", OPTION_SIZE, TO(max_buffered), MIB, TIB, 48 * MIB },
 	{ "zoolite.maxWatches", OPTION_INT, TO(max_watches), 1, INT_MAX, 100000 },
 	{ "zoolite.maxWatchSize", OPTION_SIZE, TO(max_watch_bytes), 64 * KIB, GIB, 32 * MIB },
 	{ "zoolite.maxEphemerals", OPTION_INT, TO(max_ephemerals), 1, INT_MAX, 100000 },

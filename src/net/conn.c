@@ -117,7 +117,7 @@ void conn_limits_init(struct conn_limits *l)
 		.max_gated = 1024 * 1024,
 		.max_queued = 64 * 1024 * 1024,
 		.max_parked_input = 128 * 1024,
-		.max_buffered = 64 * 1024 * 1024,
+		.max_buffered = 48 * 1024 * 1024,
 		.output_timeout_ms = 10000,
 		.first_frame_timeout_ms = 10000,
 		.http_timeout_ms = 10000,
