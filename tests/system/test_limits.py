@@ -280,3 +280,66 @@ def test_big_crowd(make_server):
     for client in clients[1:]:
         client.link.reset()
     assert clients[0].call(zk.exists("/")).value.num_children == 401
+
+
+def other_address():
+    """One of this machine's that is not of loopback, or None."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.connect(("192.0.2.1", 9))
+        except OSError:
+            return None
+        address = sock.getsockname()[0]
+        return None if address.startswith("127.") else address
+
+
+def looks(port, source):
+    """Whether who comes from there is answered at the admin server's port."""
+    try:
+        with zk.Link((source, port), source=(source, 0)) as link:
+            link.send(b"GET /commands/ruok HTTP/1.0\r\n\r\n")
+            return b"200 OK" in link.read_to_end()
+    except (OSError, zk.Closed):
+        return False
+
+
+def holds(server, source):
+    """A link with a session, or None where it was refused."""
+    client = None
+    try:
+        client = zk.Client(zk.Link(("127.0.0.1", server.port), source=(source, 0)))
+        client.connect()
+    except (OSError, zk.Closed):
+        return None
+    return client.link
+
+
+def test_who_looks_from_this_machine(make_server):
+    """The limits of connections let in from loopback who wants to see why the house is full, though no crowd; from
+    elsewhere nobody."""
+    address = other_address()
+    if address is None:
+        pytest.skip("this machine has no address but those of loopback")
+    port = servers.free_ports(1)[0]
+    server = make_server(maxCnxns=4, maxClientCnxns=2, admin__enableServer="true", admin__serverAddress="0.0.0.0",
+                         admin__serverPort=port)
+    held = [zk.Link((address, port), source=(address, 0)) for _ in range(2)]
+    servers.wait_until(lambda: not looks(port, address), 10, "the places of the address to be taken")
+    server.wait_log(r'event=gate\.refused peer=%s:\d+ reason="too many connections from address"' % address)
+    for link in held:
+        link.close()
+    servers.wait_until(lambda: looks(port, address), 10, "a place of the address")
+    # All four places, from addresses that have two each.
+    held = [servers.wait_until(lambda: holds(server, "127.0.0.%d" % (3 + index // 2)), 10, "a place")
+            for index in range(4)]
+    since = server.log_size()
+    assert not looks(port, address) and opens(server, True) is None
+    server.wait_log(r'event=gate\.refused peer=%s:\d+ reason="too many connections"' % address, since)
+    # More of one address than it may have elsewhere, and than there are in all.
+    held += [zk.Link(("127.0.0.1", port)) for _ in range(10)]
+    assert looks(port, "127.0.0.1")
+    held += [zk.Link(("127.0.0.1", port)) for _ in range(10)]
+    servers.wait_until(lambda: not looks(port, "127.0.0.1"), 10, "a crowd to be refused")
+    for link in held:
+        link.close()
+    servers.wait_until(lambda: looks(port, "127.0.0.1") and looks(port, address), 10, "places")
