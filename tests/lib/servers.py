@@ -7,13 +7,16 @@ No server outlives its test: close() ends it, an exit handler ends what was forg
 ends it when the starting thread dies (so start servers from a thread that lives as long as they should).
 """
 import atexit
+import itertools
 import os
+import random
 import re
 import shutil
 import signal
 import socket
 import ssl
 import subprocess
+import threading
 import time
 
 import zk_wire
@@ -24,8 +27,10 @@ ZOOKEEPER_JAR = "/usr/share/java/zookeeper.jar"
 START_DEADLINE_S = 60
 STOP_DEADLINE_S = 30
 POLL_S = 0.02
+FIRST_PORT, PORTS_OF_BLOCK, PORT_BLOCKS = 10000, 350, 65
 
 _running = set()
+_ports_lock = threading.Lock()
 
 
 @atexit.register
@@ -56,6 +61,10 @@ def is_sanitized(binary):
     return any(name in ("libasan", "libtsan") for name in build_of(binary))
 
 
+def is_thread_sanitized(binary):
+    return "libtsan" in build_of(binary)
+
+
 def other_zookeeper():
     """The class path of a ZooKeeper 3.9 that stands for Debian's, "" where it does not."""
     return os.environ.get("ZOOLITE_ZOOKEEPER_JARS", "")
@@ -65,16 +74,47 @@ def have_zookeeper():
     return bool(other_zookeeper() or os.path.exists(ZOOKEEPER_JAR)) and os.access(JAVA, os.X_OK)
 
 
+def _own_ports():
+    """A block of ports, round and round, that no other process that runs tests has: they lie below those the kernel
+    gives to connections, and whoever holds the name of the block has it until the end of the process."""
+    first = random.randrange(PORT_BLOCKS)
+    for index in range(PORT_BLOCKS):
+        block = (first + index) % PORT_BLOCKS
+        holder = socket.socket(socket.AF_UNIX)
+        try:
+            holder.bind("\0zoolite-test-ports-%d" % block)
+        except OSError:
+            holder.close()
+            continue
+        start = FIRST_PORT + block * PORTS_OF_BLOCK
+        while True:
+            # The name is bound as long as this generator lives.
+            for port in range(start, start + PORTS_OF_BLOCK):
+                yield port
+    raise AssertionError("all %d blocks of ports are taken" % PORT_BLOCKS)
+
+
+_ports = _own_ports()
+
+
+def _is_free(port):
+    with socket.socket() as sock:
+        # As servers do it: only those that listen are in the way.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind(("127.0.0.1", port))
+            return True
+        except OSError:
+            return False
+
+
 def free_ports(count):
-    """Ports nobody listens on just now; held open together so that they differ."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for sock in sockets:
-            sock.bind(("127.0.0.1", 0))
-        return [sock.getsockname()[1] for sock in sockets]
-    finally:
-        for sock in sockets:
-            sock.close()
+    """Ports that nobody listens on just now, and that nobody else is told of for a while."""
+    with _ports_lock:
+        candidates = (next(_ports) for _ in range(PORTS_OF_BLOCK))
+        free = list(itertools.islice(filter(_is_free, candidates), count))
+    assert len(free) == count, "no free port among %d" % PORTS_OF_BLOCK
+    return free
 
 
 def wait_until(condition, deadline_s, what):
