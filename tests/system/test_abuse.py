@@ -3,6 +3,8 @@ import socket
 import threading
 import time
 
+import pytest
+
 import servers
 import zk_wire as zk
 
@@ -68,7 +70,12 @@ def test_soft_limit_of_descriptors_is_raised(make_server):
 
 
 def crowd(server, count, tls, timeout):
-    clients = [server.client(tls=tls, timeout=timeout) for _ in range(count)]
+    clients = []
+    while len(clients) < count:
+        clients += [server.client(tls=tls, timeout=timeout) for _ in range(20)]
+        # The first must not expire before the last is there.
+        for client in clients:
+            client.ping()
     for client in clients:
         client.call(zk.create("/here-%d" % client.session_id, flags=zk.EPHEMERAL))
     return clients
@@ -128,6 +135,7 @@ def test_crowd_at_the_door_with_tls(make_server):
     assert_nobody_expired(server, clients, links)
 
 
+@pytest.mark.alone
 def test_silent_peers_in_all_places(make_server):
     """Peers that connect and say nothing do not keep the others out."""
     server = make_server(zoolite__maxHandshakes=10)
@@ -172,6 +180,7 @@ class Worst(threading.Thread):
         self.join()
 
 
+@pytest.mark.alone
 def test_pings_behind_requests_that_wait(make_server):
     """Thousands of pings behind a reply that nobody takes: answered, in order, and nobody waits for it."""
     server = make_server()

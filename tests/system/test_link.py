@@ -695,11 +695,12 @@ def test_addresses_that_fail(make_server, authority):
     # Who only looks whether somebody listens is no failure.
     for _ in range(5):
         socket.create_connection(("127.0.0.1", server.tls_port), CLOSED_WITHIN_S, ("127.0.0.6", 0)).close()
+    servers.wait_until(lambda: server.metric("connections_rejected_tls") == 5, 10, "those to be seen")
     began = time.monotonic()
     for name in ("foreign", None, "expired"):
         assert not is_shut(server.port, "127.0.0.6")
         assert not from_address(server, name, "127.0.0.6", ssl.TLSVersion.TLSv1_2)
-    servers.wait_until(lambda: server.metric("connections_rejected_tls") >= 3, 10, "three failures")
+    servers.wait_until(lambda: server.metric("connections_rejected_tls") == 8, 10, "three failures")
     since, before = server.log_size(), server.metric("connections_rejected_tls")
     shut = is_shut(server.tls_port, "127.0.0.6")
     if time.monotonic() < began + 2:

@@ -224,6 +224,7 @@ def test_changed_timeout_survives_a_restart(make_server, end):
     server.wait_log("event=session.expired session=0x%x timeout_ms=500" % shorter.session_id)
 
 
+@pytest.mark.alone
 def test_any_request_keeps_a_session(quick):
     client = quick.client(tls=False, timeout=600)
     for index in range(12):
@@ -271,6 +272,7 @@ def test_stalled_server_expires_nobody_who_waits_at_the_door(quick, tls):
     again.close_session()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
 def test_who_connected_in_time_may_ask_a_little_late(quick, tls):
     """The connection is there before the deadline, the connect request comes a moment after it."""
@@ -301,6 +303,7 @@ def test_silent_peers_hold_expiry_up_for_a_moment_only(quick):
             link.close()
 
 
+@pytest.mark.alone
 def test_busy_client_starves_nobody(quick):
     """One session pipelines without end; another, with a short timeout, only pings."""
     quiet = quick.client(tls=False, timeout=400)
