@@ -61,8 +61,8 @@ static void put_time(struct buf *out, int64_t time_ms)
 	put_text(out, "time", slice_of(whole));
 }
 
-/* Whether a text may stand there as it is: one line of JSON in printable ASCII. What the server wrote
- * is; what somebody altered need not be. */
+/* Whether a text may stand there as it is: one line of JSON in printable ASCII. What the server
+ * wrote is; what somebody altered need not be. */
 struct scan {
 	const char *at, *end;
 };

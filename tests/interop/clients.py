@@ -3,6 +3,7 @@
 Every program prints one JSON object a line ("event" and what belongs to it) and ends cleanly on a line on
 stdin or at its end, so that none outlives the test that holds the other end of the pipe.
 """
+import fcntl
 import glob
 import json
 import os
@@ -137,52 +138,51 @@ class Client:
 
 
 class Tools:
-    """Compiles the programs once, and starts them; ends all that are left with close()."""
+    """Compiles the programs once, also for those that test beside us, and starts them; ends all that are left with
+    close()."""
 
-    def __init__(self, directory, authority):
+    def __init__(self, directory, programs, authority):
         self.directory = str(directory)
+        self.programs = str(programs)
         self.authority = authority
         self.clients = []
-        self._go = None
-        self._java = None
-        self._c = None
 
     def close(self):
         clients, self.clients = self.clients, []
         for client in clients:
             client.cleanup()
 
+    def _build(self, name, make):
+        """What make(path) made of that name, by whoever came first."""
+        path = os.path.join(self.programs, name)
+        with open(path + ".lock", "w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not os.path.exists(path):
+                make(path + ".new")
+                os.rename(path + ".new", path)
+        return path
+
     def build_go(self):
         """Debian's Go with Debian's library, offline, nothing of the user's settings in it."""
-        if self._go is None:
-            program = os.path.join(self.directory, "zkgo")
-            environment = {"PATH": "/usr/bin:/bin", "HOME": self.directory, "CGO_ENABLED": "0", "GOFLAGS": "",
-                           "GOPATH": "/usr/share/gocode", "GO111MODULE": "off", "GOTOOLCHAIN": "local",
-                           "GOCACHE": os.path.join(self.directory, "go-cache")}
-            run_tool(["/usr/bin/go", "build", "-o", program, "."], os.path.join(HERE, "go"), environment)
-            self._go = program
-        return self._go
+        environment = {"PATH": "/usr/bin:/bin", "HOME": self.directory, "CGO_ENABLED": "0", "GOFLAGS": "",
+                       "GOPATH": "/usr/share/gocode", "GO111MODULE": "off", "GOTOOLCHAIN": "local",
+                       "GOCACHE": os.path.join(self.directory, "go-cache")}
+        return self._build("zkgo", lambda path: run_tool(
+            ["/usr/bin/go", "build", "-o", path, "."], os.path.join(HERE, "go"), environment))
 
     def build_java(self):
-        if self._java is None:
-            classes = os.path.join(self.directory, "classes")
-            sources = os.path.join(HERE, "java")
-            files = [os.path.join(sources, name) for name in sorted(os.listdir(sources)) if name.endswith(".java")]
-            # Other people's newest jars may warn of what they like.
-            strict = [] if other_jars() else ["-Werror"]
-            run_tool(["/usr/bin/javac", "-Xlint:all,-path", *strict, "-encoding", "UTF-8", "-cp", class_path(),
-                      "-d", classes, *files], self.directory, None)
-            self._java = classes
-        return self._java
+        sources = os.path.join(HERE, "java")
+        files = [os.path.join(sources, name) for name in sorted(os.listdir(sources)) if name.endswith(".java")]
+        # Other people's newest jars may warn of what they like.
+        strict = [] if other_jars() else ["-Werror"]
+        return self._build("classes", lambda path: run_tool(
+            ["/usr/bin/javac", "-Xlint:all,-path", *strict, "-encoding", "UTF-8", "-cp", class_path(),
+             "-d", path, *files], self.directory, None))
 
     def build_c(self):
-        if self._c is None:
-            program = os.path.join(self.directory, "api_check")
-            sources = sorted(glob.glob(os.path.join(HERE, "c", "*.c")))
-            run_tool(["/usr/bin/gcc", *C_OPTIONS, "-o", program, *sources, "-lzookeeper_mt", "-lpthread"],
-                     self.directory, None)
-            self._c = program
-        return self._c
+        sources = sorted(glob.glob(os.path.join(HERE, "c", "*.c")))
+        return self._build("api_check", lambda path: run_tool(
+            ["/usr/bin/gcc", *C_OPTIONS, "-o", path, *sources, "-lzookeeper_mt", "-lpthread"], self.directory, None))
 
     def start(self, name, command):
         client = Client(name, command, self.directory)

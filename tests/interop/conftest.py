@@ -55,7 +55,11 @@ def start_server(kind, authority, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def compiled(authority, tmp_path_factory):
-    tools = Tools(tmp_path_factory.mktemp("clients"), authority)
+    # Above the directories of pytest-xdist's workers, where there are some.
+    programs = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        programs = programs.parent
+    tools = Tools(tmp_path_factory.mktemp("clients"), programs, authority)
     tools.build_go()
     tools.build_java()
     yield tools
