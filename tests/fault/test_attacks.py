@@ -17,6 +17,8 @@ import certs  # noqa: E402
 import servers  # noqa: E402
 import zk_wire as zk  # noqa: E402
 
+pytestmark = pytest.mark.alone
+
 LONG = os.environ.get("ZOOLITE_LONG") == "1"
 SECONDS = 20 if LONG else 2
 QUIET_S = 0.7
