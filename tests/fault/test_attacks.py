@@ -217,7 +217,8 @@ def test_bad_certificates(field, authority, limit):
     if limit == 0:
         assert suspected == 0
     else:
-        assert suspected == tried - 12 * limit
+        # Who was told that it failed may come again before the failure is noted.
+        assert 12 * limit <= tried - suspected <= 12 * (limit + 1)
         server.wait_log(r'event=gate\.refused peer=\S+ reason="too many failed handshakes from address"')
     server.wait_log(r'event=gate\.refused peer=127\.1\.0\.\d+:\d+ reason="?[^\n]*certificate')
     assert server.metric("sessions_opened") <= 3
