@@ -121,6 +121,13 @@ static bool is_wrong_password(const struct access_ids *ids, struct slice id)
 	return l->policy && policy_judge_user(l->policy, id) == POLICY_IMPOSTOR;
 }
 
+static enum zerr refuse_identity(struct access_ids *ids, const char *refusal)
+{
+	metrics_add(METRIC_identities_refused, 1);
+	ids->refusal = refusal;
+	return ZERR_AUTH_FAILED;
+}
+
 /* "user" + ":" + base64(hash(all of it)), as DigestAuthenticationProvider.generateDigest. */
 static enum zerr authenticate_digest(struct access_ids *ids, struct slice auth)
 {
@@ -132,10 +139,8 @@ static enum zerr authenticate_digest(struct access_ids *ids, struct slice auth)
 	char *id;
 	int rc;
 
-	if (user_len > ids->limits->max_id_bytes) {
-		metrics_add(METRIC_identities_refused, 1);
-		return ZERR_AUTH_FAILED;
-	}
+	if (user_len > ids->limits->max_id_bytes)
+		return refuse_identity(ids, "identity too long");
 	/* An identity is kept as text: a NUL in it would make another one of it. */
 	if (user_len && memchr(auth.data, 0, user_len))
 		return ZERR_AUTH_FAILED;
@@ -149,6 +154,8 @@ static enum zerr authenticate_digest(struct access_ids *ids, struct slice auth)
 	id[user_len] = ':';
 	memcpy(id + user_len + 1, base64, strlen(base64) + 1);
 	ids->has_erred = is_wrong_password(ids, (struct slice){ id, len });
+	if (ids->has_erred)
+		ids->refusal = "wrong password";
 	if (ids->has_erred && ids->limits->policy) {
 		mem_free(id);
 		return ZERR_AUTH_FAILED;
@@ -159,15 +166,13 @@ static enum zerr authenticate_digest(struct access_ids *ids, struct slice auth)
 	if (rc == 0)
 		rc = access_ids_add(ids, "digest", (struct slice){ id, len });
 	mem_free(id);
-	if (rc == 0)
-		return ZERR_OK;
-	metrics_add(METRIC_identities_refused, 1);
-	return ZERR_AUTH_FAILED;
+	return rc == 0 ? ZERR_OK : refuse_identity(ids, "too many identities");
 }
 
 enum zerr access_authenticate(struct access_ids *ids, struct slice scheme, struct slice auth)
 {
 	ids->has_erred = false;
+	ids->refusal = "authentication failed";
 	if (slice_is(scheme, "digest") && ids->limits->has_digest && auth.data)
 		return authenticate_digest(ids, auth);
 	/* The address is known from the socket; what the client says of it is passed over. */

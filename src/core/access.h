@@ -52,6 +52,8 @@ struct access_ids {
 	/* The last password was a wrong one of a user who is known: the super user, or one whom the
 	 * policy names. */
 	bool has_erred;
+	/* What was wrong with the last one that was refused, for log and trail. */
+	const char *refusal;
 	struct policy_roles *roles; /* what a policy made of the items; NULL: not asked yet */
 };
 

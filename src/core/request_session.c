@@ -208,11 +208,11 @@ enum zerr request_auth(struct request *rq)
 		return err;
 	metrics_add(METRIC_auth_failed, 1);
 	audit_refuse_client(registry_audit(rq->registry), rq->client, slice_of("auth"),
-			    (struct slice){ 0 },
-			    rq->client->ids.has_erred ? "wrong password" : "authentication failed");
+			    (struct slice){ 0 }, rq->client->ids.refusal);
 	if (log_limit_pass(&limit, 20, &suppressed))
 		log_warn("auth.failed", LOG_TEXT("peer", rq->client->address),
 			 LOG_SLICE("scheme", auth.scheme.data ? auth.scheme : slice_of("")),
+			 LOG_TEXT("reason", rq->client->ids.refusal),
 			 LOG_INT("suppressed", suppressed));
 	if (err != ZERR_OK)
 		rq->closing = "authentication failed";

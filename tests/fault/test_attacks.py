@@ -304,5 +304,5 @@ def test_identities_without_end(field, tmp_path):
     server = here.server
     # The first that is too many ends its connection, as every login that fails does.
     assert did["rounds"] == did["closed"] == server.metric("identities_refused") > 0
-    server.wait_log(r"event=auth\.failed peer=127\.1\.\S+ scheme=digest")
+    server.wait_log(r"event=auth\.failed peer=127\.1\.\S+ scheme=digest reason=\"too many identities\"")
     assert_stayed(here)

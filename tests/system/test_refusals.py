@@ -86,6 +86,7 @@ def test_size_of_an_identity(tight, bystander):
     with Counted(tight, "identities_refused"):
         assert client.auth("digest", user + b"u:p").err == AUTH_FAILED
     assert client.link.wait_closed()
+    tight.wait_log(r'event=auth\.failed peer=\S+ scheme=digest reason="identity too long"')
     assert bystander.call(zk.exists("/")).err == OK
 
 
@@ -97,6 +98,7 @@ def test_number_of_identities(tight, bystander):
     with Counted(tight, "identities_refused"):
         assert client.auth("digest", b"c:p").err == AUTH_FAILED
     assert client.link.wait_closed()
+    tight.wait_log(r'event=auth\.failed peer=\S+ scheme=digest reason="too many identities"')
     assert bystander.call(zk.exists("/")).err == OK
 
 

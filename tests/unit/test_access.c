@@ -155,6 +155,7 @@ static void test_long_identities(void **state)
 			 ZERR_AUTH_FAILED);
 	assert_int_equal(ids.count, 1);
 	assert_int_equal(metrics_get(METRIC_identities_refused), refused + 1);
+	assert_string_equal(ids.refusal, "identity too long");
 }
 
 /* The verdict that is remembered is of this ACL, these permissions and these identities alone. */
