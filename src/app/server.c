@@ -41,6 +41,7 @@ enum {
 	MAX_HTTP_HEAD = 4096, /* of an answer */
 	MAX_TOLD = 16 * 1024,
 	LONGEST_SLEEP_MS = 1000,
+	TRIM_MS = 5000,
 	OWN_FILES = 64, /* databases, listeners, event loops, and some to spare */
 	FILES_OF_THREAD = 4,
 	FILES_OF_SEGMENT = 4,
@@ -66,6 +67,7 @@ struct server {
 	struct event *signals[3];
 	struct timer_wheel connection_wheel; /* of net */
 	struct timer_wheel session_wheel; /* of the registry; another thread's while that loads */
+	struct timer trim;
 	struct reload reload;
 	struct sweep *sweep;
 	struct validity *validity;
@@ -733,6 +735,14 @@ struct server *server_new(struct config *config, const char *config_path, struct
 
 /* --- running --- */
 
+static void on_trim(struct timer *t)
+{
+	struct server *s = container_of(t, struct server, trim);
+
+	(void)mem_trim();
+	timer_arm(&s->connection_wheel, t, clock_now_ms() + TRIM_MS);
+}
+
 static void *load(void *arg)
 {
 	struct server *s = arg;
@@ -780,6 +790,8 @@ static void run_turn(struct server *s)
 int server_run(struct server *s)
 {
 	s->loading = true;
+	timer_init(&s->trim, on_trim);
+	timer_arm(&s->connection_wheel, &s->trim, clock_now_ms() + TRIM_MS);
 	if (pthread_create(&s->loader, NULL, load, s) != 0)
 		die("server.load", "cannot start a thread");
 	gate_start(s->gate);

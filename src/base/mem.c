@@ -12,7 +12,10 @@
 #include "base/log.h"
 #include "base/metrics.h"
 
-enum { LARGE_BYTES = 256 * 1024 };
+enum {
+	LARGE_BYTES = 256 * 1024,
+	TRIM_BYTES = 8 * 1024 * 1024, /* free in pieces, and not given back yet */
+};
 
 static _Atomic unsigned fail_after;
 
@@ -39,6 +42,21 @@ void mem_setup(void)
 #ifdef M_MMAP_THRESHOLD
 	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 #endif
+}
+
+bool mem_trim(void)
+{
+	/* Free at the last call: glibc does not tell what of it was given back. */
+	static size_t known;
+	size_t free_bytes = mallinfo2().fordblks;
+
+	if (free_bytes < known)
+		known = free_bytes;
+	if (free_bytes - known < TRIM_BYTES)
+		return false;
+	(void)malloc_trim(0);
+	known = mallinfo2().fordblks;
+	return true;
 }
 
 void *mem_new(size_t size)

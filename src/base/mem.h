@@ -3,6 +3,7 @@
 #ifndef BASE_MEM_H
 #define BASE_MEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/cdefs.h"
@@ -11,6 +12,10 @@
  * freed. By its own rule glibc takes the size of what was freed first as the one from which on it
  * would do that (mallopt(3), M_MMAP_THRESHOLD), and keeps holes between large buffers. */
 void mem_setup(void);
+/* Give back to the system what others freed since the last call, where it is much: small pieces
+ * stay with glibc as long as one behind them is in use. Takes some milliseconds then. Call now and
+ * then, on one thread. True where it did. */
+bool mem_trim(void);
 /* Zeroed memory, never NULL. */
 must_check void *mem_new(size_t size);
 /* Zeroed memory, or NULL where there is none. */

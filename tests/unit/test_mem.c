@@ -1,5 +1,6 @@
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -23,6 +24,29 @@ static void test_new_is_zeroed(void **state)
 	assert_memory_equal(ptr, zeros, 100);
 	mem_free(ptr);
 	mem_free(NULL);
+}
+
+/* Much that was freed below a piece in use goes back, once. */
+static void test_what_is_free_goes_back(void **state)
+{
+	enum { COUNT = 8000, LEN = 4000 };
+	void **pieces = mem_new(COUNT * sizeof(*pieces));
+	void *above;
+
+	(void)state;
+	(void)mem_trim();
+	for (size_t i = 0; i < COUNT; i++)
+		pieces[i] = mem_new(LEN);
+	above = mem_new(LEN);
+	assert_false(mem_trim());
+	for (size_t i = 0; i < COUNT; i++)
+		mem_free(pieces[i]);
+	/* Sanitizers have an allocator of their own, of which malloc.h knows nothing. */
+	if (mallinfo2().uordblks > 0 && mallinfo2().fordblks > (size_t)COUNT * LEN / 2)
+		assert_true(mem_trim());
+	assert_false(mem_trim());
+	mem_free(above);
+	mem_free(pieces);
 }
 
 static void test_nothing_is_something(void **state)
@@ -183,6 +207,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_new_is_zeroed),
+		cmocka_unit_test(test_what_is_free_goes_back),
 		cmocka_unit_test(test_nothing_is_something),
 		cmocka_unit_test(test_grow_keeps),
 		cmocka_unit_test(test_dup),
