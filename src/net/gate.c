@@ -33,9 +33,12 @@
 enum {
 	ACCEPT_BATCH = 64,      /* peers a listener, before the others have their turn */
 	STARVED_PAUSE_MS = 100, /* without descriptors: when to try again */
-	ROOM_PAUSE_MS = 100,
+	ROOM_PAUSE_MS = 50,
 	/* What a slow but honest peer may take for its part of a handshake, when others wait. */
 	ROOM_PATIENCE_MS = 2000,
+	/* And for its first bytes, which follow its connecting at once: thousands that say nothing
+	 * pass in seconds. */
+	ROOM_SILENCE_MS = 150,
 	MONITOR_PLACES = 16, /* beyond the most connections */
 	LOG_BURST = 20,      /* refusals logged a second */
 };
@@ -618,16 +621,27 @@ static void serve_listener(struct listener *l)
 		want_room(l->gate);
 }
 
-static bool somebody_stands_in_line(const struct gate *g)
+/* Of a listening socket this field is the length of the accept queue. */
+static unsigned line_length(const struct listener *l)
 {
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	return getsockopt(l->fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 ? info.tcpi_unacked : 0;
+}
+
+/* At the listeners that are waited for. */
+static unsigned count_in_line(const struct gate *g)
+{
+	unsigned count = 0;
+
 	list_foreach(link, &g->listeners) {
 		const struct listener *l = container_of(link, struct listener, link);
-		struct pollfd poll_fd = { .fd = l->fd, .events = POLLIN };
 
-		if (may_shake(l) && l->is_paused && poll(&poll_fd, 1, 0) > 0)
-			return true;
+		if (may_shake(l) && l->is_paused)
+			count += line_length(l);
 	}
-	return false;
+	return count;
 }
 
 /* Silent strangers in all places must not keep the others out: whoever has owed us bytes for a
@@ -635,13 +649,17 @@ static bool somebody_stands_in_line(const struct gate *g)
 static void on_room(evutil_socket_t fd, short what, void *arg)
 {
 	struct gate *g = arg;
+	unsigned most;
 
 	(void)fd;
 	(void)what;
 	if (shaker_count(g->shaker) < g->options.max_handshakes)
 		return;
-	if (somebody_stands_in_line(g))
-		shaker_make_room(g->shaker, ROOM_PATIENCE_MS, g->options.max_handshakes / 4 + 1);
+	most = count_in_line(g);
+	if (most > g->options.max_handshakes / 2 + 1)
+		most = g->options.max_handshakes / 2 + 1;
+	if (most > 0)
+		shaker_make_room(g->shaker, ROOM_SILENCE_MS, ROOM_PATIENCE_MS, most);
 	want_room(g);
 }
 

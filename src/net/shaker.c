@@ -46,6 +46,7 @@ struct handshake {
 	int64_t deadline_ms;
 	int64_t since_ms;
 	int64_t idle_ms; /* under the lock */
+	bool is_silent;  /* under the lock: the peer has sent nothing that could be judged */
 	bool must_end;   /* under the lock: another needs its place */
 };
 
@@ -114,6 +115,7 @@ static void on_socket(evutil_socket_t fd, short what, void *arg);
 
 static void handshake_wait(struct handshake *h, short what, int64_t looked_ms)
 {
+	bool is_silent = !h->arrival->is_proxied && !tls_has_begun(h->arrival->tls);
 	int64_t left_ms = h->deadline_ms - clock_update();
 	struct timeval timeout;
 
@@ -123,6 +125,7 @@ static void handshake_wait(struct handshake *h, short what, int64_t looked_ms)
 				    .tv_usec = (suseconds_t)(left_ms % 1000 * 1000) };
 	pthread_mutex_lock(&h->thread->shaker->lock);
 	h->idle_ms = looked_ms;
+	h->is_silent = is_silent;
 	pthread_mutex_unlock(&h->thread->shaker->lock);
 
 	/* Not persistent: the deadline is the handshake's, no byte may put it off. */
@@ -140,17 +143,22 @@ static bool has_unread(const struct handshake *h)
 	return ioctl(h->arrival->fd, FIONREAD, &len) == 0 && len > 0;
 }
 
-/* Its place is wanted, and it is the peer that is slow. */
+/* Its place is wanted, and it is the peer that is slow. What must end stays marked until it has. */
 static bool must_give_way(struct handshake *h)
 {
+	struct shaker *s = h->thread->shaker;
 	bool must_end;
 
-	pthread_mutex_lock(&h->thread->shaker->lock);
+	pthread_mutex_lock(&s->lock);
 	must_end = h->must_end;
-	h->must_end = false;
-	pthread_mutex_unlock(&h->thread->shaker->lock);
+	pthread_mutex_unlock(&s->lock);
 	/* It was chosen by when we looked last; its bytes may have waited for us since. */
-	return must_end && !has_unread(h);
+	if (!must_end || !has_unread(h))
+		return must_end;
+	pthread_mutex_lock(&s->lock);
+	h->must_end = false;
+	pthread_mutex_unlock(&s->lock);
+	return false;
 }
 
 /* Read on in what the balancer says first. */
@@ -456,17 +464,42 @@ bool shaker_has_waiting(struct shaker *s, int64_t deadline_ms)
 	return waiting;
 }
 
-/* The lists are in the order in which handshakes were begun. */
-static unsigned thread_make_room(struct shaker_thread *t, int64_t before_ms, unsigned most)
+/* A client speaks first and at once, so silence is judged from its accept on, and sooner. */
+static bool owes_bytes(const struct handshake *h, int64_t now_ms, int64_t silence_ms,
+		       int64_t patience_ms)
 {
+	if (h->idle_ms == 0)
+		return false;
+	/* The arrival may be the handler's already. */
+	if (h->is_silent)
+		return h->deadline_ms - h->thread->shaker->timeout_ms < now_ms - silence_ms;
+	return h->idle_ms < now_ms - patience_ms;
+}
+
+/* Those that were chosen before and are not gone yet. */
+static unsigned count_ending(struct list *handshakes)
+{
+	unsigned count = 0;
+
+	list_foreach(link, handshakes)
+		count += container_of(link, struct handshake, link)->must_end;
+	return count;
+}
+
+/* The lists are in the order in which handshakes were begun. */
+static unsigned thread_make_room(struct shaker_thread *t, int64_t silence_ms, int64_t patience_ms,
+				 unsigned most)
+{
+	int64_t now_ms = clock_update();
 	unsigned ended = 0;
 
+	ended += count_ending(&t->todo) + count_ending(&t->shaking);
 	list_foreach_safe(link, &t->shaking) {
 		struct handshake *h = container_of(link, struct handshake, link);
 
-		if (ended == most)
+		if (ended >= most)
 			break;
-		if (h->idle_ms == 0 || h->idle_ms >= before_ms)
+		if (h->must_end || !owes_bytes(h, now_ms, silence_ms, patience_ms))
 			continue;
 		h->must_end = true;
 		list_remove(&h->link);
@@ -475,16 +508,14 @@ static unsigned thread_make_room(struct shaker_thread *t, int64_t before_ms, uns
 	}
 	if (ended > 0)
 		wake(t);
-	return ended;
+	return ended < most ? ended : most;
 }
 
-void shaker_make_room(struct shaker *s, int64_t patience_ms, unsigned most)
+void shaker_make_room(struct shaker *s, int64_t silence_ms, int64_t patience_ms, unsigned most)
 {
-	int64_t before_ms = clock_update() - patience_ms;
-
 	pthread_mutex_lock(&s->lock);
 	for (unsigned i = 0; i < s->thread_count && most > 0; i++)
-		most -= thread_make_room(&s->threads[i], before_ms, most);
+		most -= thread_make_room(&s->threads[i], silence_ms, patience_ms, most);
 	pthread_mutex_unlock(&s->lock);
 }
 

@@ -41,8 +41,9 @@ bool shaker_has_waiting(struct shaker *s, int64_t deadline_ms);
 /* Whether one that may have connected before deadline_ms is in a handshake at all. */
 bool shaker_has_any(struct shaker *s, int64_t deadline_ms);
 
-/* End up to most handshakes whose peers have owed us bytes for patience_ms, the oldest first. */
-void shaker_make_room(struct shaker *s, int64_t patience_ms, unsigned most);
+/* End up to most handshakes whose peers have owed us bytes for patience_ms, or have said nothing at
+ * all for silence_ms, the oldest first. */
+void shaker_make_room(struct shaker *s, int64_t silence_ms, int64_t patience_ms, unsigned most);
 
 /* Join the threads, free the handshakes under way without a word. */
 void shaker_free(struct shaker *s);

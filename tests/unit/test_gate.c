@@ -923,11 +923,11 @@ static void test_room_is_made_of_the_silent(void **state)
 	wait_until(!shaker_has_waiting(s, clock_update()));
 	usleep(5000);
 	/* They have been silent, but not for an hour. */
-	shaker_make_room(s, 3600 * 1000, 4);
+	shaker_make_room(s, 3600 * 1000, 1, 4);
 	wait_until(!shaker_has_waiting(s, clock_update()));
 	assert_int_equal(shaker_count(s), 4);
 	usleep(5000);
-	shaker_make_room(s, 1, 2);
+	shaker_make_room(s, 1, 3600 * 1000, 2);
 	wait_until(busy.ended == 2);
 	assert_closed(fds[0]);
 	assert_closed(fds[1]);
@@ -938,6 +938,49 @@ static void test_room_is_made_of_the_silent(void **state)
 	shaker_free(s);
 	for (int i = 0; i < 4; i++)
 		close(fds[i]);
+	tls_context_unref(context);
+	sem_destroy(&busy.began);
+	sem_destroy(&busy.go_on);
+}
+
+/* Who has begun to speak has more patience than who says nothing. */
+static void test_room_is_not_made_of_who_has_begun(void **state)
+{
+	static const struct shaker_handlers handlers = { .passed = busy_passed,
+							 .refused = busy_refused,
+							 .ended = busy_ended };
+	struct tls_context *context = pki_server_context(&pki, TLS_CLIENT_AUTH_NEED);
+	SSL_CTX *client_context = certs_client_context(&pki.client, NULL, &pki.ca);
+	SSL *client = SSL_new(client_context);
+	struct shaker *s = shaker_new(1, PATIENCE_MS, &handlers, NULL);
+	BIO *hello = BIO_new(BIO_s_mem());
+	char *bytes;
+	long len;
+	int begun;
+
+	(void)state;
+	memset(&busy, 0, sizeof(busy));
+	sem_init(&busy.began, 0, 0);
+	sem_init(&busy.go_on, 0, 2);
+	begun = add_handshake(s, context);
+	SSL_set_bio(client, BIO_new(BIO_s_mem()), hello);
+	assert_int_equal(SSL_connect(client), -1);
+	len = BIO_get_mem_data(hello, &bytes);
+	assert_int_equal(write(begun, bytes, (size_t)len), len);
+	wait_until(is_readable(begun));
+	wait_until(!shaker_has_waiting(s, clock_update()));
+	usleep(5000);
+	shaker_make_room(s, 1, 3600 * 1000, 2);
+	wait_until(!shaker_has_waiting(s, clock_update()));
+	assert_int_equal(shaker_count(s), 1);
+	usleep(5000);
+	shaker_make_room(s, 3600 * 1000, 1, 2);
+	wait_until(busy.ended == 1);
+	assert_int_equal(busy.refused, 1);
+	shaker_free(s);
+	SSL_free(client);
+	SSL_CTX_free(client_context);
+	close(begun);
 	tls_context_unref(context);
 	sem_destroy(&busy.began);
 	sem_destroy(&busy.go_on);
@@ -967,7 +1010,7 @@ static void test_room_is_not_made_of_who_waits_for_us(void **state)
 	SSL_set_fd(client, second);
 	assert_int_equal(SSL_connect(client), -1);
 	usleep(5000);
-	shaker_make_room(s, 1, 2);
+	shaker_make_room(s, 1, 1, 2);
 	sem_post(&busy.go_on);
 	wait_until(SSL_connect(client) == 1);
 	wait_until(busy.passed == 1);
@@ -981,7 +1024,7 @@ static void test_room_is_not_made_of_who_waits_for_us(void **state)
 	sem_destroy(&busy.go_on);
 }
 
-/* Silent peers in all places: others come in all the same, soon, and the log says who went. */
+/* Silent peers in all places: others come in all the same, and soon. */
 static void test_silent_peers_in_all_places(void **state)
 {
 	struct gate_options o = options();
@@ -998,8 +1041,8 @@ static void test_silent_peers_in_all_places(void **state)
 	assert_true(client_open(&c, &pki.client, TLS1_3_VERSION));
 	assert_true(clock_update() - began_ms < 5000);
 	arrival_free(take_one());
-	wait_until(was_logged("event=gate.refused peer=127.0.0.1:"));
-	assert_int_equal(metrics_get(METRIC_handshakes_expired), times_logged("gate.refused"));
+	/* No more of them than had to. Its line of the log may be one too many in this second. */
+	wait_until(metrics_get(METRIC_handshakes_expired) > 0);
 	assert_in_range(metrics_get(METRIC_handshakes_expired), 1, 2);
 	client_close(&c);
 	for (int i = 0; i < 4; i++)
@@ -1195,6 +1238,7 @@ int main(void)
 		gate_test(test_line_in_the_backlog),
 		gate_test(test_who_waits_for_a_busy_thread),
 		gate_test(test_room_is_made_of_the_silent),
+		gate_test(test_room_is_not_made_of_who_has_begun),
 		gate_test(test_room_is_not_made_of_who_waits_for_us),
 		gate_test(test_silent_peers_in_all_places),
 		gate_test(test_new_certificate_for_new_connections),
