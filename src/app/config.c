@@ -159,7 +159,7 @@ static const struct option options[] = {
 	{ "zoolite.maxControlConnections", OPTION_INT, TO(max_control), 1, 1000, 8 },
 	{ "zoolite.gateThreads", OPTION_INT, TO(gate_threads), 1, 64, 2 },
 	{ "zoolite.maxHandshakes", OPTION_INT, TO(max_handshakes), 1, 100000, 250 },
-	{ "zoolite.maxFailures", OPTION_INT, TO(max_failures), 0, INT_MAX, 0 },
+	{ "zoolite.maxFailures", OPTION_INT, TO(max_failures), 0, INT_MAX, 1000 },
 	{ "zoolite.failureWindow", OPTION_TIME, TO(failure_window_ms), SECOND, DAY, MINUTE },
 	{ "zoolite.maxHandshakeRate", OPTION_INT, TO(max_handshake_rate), 0, 100000, 0 },
 	{ "zoolite.firstRequestTimeout", OPTION_TIME, TO(first_request_ms), 100, 10 * SECOND,
