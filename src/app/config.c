@@ -186,7 +186,7 @@ static const struct option options[] = {
 	{ "zoolite.maxAcls", OPTION_INT, TO(max_acls), 1, INT_MAX, 100000 },
 	{ "zoolite.maxAclEntries", OPTION_INT, TO(max_acl_entries), 1, 10000, 128 },
 	{ "zoolite.maxAclSize", OPTION_INT, TO(max_acl_bytes), 256, MIB, 64 * KIB },
-	{ "zoolite.maxReply", OPTION_SIZE, TO(max_reply), MIB, GIB, 64 * MIB },
+	{ "zoolite.maxReply", OPTION_SIZE, TO(max_reply), MIB, GIB, 40 * MIB },
 	{ "zoolite.maxPendingSize", OPTION_SIZE, TO(max_pending_bytes), MIB, TIB, 64 * MIB },
 	{ "zoolite.cacheSize", OPTION_SIZE, TO(cache_bytes), 0, TIB, 64 * MIB },
 	{ "zoolite.treeCacheSize", OPTION_SIZE, TO(tree_cache_bytes), 256 * KIB, TIB, 16 * MIB },

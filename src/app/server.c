@@ -41,6 +41,7 @@ enum {
 	MAX_HTTP_HEAD = 4096, /* of an answer */
 	MAX_TOLD = 16 * 1024,
 	LONGEST_SLEEP_MS = 1000,
+	ROOM_BESIDE_LARGEST = 256 * 1024,
 	TRIM_MS = 5000,
 	OWN_FILES = 64, /* databases, listeners, event loops, and some to spare */
 	FILES_OF_THREAD = 4,
@@ -661,6 +662,9 @@ static void make_loop(struct server *s)
 {
 	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
 	const struct config *c = &s->config;
+	/* What may be written may be read. */
+	const uint64_t largest =
+		c->max_reply > (uint64_t)c->max_frame ? c->max_reply : (uint64_t)c->max_frame;
 	struct conn_limits limits;
 	struct names_chain chain;
 
@@ -673,14 +677,17 @@ static void make_loop(struct server *s)
 	limits.max_output = (size_t)c->max_unsent;
 	limits.output_timeout_ms = c->unsent_ms;
 	/* A reply may be that large, behind as much that the peer has not taken. */
-	limits.max_queued = (size_t)(c->max_reply + c->max_unsent + c->max_in_flight);
+	limits.max_queued = (size_t)(largest + c->max_unsent + c->max_in_flight);
 	limits.max_gated = (size_t)c->max_in_flight;
 	limits.max_parked_input = (size_t)c->max_read_ahead;
 	limits.max_buffered = (size_t)c->max_buffered;
+	/* One request, or reply, alone is not too much. */
+	if (limits.max_buffered < largest + ROOM_BESIDE_LARGEST)
+		limits.max_buffered = (size_t)(largest + ROOM_BESIDE_LARGEST);
 	limits.first_frame_timeout_ms = c->first_request_ms;
 	limits.http_timeout_ms = c->admin_idle_ms;
 	s->latency = latency_new();
-	s->dispatch = dispatch_new((size_t)c->max_reply, s->latency, &s->turn);
+	s->dispatch = dispatch_new((size_t)largest, s->latency, &s->turn);
 	s->peers = peers_new(s->base, &s->connection_wheel, &limits, s->dispatch, &s->turn,
 			     answer_text, s);
 	config_names(c, &chain);

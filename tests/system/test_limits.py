@@ -70,6 +70,15 @@ def test_size_of_a_large_frame(make_server):
     assert [len(reply.value.data) for reply in client.call_all([zk.get_data("/large")] * 5)] == [len(data) - 8] * 5
 
 
+def test_a_frame_above_all_that_connections_may_hold(make_server):
+    """What jute.maxbuffer lets in is taken, and given back, whatever zoolite.maxBuffered and maxReply say."""
+    server = make_server(jute__maxbuffer=6 << 20, zoolite__maxBuffered="1m", zoolite__maxReply="1m")
+    client = server.client()
+    data = b"x" * (5 << 20)
+    assert client.call(zk.create("/large", data)).err == 0
+    assert client.call(zk.get_data("/large")).value.data == data
+
+
 def test_connects_at_once(make_server):
     """Tokens, as ZooKeeper's: those who come when there are none are closed, and may come again."""
     server = make_server(connection_throttle_tokens=3, connection_throttle_fill_time=3600000)
