@@ -41,7 +41,6 @@ enum {
 	MAX_HTTP_HEAD = 4096, /* of an answer */
 	MAX_TOLD = 16 * 1024,
 	LONGEST_SLEEP_MS = 1000,
-	ROOM_BESIDE_LARGEST = 256 * 1024,
 	TRIM_MS = 5000,
 	OWN_FILES = 64, /* databases, listeners, event loops, and some to spare */
 	FILES_OF_THREAD = 4,
@@ -681,9 +680,6 @@ static void make_loop(struct server *s)
 	limits.max_gated = (size_t)c->max_in_flight;
 	limits.max_parked_input = (size_t)c->max_read_ahead;
 	limits.max_buffered = (size_t)c->max_buffered;
-	/* One request, or reply, alone is not too much. */
-	if (limits.max_buffered < largest + ROOM_BESIDE_LARGEST)
-		limits.max_buffered = (size_t)(largest + ROOM_BESIDE_LARGEST);
 	limits.first_frame_timeout_ms = c->first_request_ms;
 	limits.http_timeout_ms = c->admin_idle_ms;
 	s->latency = latency_new();

@@ -1,9 +1,13 @@
 #include "app/setup.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "app/policy_file.h"
 #include "app/privileges.h"
+#include "base/mem.h"
 #include "base/private_file.h"
 #include "app/audit_secret.h"
 #include "net/listen.h"
@@ -187,6 +191,21 @@ static enum setup_rc check_policy(const struct config *c, struct setup_fault *fa
 	return policy || !c->policy_file ? SETUP_GOOD : SETUP_WRONG;
 }
 
+/* Whether a file may be made there. */
+static bool can_be_made(const char *file, char reason[SETUP_REASON_LEN])
+{
+	char *directory = mem_strdup(file), *slash = strrchr(directory, '/');
+	bool can;
+
+	if (slash)
+		slash[slash == directory] = '\0';
+	can = access(slash ? directory : ".", W_OK | X_OK) == 0;
+	if (!can)
+		snprintf(reason, SETUP_REASON_LEN, "%s: cannot be made: %s", file, strerror(errno));
+	mem_free(directory);
+	return can;
+}
+
 /* A key that is not there yet is made by the start. */
 static enum setup_rc check_audit(const struct config *c, struct setup_fault *fault)
 {
@@ -197,10 +216,18 @@ static enum setup_rc check_audit(const struct config *c, struct setup_fault *fau
 		return SETUP_GOOD;
 	if (audit_secret_is_misplaced(c, fault->reason))
 		return SETUP_WRONG;
-	if (audit_secret_read(c, &secret, fault->reason) == AUDIT_SECRET_BAD)
-		return c->audit_fail_closed ? SETUP_WRONG : SETUP_DOUBTFUL;
-	audit_secret_fini(&secret);
-	return SETUP_GOOD;
+	switch (audit_secret_read(c, &secret, fault->reason)) {
+	case AUDIT_SECRET_GOOD:
+		audit_secret_fini(&secret);
+		return SETUP_GOOD;
+	case AUDIT_SECRET_ABSENT:
+		if (can_be_made(c->audit_key, fault->reason))
+			return SETUP_GOOD;
+		break;
+	case AUDIT_SECRET_BAD:
+		break;
+	}
+	return c->audit_fail_closed ? SETUP_WRONG : SETUP_DOUBTFUL;
 }
 
 /* One fault is told: what ends the start before what does not. */

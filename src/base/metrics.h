@@ -16,6 +16,7 @@
 	X(connections_rejected_proxy, "connections of a balancer that named no client")     \
 	X(connections_suspected, "connections refused for the handshakes of their address") \
 	X(connections_rejected_tls, "TLS handshakes that failed")                           \
+	X(handshakes_full, "times newcomers waited for others' handshakes to end")          \
 	X(connections_revoked, "peers refused for a revoked certificate in their chain")    \
 	X(connections_doubtful, "peers let in though a CRL was missing or out of date")     \
 	X(handshakes_expired, "TLS handshakes that ran out of time")                        \
@@ -27,6 +28,8 @@
 	X(connections_closed, "connections closed")                                         \
 	X(connections_failed, "connections closed because the peer broke a rule")           \
 	X(connections_shed, "connections closed because all of them held too much")         \
+	X(connections_unread, "connections closed because the peer took no replies")        \
+	X(frames_refused, "connections closed for the length of a frame")                   \
 	X(connections_kicked, "connections cut by an administrator")                        \
 	X(sessionless_connections_expired, "connections closed for no request in time")     \
 	X(connections_parked, "times a connection waited for the log or the tree")          \

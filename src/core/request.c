@@ -9,6 +9,7 @@
 #include "core/audit.h"
 #include "core/policy.h"
 #include "core/quota.h"
+#include "core/session.h"
 #include "core/sight.h"
 
 /* Who has one of these knows that a znode is there. */
@@ -43,6 +44,20 @@ static void audit_refusal(const struct request *rq, struct slice path, const cha
 {
 	audit_refuse_client(registry_audit(rq->registry), rq->client,
 			    slice_of(opcode_name(rq->type)), path, why);
+}
+
+/* A limit of a session or of a request; the client gets an error. */
+static void note_limit(const struct request *rq, struct slice path, const char *why)
+{
+	static struct log_limit limit;
+	uint32_t suppressed;
+
+	audit_refusal(rq, path, why);
+	if (log_limit_pass(&limit, 20, &suppressed))
+		log_warn("request.limited", LOG_TEXT("peer", rq->client->address),
+			 LOG_HEX("session", rq->client->session ? rq->client->session->id : 0),
+			 LOG_TEXT("op", opcode_name(rq->type)), LOG_TEXT("reason", why),
+			 LOG_INT("suppressed", suppressed));
 }
 
 /* Who was refused what by the policy. */
@@ -167,7 +182,7 @@ enum zerr request_allow_path(struct request *rq, struct slice path)
 	if (path.len <= registry_options(rq->registry)->max_path)
 		return ZERR_OK;
 	metrics_add(METRIC_paths_refused, 1);
-	audit_refusal(rq, (struct slice){ 0 }, "the path is too long");
+	note_limit(rq, (struct slice){ 0 }, "the path is too long");
 	return ZERR_BAD_ARGUMENTS;
 }
 
@@ -180,7 +195,7 @@ enum zerr request_fix_acls(struct request *rq, struct slice path, const struct p
 					   registry_options(rq->registry)->max_acls))
 		return err;
 	metrics_add(METRIC_acls_refused, 1);
-	audit_refusal(rq, path, "too many different ACLs");
+	note_limit(rq, path, "too many different ACLs");
 	return ZERR_INVALID_ACL;
 }
 
@@ -212,7 +227,7 @@ enum zerr request_allow_ephemeral(struct request *rq, struct slice path, int64_t
 	    tree_owned_bytes(t, session_id) + more_bytes <= o->max_ephemeral_bytes)
 		return ZERR_OK;
 	metrics_add(METRIC_ephemerals_refused, 1);
-	audit_refusal(rq, path, "too many ephemeral znodes of a session");
+	note_limit(rq, path, "too many ephemeral znodes of a session");
 	return ZERR_QUOTA_EXCEEDED;
 }
 

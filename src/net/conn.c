@@ -426,6 +426,12 @@ static void unhold(struct conn *c)
 	make_ready(c);
 }
 
+static void fail_unread(struct conn *c, const char *reason)
+{
+	metrics_add(METRIC_connections_unread, 1);
+	conn_fail(c, reason);
+}
+
 static void on_stall(struct timer *t)
 {
 	struct conn *c = container_of(t, struct conn, stall);
@@ -433,7 +439,7 @@ static void on_stall(struct timer *t)
 	if (taken_by_peer(c) - c->stall_taken >= SLOW_READER_BYTES)
 		time_stall(c);
 	else
-		conn_fail(c, "the peer does not take its replies");
+		fail_unread(c, "the peer does not take its replies");
 }
 
 /* Nobody takes our bytes any more. What the peer had sent before is still a request: it is read to
@@ -527,7 +533,7 @@ static void write_output(struct conn *c)
 
 static void fail_full(struct conn *c)
 {
-	conn_fail(c, "more output waits than a connection may hold");
+	fail_unread(c, "more output waits than a connection may hold");
 }
 
 /* False where the connection ended. */
@@ -646,6 +652,7 @@ static void fail_bad_frame(struct conn *c)
 	else
 		snprintf(reason, sizeof(reason), "frame of %ld bytes, at most %zu are allowed%s",
 			 (long)len, frame_limit(c), c->is_established ? "" : " before the session");
+	metrics_add(METRIC_frames_refused, 1);
 	conn_fail(c, reason);
 }
 
@@ -690,9 +697,10 @@ static bool take_text(struct conn *c)
 }
 
 /* Its first frame has to wait, for one reason or the other. */
-static void stop(bool *why)
+static void stop(const struct conn *c, bool *why, const char *reason)
 {
 	metrics_add(METRIC_connections_parked, 1);
+	log_debug("conn.waits", LOG_TEXT("peer", c->peer->address), LOG_TEXT("reason", reason));
 	*why = true;
 }
 
@@ -707,7 +715,7 @@ static void park(struct conn *c, enum conn_next until)
 		kick(set);
 		return;
 	}
-	stop(&c->is_parked);
+	stop(c, &c->is_parked, "its next request cannot be done now");
 	list_append(until == CONN_PARK ? &set->parked : &set->paced, &c->parked_link);
 }
 
@@ -803,7 +811,7 @@ static void handle_input(struct conn *c, struct share *share)
 			break;
 		}
 		if (has_too_much_output(c)) {
-			stop(&c->is_held);
+			stop(c, &c->is_held, "too much waits to leave");
 			break;
 		}
 		if (share->frames == 0) {

@@ -644,22 +644,36 @@ static unsigned count_in_line(const struct gate *g)
 	return count;
 }
 
+static void log_full(unsigned waiting)
+{
+	static struct log_limit limit;
+	uint32_t suppressed;
+
+	metrics_add(METRIC_handshakes_full, 1);
+	if (log_limit_pass(&limit, 1, &suppressed))
+		log_warn("gate.full",
+			 LOG_TEXT("reason", "all handshakes that may be are under way"),
+			 LOG_INT("waiting", waiting), LOG_INT("suppressed", suppressed));
+}
+
 /* Silent strangers in all places must not keep the others out: whoever has owed us bytes for a
  * while goes. */
 static void on_room(evutil_socket_t fd, short what, void *arg)
 {
 	struct gate *g = arg;
-	unsigned most;
+	unsigned waiting, most;
 
 	(void)fd;
 	(void)what;
 	if (shaker_count(g->shaker) < g->options.max_handshakes)
 		return;
-	most = count_in_line(g);
+	most = waiting = count_in_line(g);
 	if (most > g->options.max_handshakes / 2 + 1)
 		most = g->options.max_handshakes / 2 + 1;
-	if (most > 0)
+	if (most > 0) {
+		log_full(waiting);
 		shaker_make_room(g->shaker, ROOM_SILENCE_MS, ROOM_PATIENCE_MS, most);
+	}
 	want_room(g);
 }
 

@@ -621,7 +621,7 @@ enum tls_rc tls_handshake(struct tls *t)
 
 bool tls_has_begun(const struct tls *t)
 {
-	return SSL_get_state(t->ssl) != TLS_ST_BEFORE;
+	return SSL_get_state(t->ssl) != TLS_ST_BEFORE || BIO_number_read(SSL_get_rbio(t->ssl)) > 0;
 }
 
 enum tls_rc tls_read(struct tls *t, void *dst, size_t cap, size_t *got)

@@ -149,6 +149,8 @@ def test_silent_peers_in_all_places(make_server):
     assert time.monotonic() - began < 4
     server.wait_log(r"event=gate\.refused.*handshake timed out")
     assert server.metric("handshakes_expired") >= 1
+    server.wait_log(r"event=gate\.full .*waiting=[1-9]")
+    assert server.metric("handshakes_full") >= 1
     assert established.call(zk.exists("/")).err == 0
     for sock in silent:
         sock.close()

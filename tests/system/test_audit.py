@@ -503,6 +503,11 @@ def test_closed_without_a_key(make_server, tmp_path):
     assert server.wait_exit() != 0
     assert "zoolite.auditKey" in server.log()
     (tmp_path / "audit.key").unlink()
+    server.config["zoolite.auditKey"] = str(tmp_path / "none" / "key")
+    server.write_config()
+    done = run(server, "-t")
+    assert done.returncode == 2 and "none/key: cannot be made: No such file" in done.stderr
+    server.config["zoolite.auditKey"] = str(tmp_path / "audit.key")
     server.start()
     del server.config["zoolite.auditKey"]
     server.write_config()

@@ -51,8 +51,10 @@ def test_size_of_a_frame(make_server):
     empty = len(zk.create("/over").body) + 8
     assert client.call(zk.create("/last", b"x" * (4096 - empty))).err == 0
     assert len(client.call(zk.get_data("/last")).value.data) == 4096 - empty
+    assert server.metric("frames_refused") == 0
     client.submit(zk.create("/over", b"x" * (4096 - empty + 1)))
     assert client.link.wait_closed(CLOSED_WITHIN_S)
+    assert server.metric("frames_refused") == 1
     again = zk.Client(server.link(tls=False))
     again.connect(session_id=client.session_id, password=client.password)
     assert again.call(zk.exists("/over")).err == -101
@@ -208,6 +210,8 @@ def test_ephemerals_of_a_session(make_server):
     for index in range(10):
         assert client.call(zk.create("/e%d" % index, flags=zk.EPHEMERAL)).err == 0
     assert client.call(zk.create("/e10", flags=zk.EPHEMERAL)).err != 0
+    server.wait_log(r'event=request\.limited .*session=0x%x op=create reason="too many ephemeral znodes' % client.session_id)
+    assert server.metric("ephemerals_refused") == 1
     assert client.call(zk.create("/plain")).err == 0
     assert other.call(zk.create("/e10", flags=zk.EPHEMERAL)).err == 0
     assert client.call(zk.delete("/e0")).err == 0

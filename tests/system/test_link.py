@@ -696,11 +696,20 @@ def test_addresses_that_fail(make_server, authority):
     for _ in range(5):
         socket.create_connection(("127.0.0.1", server.tls_port), CLOSED_WITHIN_S, ("127.0.0.6", 0)).close()
     servers.wait_until(lambda: server.metric("connections_rejected_tls") == 5, 10, "those to be seen")
+    # Who says what is no TLS has failed.
+    began = time.monotonic()
+    for _ in range(3):
+        with zk.Link(("127.0.0.1", server.tls_port), source=("127.0.0.8", 0)) as link:
+            link.send(b"GET / HTTP/1.0\r\n\r\n")
+            assert link.wait_closed(CLOSED_WITHIN_S)
+    servers.wait_until(lambda: server.metric("connections_rejected_tls") == 8, 10, "those to be counted")
+    if is_shut(server.tls_port, "127.0.0.8") and time.monotonic() < began + 2:
+        server.wait_log(r'peer=127\.0\.0\.8:\d+ reason="too many failed handshakes from address"')
     began = time.monotonic()
     for name in ("foreign", None, "expired"):
         assert not is_shut(server.port, "127.0.0.6")
         assert not from_address(server, name, "127.0.0.6", ssl.TLSVersion.TLSv1_2)
-    servers.wait_until(lambda: server.metric("connections_rejected_tls") == 8, 10, "three failures")
+    servers.wait_until(lambda: server.metric("connections_rejected_tls") >= 11, 10, "three failures")
     since, before = server.log_size(), server.metric("connections_rejected_tls")
     shut = is_shut(server.tls_port, "127.0.0.6")
     if time.monotonic() < began + 2:

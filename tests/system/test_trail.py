@@ -114,6 +114,7 @@ def test_who_takes_nothing(make_trailed):
     slow.submit_all([zk.get_data("/big")] * 40)
     wait_row(server, kind="refuse", op="connection", result="the peer does not take its replies",
              session="0x%x" % slow.session_id)
+    assert server.metric("connections_unread") == 1
 
 
 def test_limits_that_are_answered(make_trailed):
