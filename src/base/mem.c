@@ -118,13 +118,6 @@ void mem_free(void *ptr)
 	free(ptr);
 }
 
-void mem_give_back(void)
-{
-#ifdef __GLIBC__
-	(void)malloc_trim(0);
-#endif
-}
-
 void mem_fail_after(unsigned n)
 {
 	atomic_store(&fail_after, n);

@@ -28,9 +28,6 @@ must_check void *mem_try_grow(void *ptr, size_t size);
 must_check char *mem_dup(const void *src, size_t len);
 must_check char *mem_strdup(const char *text);
 void mem_free(void *ptr);
-/* After much that is small was freed at once: what lies between what is still used goes back to the
- * system, too. Takes milliseconds. */
-void mem_give_back(void);
 
 /* Tests: let the n-th mem_try or mem_try_grow from now (1 is the next) fail; 0 switches that
  * off. */

@@ -12,8 +12,6 @@
 /* One-shot modes. */
 enum { USED_UP = WATCH_DATA | WATCH_CHILD };
 
-enum { GIVE_BACK_BYTES = 1024 * 1024 };
-
 struct watched_path {
 	struct hash_node by_path;
 	struct list watches; /* watch.on_path */
@@ -291,8 +289,6 @@ size_t watch_fire(struct watch_table *t, struct slice path, enum event_type type
 
 void watch_drop_client(struct watch_table *t, struct client *c)
 {
-	bool were_many = c->watch_bytes > GIVE_BACK_BYTES;
-
 	while (!list_is_empty(&c->watches)) {
 		struct watch *w = container_of(c->watches.next, struct watch, of_client);
 		struct watched_path *p = w->path;
@@ -300,8 +296,6 @@ void watch_drop_client(struct watch_table *t, struct client *c)
 		set_modes(t, w, 0);
 		drop_path_if_idle(t, p);
 	}
-	if (were_many)
-		mem_give_back();
 }
 
 struct watch_counts watch_counts(const struct watch_table *t)

@@ -4,9 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 #include <cmocka.h>
 
 #include "base/metrics.h"
@@ -169,40 +167,6 @@ static void test_our_own_failure_ends_the_process(void **state)
 #endif
 }
 
-#ifndef HAS_SANITIZER
-static size_t resident(void)
-{
-	FILE *file = fopen("/proc/self/statm", "r");
-	size_t all, pages;
-
-	assert_non_null(file);
-	assert_int_equal(fscanf(file, "%zu %zu", &all, &pages), 2);
-	fclose(file);
-	return pages * (size_t)sysconf(_SC_PAGESIZE);
-}
-
-/* What is left of them keeps the heap from shrinking at its end. */
-static void test_small_pieces_are_given_back(void **state)
-{
-	enum { PIECES = 200000, PIECE = 100, KEPT_EVERY = 1000, MOST_LEFT = 4 * 1024 * 1024 };
-	void **pieces = mem_new(PIECES * sizeof(*pieces));
-	size_t before = resident();
-
-	(void)state;
-	for (size_t i = 0; i < PIECES; i++)
-		pieces[i] = mem_new(PIECE);
-	assert_true(resident() > before + PIECES * PIECE / 2);
-	for (size_t i = 0; i < PIECES; i++)
-		if (i % KEPT_EVERY != KEPT_EVERY - 1)
-			mem_free(pieces[i]);
-	mem_give_back();
-	assert_true(resident() < before + MOST_LEFT);
-	for (size_t i = KEPT_EVERY - 1; i < PIECES; i += KEPT_EVERY)
-		mem_free(pieces[i]);
-	mem_free(pieces);
-}
-#endif
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -213,9 +177,6 @@ int main(void)
 		cmocka_unit_test(test_dup),
 		cmocka_unit_test(test_failure_is_an_answer),
 		cmocka_unit_test(test_our_own_failure_ends_the_process),
-#ifndef HAS_SANITIZER
-		cmocka_unit_test(test_small_pieces_are_given_back),
-#endif
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
