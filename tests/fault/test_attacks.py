@@ -125,17 +125,17 @@ class Field:
         did = [attack.wait_over() for attack in self.running]
         attacked = self.ordinary.take_seconds()
         grown = self.server.memory("VmHWM") - self.before
-        self.tell(grown, attacked)
         self.ordinary.end(self.server)
         if self.measures:
             assert grown <= PEAK, "%d MiB at most" % (grown >> 20)
             servers.wait_until(lambda: self.server.memory() <= self.before + LEFT, BACK_WITHIN_S,
                                "memory to come back")
+        self.tell(grown, attacked)
         return did
 
     def tell(self, grown, attacked):
         with self.capsys.disabled():
-            print("\n%s: %s; %s; memory +%.1f MiB at most, +%.1f MiB left" % (
+            print("\n%s: %s; %s; memory +%.1f MiB at most, %+.1f MiB afterwards" % (
                 os.environ["PYTEST_CURRENT_TEST"].split("::")[-1].split(" ")[0],
                 figures("reads and pings", attacked[0], self.quiet[0]), figures("writes", attacked[1], self.quiet[1]),
                 grown / 2**20, (self.server.memory() - self.before) / 2**20))
