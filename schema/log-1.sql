@@ -21,7 +21,7 @@
 --   All that one session did (its closeSession may stand in a later segment than its creates):
 --     SELECT * FROM changes WHERE session = 0x5887000000002 ORDER BY zxid;
 
---   What the audit trail says of a znode, failed attempts too, newest last. (zoolited --export-audit
+--   What the audit trail says of a znode, refusals too, newest last. (zoolited --export-audit
 --   gives all of it as JSON, zoolited --verify-audit checks that nothing was altered or removed.)
 --     SELECT time, kind, who, address, op, path, old_version, version, result, count FROM trail
 --     WHERE path = '/HelloWorldService/1.0.0' ORDER BY number;

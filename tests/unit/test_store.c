@@ -774,6 +774,66 @@ static void test_retention_of_an_audit_trail(void **state)
 	f->o.audit_key = NULL;
 }
 
+/* ---- what the log is told ---- */
+
+/* Goes on for so long, and tells how often the head was told so far in the file that the log goes to. */
+static unsigned heads_told_after(struct fixture *f, int64_t ms, const char *log)
+{
+	FILE *file = fopen(log, "r");
+	char line[1024];
+	unsigned count = 0;
+
+	clock_fake_advance(ms);
+	for (int i = 0; i < 200; i++) {
+		store_end_turn(f->store);
+		(void)poll(NULL, 0, 1);
+	}
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file) != NULL)
+		count += strstr(line, "event=audit.head") != NULL;
+	(void)fclose(file);
+	return count;
+}
+
+/* At the start, then each minute, but only what is new and on disk. */
+static void test_audit_head_is_told_each_minute(void **state)
+{
+	struct fixture *f = *state;
+	char log[] = "/tmp/zoolite-heads-XXXXXX";
+	int fd = mkstemp(log), saved = dup(STDERR_FILENO);
+	unsigned told[7];
+
+	assert_true(fd >= 0 && saved >= 0 && dup2(fd, STDERR_FILENO) >= 0);
+	log_set_level(LOG_LEVEL_INFO);
+	clock_fake_start(1, CLOCK_NOW);
+	f->o.audit_key = audit_key_new(NULL);
+	start(f);
+	audit(f, "start");
+	told[0] = heads_told_after(f, 2000, log);
+	told[1] = heads_told_after(f, 57000, log);
+	told[2] = heads_told_after(f, 1001, log);
+	told[3] = heads_told_after(f, 60001, log);
+	audit(f, "stop");
+	told[4] = heads_told_after(f, 0, log);
+	told[5] = heads_told_after(f, 2000, log);
+	told[6] = heads_told_after(f, 60000, log);
+	stop(f);
+	audit_key_free(f->o.audit_key);
+	f->o.audit_key = NULL;
+	/* What is asserted is told there. */
+	assert_true(dup2(saved, STDERR_FILENO) >= 0);
+	(void)close(saved);
+	(void)close(fd);
+	(void)unlink(log);
+	assert_int_equal(told[0], 1);
+	assert_int_equal(told[1], 1);
+	assert_int_equal(told[2], 2);
+	assert_int_equal(told[3], 2);
+	assert_int_equal(told[4], 2);
+	assert_int_equal(told[5], 3);
+	assert_int_equal(told[6], 3);
+}
+
 /* A segment with the newest row on disk stays, though the tree has it and the next one is written
  * already: its rows may be lost with the power, and the log would end below the tree. */
 static void test_retention_keeps_the_newest_row_on_disk(void **state)
@@ -1377,6 +1437,7 @@ int main(void)
 		TEST(test_a_commit_waits_for_the_segment_before),
 		TEST(test_a_stop_waits_for_the_segment_before),
 		TEST(test_retention_of_an_audit_trail),
+		TEST(test_audit_head_is_told_each_minute),
 		TEST(test_retention_keeps_the_newest_row_on_disk),
 		TEST(test_retention_by_bytes),
 		TEST(test_retention_of_nothing),
