@@ -6,15 +6,17 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/metrics.h"
 
 enum {
 	LARGE_BYTES = 256 * 1024,
-	TRIM_BYTES = 8 * 1024 * 1024, /* free in pieces, and not given back yet */
+	TRIM_BYTES = 8 * 1024 * 1024, /* free in pieces, and perhaps not given back yet */
 };
 
 static _Atomic unsigned fail_after;
@@ -44,18 +46,33 @@ void mem_setup(void)
 #endif
 }
 
+/* 0 where the system does not tell. */
+static size_t resident_bytes(void)
+{
+	FILE *file = fopen("/proc/self/statm", "re");
+	size_t all, pages;
+
+	if (!file)
+		return 0;
+	if (fscanf(file, "%zu %zu", &all, &pages) != 2)
+		pages = 0;
+	fclose(file);
+	return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
 bool mem_trim(void)
 {
-	/* Free at the last call: glibc does not tell what of it was given back. */
+	/* Resident after the last time, or less since. glibc does not tell what of that which is
+	 * free was given back, nor whether it was used again in between. */
 	static size_t known;
-	size_t free_bytes = mallinfo2().fordblks;
+	size_t resident = resident_bytes();
 
-	if (free_bytes < known)
-		known = free_bytes;
-	if (free_bytes - known < TRIM_BYTES)
+	if (resident < known)
+		known = resident;
+	if (resident - known < TRIM_BYTES || mallinfo2().fordblks < TRIM_BYTES)
 		return false;
 	(void)malloc_trim(0);
-	known = mallinfo2().fordblks;
+	known = resident_bytes();
 	return true;
 }
 
