@@ -776,7 +776,8 @@ static void test_retention_of_an_audit_trail(void **state)
 
 /* ---- what the log is told ---- */
 
-/* Goes on for so long, and tells how often the head was told so far in the file that the log goes to. */
+/* Goes on for so long, and tells how often the head was told so far in the file that the log goes
+ * to. */
 static unsigned heads_told_after(struct fixture *f, int64_t ms, const char *log)
 {
 	FILE *file = fopen(log, "r");
