@@ -33,6 +33,7 @@
 	X(connections_kicked, "connections cut by an administrator")                        \
 	X(sessionless_connections_expired, "connections closed for no request in time")     \
 	X(connections_parked, "times a connection waited for the log or the tree")          \
+	X(connections_held, "times a connection had too many replies that wait for disk")   \
 	X(bytes_received_count, "bytes of requests and pings read from clients")            \
 	X(response_bytes, "bytes of replies and events given to clients")                   \
 	X(words_answered, "four-letter words answered")                                     \

@@ -704,6 +704,21 @@ static void stop(const struct conn *c, bool *why, const char *reason)
 	*why = true;
 }
 
+static void hold(struct conn *c)
+{
+	static struct log_limit limit;
+	uint32_t suppressed;
+
+	stop(c, &c->is_held, "too much waits to leave");
+	if (output_gated(&c->out) <= c->set->limits.max_gated)
+		return;
+	metrics_add(METRIC_connections_held, 1);
+	if (log_limit_pass(&limit, LOG_BURST, &suppressed))
+		log_info("conn.held", LOG_TEXT("peer", c->peer->address),
+			 LOG_TEXT("reason", "too many replies wait for the disk"),
+			 LOG_INT("suppressed", suppressed));
+}
+
 static void park(struct conn *c, enum conn_next until)
 {
 	struct conn_set *set = c->set;
@@ -811,7 +826,7 @@ static void handle_input(struct conn *c, struct share *share)
 			break;
 		}
 		if (has_too_much_output(c)) {
-			stop(c, &c->is_held, "too much waits to leave");
+			hold(c);
 			break;
 		}
 		if (share->frames == 0) {

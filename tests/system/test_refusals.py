@@ -67,6 +67,7 @@ def test_paths(tight, bystander):
     for request in refused:
         with Counted(tight, "paths_refused"):
             assert client.call(request).err == BAD_ARGUMENTS, request
+    tight.wait_log(r'event=request\.limited .*op=create reason="the path is too long"')
     # Inside a multi it is the error of that operation, and nothing is done.
     with Counted(tight, "paths_refused"):
         reply = client.call(zk.multi([zk.create("/multi"), zk.create(path_of(257))]))

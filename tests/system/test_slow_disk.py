@@ -108,6 +108,8 @@ def test_disk_that_hangs_is_no_silence_of_clients(make_slow, disk):
             time.sleep(0.1)
         assert held not in pinger.done
         assert server.metric("connections_parked") > parked
+        assert server.metric("connections_held") >= 1
+        server.wait_log(r'event=conn\.held .*reason="too many replies wait for the disk"')
         assert not server.metric("sessions_expired")
     assert pinger.wait(held).err == 0
     with zk.Pinger([pinger], 0.1):

@@ -932,6 +932,7 @@ static void test_gated_output_above_its_bound_holds_the_next_request(void **stat
 	turns();
 	assert_int_equal(w.frames, 6);
 	assert_true(conn_is_parked(c));
+	assert_int_equal(metrics_get(METRIC_connections_held), 1);
 	assert_string_equal(received(fd), "pong;pong;");
 	/* A handler's unpark is not for it. */
 	conn_set_unpark(w.set);
