@@ -696,22 +696,11 @@ def test_addresses_that_fail(make_server, authority):
     for _ in range(5):
         socket.create_connection(("127.0.0.1", server.tls_port), CLOSED_WITHIN_S, ("127.0.0.6", 0)).close()
     servers.wait_until(lambda: server.metric("connections_rejected_tls") == 5, 10, "those to be seen")
-    # Who says what is no TLS has failed.
-    began = time.monotonic()
-    for _ in range(3):
-        with zk.Link(("127.0.0.1", server.tls_port), source=("127.0.0.8", 0)) as link:
-            link.send(b"GET / HTTP/1.0\r\n\r\n")
-            assert link.wait_closed(CLOSED_WITHIN_S)
-    servers.wait_until(lambda: server.metric("connections_rejected_tls") == 8, 10, "those to be counted")
-    shut = is_shut(server.tls_port, "127.0.0.8")
-    if time.monotonic() < began + 2:
-        assert shut
-        server.wait_log(r'peer=127\.0\.0\.8:\d+ reason="too many failed handshakes from address"')
     began = time.monotonic()
     for name in ("foreign", None, "expired"):
         assert not is_shut(server.port, "127.0.0.6")
         assert not from_address(server, name, "127.0.0.6", ssl.TLSVersion.TLSv1_2)
-    servers.wait_until(lambda: server.metric("connections_rejected_tls") >= 11, 10, "three failures")
+    servers.wait_until(lambda: server.metric("connections_rejected_tls") == 8, 10, "three failures")
     since, before = server.log_size(), server.metric("connections_rejected_tls")
     shut = is_shut(server.tls_port, "127.0.0.6")
     if time.monotonic() < began + 2:
@@ -722,6 +711,19 @@ def test_addresses_that_fail(make_server, authority):
     assert from_address(server, "client", "127.0.0.7")
     servers.wait_until(lambda: from_address(server, "client", "127.0.0.6"), 20, "the window to end")
     assert time.monotonic() >= began + 2
+
+
+def test_addresses_that_speak_no_tls(make_server):
+    """Plain text at the TLS port is a failure of its address too."""
+    server = make_server(zoolite__maxFailures=3, zoolite__failureWindow="1m")
+    for _ in range(3):
+        with zk.Link(("127.0.0.1", server.tls_port), source=("127.0.0.8", 0)) as link:
+            link.send(b"GET / HTTP/1.0\r\n\r\n")
+            assert link.wait_closed(CLOSED_WITHIN_S)
+    servers.wait_until(lambda: server.metric("connections_rejected_tls") == 3, 10, "those to be counted")
+    assert is_shut(server.tls_port, "127.0.0.8")
+    server.wait_log(r'peer=127\.0\.0\.8:\d+ reason="too many failed handshakes from address"')
+    assert server.metric("connections_suspected") == 1
 
 
 def test_addresses_that_hurry(make_server):
