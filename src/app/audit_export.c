@@ -89,7 +89,7 @@ static bool scan_escape(struct scan *s)
 	char c = s->at < s->end ? *s->at++ : ' ';
 
 	if (c != 'u')
-		return strchr("\"\\/bfnrt", c) != NULL;
+		return c != '\0' && strchr("\"\\/bfnrt", c) != NULL;
 	for (int i = 0; i < 4; i++, s->at++)
 		if (s->at == s->end || !isxdigit((unsigned char)*s->at))
 			return false;

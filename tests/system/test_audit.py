@@ -386,6 +386,12 @@ def test_what_was_altered_is_exported_as_json_all_the_same(copy, value):
     assert next(row["who"] for row in rows(copy) if row["number"] == number) == value
 
 
+def test_a_nul_behind_a_backslash_is_exported_as_json_all_the_same(copy):
+    number, zxid = middle(copy, 1)
+    copy.do(1, "UPDATE change SET who = '[\"\\' || char(0) || '\"]' WHERE zxid = %d" % zxid)
+    assert next(row["who"] for row in rows(copy) if row["number"] == number) == '["\\\0"]'
+
+
 def test_a_chain_without_the_key_is_no_chain(copy, tmp_path):
     """What is signed with another key, or with none that is secret, is told from what the server wrote."""
     copy.do(-1, "UPDATE segment SET audit_key = x'0102030405060708'")
