@@ -26,6 +26,8 @@ struct known {
 struct headcount {
 	struct registry *registry;
 	const struct client *client; /* NULL: none is under way */
+	const struct client *next;   /* was the first to wait for it; NULL: nobody */
+	int64_t asked_ms;            /* by next */
 	uint64_t policy;             /* serial */
 	int64_t stepped_ms;
 	char *path;
@@ -84,6 +86,8 @@ void headcount_drop(struct headcount *h, const struct client *c)
 {
 	if (h->client == c)
 		end(h);
+	if (h->next == c)
+		h->next = NULL;
 }
 
 void headcount_end_turn(struct headcount *h)
@@ -105,13 +109,32 @@ bool headcount_is_of(struct headcount *h, const struct client *c)
 	return h->client == c;
 }
 
-bool headcount_is_free(struct headcount *h)
+static bool is_silent(const struct client *c, int64_t since_ms)
 {
-	const struct client *c = h->client;
+	return c->stopped || !c->session || clock_now_ms() - since_ms > MOST_SILENCE_MS;
+}
 
-	if (c && (c->stopped || !c->session || clock_now_ms() - h->stepped_ms > MOST_SILENCE_MS))
+/* Who has just had a count stands behind who waited for it, however many more it has asked for. */
+static void wait_for_turn(struct headcount *h, const struct client *c)
+{
+	if (!h->next)
+		h->next = c;
+	if (h->next == c)
+		h->asked_ms = clock_now_ms();
+}
+
+bool headcount_may_begin(struct headcount *h, const struct client *c)
+{
+	if (h->client && is_silent(h->client, h->stepped_ms))
 		end(h);
-	return !h->client && h->left > 0;
+	if (h->next && is_silent(h->next, h->asked_ms))
+		h->next = NULL;
+	if (!h->client && h->left > 0 && (!h->next || h->next == c)) {
+		h->next = NULL;
+		return true;
+	}
+	wait_for_turn(h, c);
+	return false;
 }
 
 static void spend(struct headcount *h, size_t cost)

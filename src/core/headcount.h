@@ -19,8 +19,9 @@ void headcount_free(struct headcount *h);
 
 /* Whether the count under way is this client's, by the policy that is in force. */
 bool headcount_is_of(struct headcount *h, const struct client *c);
-/* Whether this client may begin one now. */
-bool headcount_is_free(struct headcount *h);
+/* Whether this client may begin one now. If not it is to ask again in a later turn, and by turns it
+ * comes before who had one meanwhile. */
+bool headcount_may_begin(struct headcount *h, const struct client *c);
 
 enum headcount_result {
 	HEADCOUNT_DONE,

@@ -104,7 +104,7 @@ static enum zerr count_seen(struct request *rq, struct slice path, uint64_t *cou
 	if (headcount_is_of(h, rq->client))
 		return count_some(rq, path, count);
 	seen = sight_below(rq, path);
-	if (seen == SIGHT_SOME && !headcount_is_free(h)) {
+	if (seen == SIGHT_SOME && !headcount_may_begin(h, rq->client)) {
 		rq->is_unfinished = true;
 		return ZERR_OK;
 	}

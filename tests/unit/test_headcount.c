@@ -163,6 +163,7 @@ static const char some[] = "role r anyone\nallow r all /\nallow r none /m/1\n";
 static void test_a_share_in_each_turn(void **state)
 {
 	struct headless_client *other = headless_new_session(&h, TIMEOUT_MS);
+	struct headless_client *third = headless_new_session(&h, TIMEOUT_MS);
 	int turns = 0;
 
 	(void)state;
@@ -173,12 +174,15 @@ static void test_a_share_in_each_turn(void **state)
 		/* Nobody else waits, but who asks for the same. */
 		assert_int_equal(exists(other, "/m/2"), ZERR_OK);
 		assert_int_equal(begin(other, "/m"), DISPATCH_AGAIN);
-		assert_int_equal(begin(other, "/zookeeper"), DISPATCH_DONE);
-		assert_int_equal(number(other), 2);
+		assert_int_equal(begin(third, "/zookeeper"), DISPATCH_DONE);
+		assert_int_equal(number(third), 2);
 		for (turns = 1; go_on(c) == DISPATCH_AGAIN; turns++)
 			assert_in_range(turns, 0, 5);
 		assert_int_equal(number(c), MANY - 1);
 		assert_in_range(turns, 2, 5);
+		while (go_on(other) == DISPATCH_AGAIN)
+			continue;
+		assert_int_equal(number(other), MANY - 1);
 		headless_replay(&h);
 	}
 }
@@ -196,6 +200,30 @@ static void test_who_waits_is_next(void **state)
 	while (go_on(other) == DISPATCH_AGAIN)
 		continue;
 	assert_int_equal(number(other), MANY - 1);
+}
+
+/* However fast it asks again. */
+static void test_who_had_one_stands_behind(void **state)
+{
+	struct headless_client *other = headless_new_session(&h, TIMEOUT_MS);
+
+	(void)state;
+	make_many();
+	take_policy(some);
+	assert_int_equal(begin(c, "/m"), DISPATCH_AGAIN);
+	assert_int_equal(begin(other, "/m"), DISPATCH_AGAIN);
+	while (go_on(c) == DISPATCH_AGAIN)
+		assert_int_equal(headless_send(other), DISPATCH_AGAIN);
+	assert_int_equal(number(c), MANY - 1);
+	assert_int_equal(begin(c, "/m"), DISPATCH_AGAIN);
+	for (int turns = 0; go_on(other) == DISPATCH_AGAIN; turns++) {
+		assert_int_equal(headless_send(c), DISPATCH_AGAIN);
+		assert_in_range(turns, 0, 5);
+	}
+	assert_int_equal(number(other), MANY - 1);
+	while (go_on(c) == DISPATCH_AGAIN)
+		continue;
+	assert_int_equal(number(c), MANY - 1);
 }
 
 /* Its connection does not offer the frame any more: too much that it does not take waits there. */
@@ -243,6 +271,7 @@ int main(void)
 		REGISTRY_TEST(test_as_exists_answers),
 		REGISTRY_TEST(test_a_share_in_each_turn),
 		REGISTRY_TEST(test_who_waits_is_next),
+		REGISTRY_TEST(test_who_had_one_stands_behind),
 		REGISTRY_TEST(test_who_does_not_come_is_passed_over),
 		REGISTRY_TEST(test_another_policy_counts_anew),
 	};
