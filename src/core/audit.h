@@ -44,7 +44,7 @@ void audit_free(struct audit *a);
 /* The store takes rows from now on. */
 void audit_begin(struct audit *a);
 
-/* A row of its own; before audit_begin it is counted with those that are equal. */
+/* A row of its own; before audit_begin it is counted with those that are equal, without detail. */
 void audit_record(struct audit *a, const struct audit_event *e);
 /* Counted with those that are equal. Any thread. */
 void audit_refuse(struct audit *a, const struct audit_event *e);
