@@ -101,14 +101,16 @@ def test_identities(measure):
 
 def test_creates_that_are_not_replayed_yet(measure):
     """130 MB from eight clients at once, with the tree a second behind."""
-    server = measure(zoolite__cacheSize="8m", zoolite__maxPendingSize="16m", zoolite__replayDelay=300)
+    server = measure(zoolite__cacheSize="8m", zoolite__maxPendingSize="16m", zoolite__replayDelay=1000)
     data = b"d" * 1000000
 
     def work(index, client):
         for number in range(16):
             assert client.call(zk.create("/d%d-%d" % (index, number), data), 60).err == 0
     in_parallel([server.client(tls=False, timeout=40000) for _ in range(8)], work)
-    assert server.metric("connections_parked") > 0
+    # A sanitizer may make them so slow that the tree keeps up.
+    if not servers.is_sanitized(server.binary):
+        assert server.metric("connections_parked") > 0
 
 
 def test_set_watches_over_cold_znodes(measure):
