@@ -95,17 +95,18 @@ static sqlite3_stmt *ask(struct part *p, const char *sql, char reason[STORE_REAS
 	return stmt;
 }
 
-/* One number, 0 where there is none. */
+/* One number. 1: it is there; 0: there is none, and *out is 0; -1: it cannot be read. */
 static int ask_int(struct part *p, const char *sql, int64_t *out, char reason[STORE_REASON_LEN])
 {
 	sqlite3_stmt *stmt = ask(p, sql, reason);
 	int rc = stmt != NULL ? sqlite3_step(stmt) : SQLITE_ERROR;
+	bool is_there = rc == SQLITE_ROW && sqlite3_column_type(stmt, 0) != SQLITE_NULL;
 
-	*out = rc == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
+	*out = is_there ? sqlite3_column_int64(stmt, 0) : 0;
 	if (stmt != NULL && rc != SQLITE_ROW && rc != SQLITE_DONE)
 		(void)db_fail(p->db, "cannot read", reason);
 	sqlite3_finalize(stmt);
-	return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : -1;
+	return rc == SQLITE_ROW || rc == SQLITE_DONE ? is_there : -1;
 }
 
 /* What the segment says about itself. *is_used: whether anything stands in it. */
@@ -144,15 +145,13 @@ static int read_about(struct part *p, bool *is_used, char reason[STORE_REASON_LE
 /* What there is to know of the changes besides those on the trail. */
 static int read_changes(struct part *p, char reason[STORE_REASON_LEN])
 {
-	int64_t count;
+	int rc = ask_int(p, "SELECT min(zxid) FROM change WHERE number IS NULL",
+			 &p->about.unrecorded, reason);
 
-	if (ask_int(p, "SELECT count(*) FROM change WHERE number IS NULL", &count, reason) != 0)
+	if (rc < 0)
 		return -1;
-	p->about.has_unrecorded = count > 0;
-	if (ask_int(p, "SELECT min(zxid) FROM change WHERE number IS NULL", &p->about.unrecorded,
-		    reason) != 0)
-		return -1;
-	return ask_int(p, "SELECT max(zxid) FROM change", &p->about.last_zxid, reason);
+	p->about.has_unrecorded = rc == 1;
+	return ask_int(p, "SELECT max(zxid) FROM change", &p->about.last_zxid, reason) < 0 ? -1 : 0;
 }
 
 static int prepare_rows(struct part *p, char reason[STORE_REASON_LEN])
@@ -194,7 +193,7 @@ static int open_part(struct audit_reader *r, uint32_t number, struct part *p,
 	p->about.number = number;
 	rc = open_database(p, reason);
 	if (rc == 0)
-		rc = ask_int(p, "PRAGMA user_version", &version, reason);
+		rc = ask_int(p, "PRAGMA user_version", &version, reason) < 0 ? -1 : 0;
 	if (rc == 0 && version > 0)
 		rc = read_about(p, &is_used, reason);
 	if (rc == 0 && is_used)

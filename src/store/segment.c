@@ -188,44 +188,36 @@ static void go_on_from(struct segment *g, sqlite3_stmt *stmt, int at)
 		       mac.len < AUDIT_MAC_LEN ? mac.len : AUDIT_MAC_LEN);
 }
 
-static int read_last_change(struct segment *g, char reason[STORE_REASON_LEN])
+/* A table's newest row: its first column, where there is one; the trail's end, where it is that. */
+static int read_newest(struct segment *g, const char *sql, int64_t *first, const char *failure,
+		       char reason[STORE_REASON_LEN])
 {
 	sqlite3_stmt *stmt = NULL;
 	int step = SQLITE_ERROR;
 
-	if (sqlite3_prepare_v2(g->db,
-			       "SELECT zxid, number, mac FROM change ORDER BY zxid DESC LIMIT 1",
-			       -1, &stmt, NULL) == SQLITE_OK)
+	if (sqlite3_prepare_v2(g->db, sql, -1, &stmt, NULL) == SQLITE_OK)
 		step = sqlite3_step(stmt);
 	if (step == SQLITE_ROW) {
-		g->last = sqlite3_column_int64(stmt, 0);
+		*first = sqlite3_column_int64(stmt, 0);
 		if (sqlite3_column_int64(stmt, 1) > g->audit_last.number)
 			go_on_from(g, stmt, 1);
 	} else if (step != SQLITE_DONE) {
-		(void)db_fail(g->db, "cannot read the newest change", reason);
+		(void)db_fail(g->db, failure, reason);
 	}
 	sqlite3_finalize(stmt);
 	return step == SQLITE_ROW || step == SQLITE_DONE ? 0 : -1;
 }
 
+static int read_last_change(struct segment *g, char reason[STORE_REASON_LEN])
+{
+	return read_newest(g, "SELECT zxid, number, mac FROM change ORDER BY zxid DESC LIMIT 1",
+			   &g->last, "cannot read the newest change", reason);
+}
+
 static int read_last_event(struct segment *g, char reason[STORE_REASON_LEN])
 {
-	sqlite3_stmt *stmt = NULL;
-	int step = SQLITE_ERROR;
-
-	if (sqlite3_prepare_v2(g->db,
-			       "SELECT time, number, mac FROM audit ORDER BY number DESC LIMIT 1",
-			       -1, &stmt, NULL) == SQLITE_OK)
-		step = sqlite3_step(stmt);
-	if (step == SQLITE_ROW) {
-		g->last_ms = sqlite3_column_int64(stmt, 0);
-		if (sqlite3_column_int64(stmt, 1) > g->audit_last.number)
-			go_on_from(g, stmt, 1);
-	} else if (step != SQLITE_DONE) {
-		(void)db_fail(g->db, "cannot read the audit trail's newest row", reason);
-	}
-	sqlite3_finalize(stmt);
-	return step == SQLITE_ROW || step == SQLITE_DONE ? 0 : -1;
+	return read_newest(g, "SELECT time, number, mac FROM audit ORDER BY number DESC LIMIT 1",
+			   &g->last_ms, "cannot read the audit trail's newest row", reason);
 }
 
 int segment_open(struct segment **out, const char *dir, uint32_t number,
