@@ -22,6 +22,15 @@ static inline bool slice_equal(struct slice a, struct slice b)
 	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
+/* By bytes, a shorter one before what begins with it: below, at or above 0. */
+static inline int slice_compare(struct slice a, struct slice b)
+{
+	size_t common = a.len < b.len ? a.len : b.len;
+	int order = common > 0 ? memcmp(a.data, b.data, common) : 0;
+
+	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
 static inline bool slice_is(struct slice s, const char *text)
 {
 	return slice_equal(s, slice_of(text));

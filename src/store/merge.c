@@ -196,22 +196,14 @@ int merge_add(struct merge *m, struct slice body)
 
 /* ---- write ---- */
 
-static int compare_slices(struct slice a, struct slice b)
-{
-	size_t common = a.len < b.len ? a.len : b.len;
-	int order = common > 0 ? memcmp(a.data, b.data, common) : 0;
-
-	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 /* As SQLite orders the index on (parent, name): bytes, shorter first. */
 static int compare_znodes(const void *a, const void *b)
 {
 	const struct merged_znode *x = *(struct merged_znode *const *)a;
 	const struct merged_znode *y = *(struct merged_znode *const *)b;
-	int order = compare_slices(x->parent, y->parent);
+	int order = slice_compare(x->parent, y->parent);
 
-	return order != 0 ? order : compare_slices(x->name, y->name);
+	return order != 0 ? order : slice_compare(x->name, y->name);
 }
 
 void merge_apply(struct merge *m, struct rows *rows)

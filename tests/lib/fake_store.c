@@ -453,23 +453,16 @@ enum store_result store_list_named(struct store *s, struct slice below, struct s
 	return s->unreadable ? STORE_UNREADABLE : STORE_FOUND;
 }
 
-static int compare(struct slice a, struct slice b)
-{
-	int order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
-
-	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 /* In the order that store_list_below has: path's own children, then parent by parent. */
 static int compare_below(struct slice path, struct slice a, struct slice b)
 {
 	bool is_child_a = slice_equal(path_parent(a), path);
 	bool is_child_b = slice_equal(path_parent(b), path);
-	int order = compare(path_parent(a), path_parent(b));
+	int order = slice_compare(path_parent(a), path_parent(b));
 
 	if (is_child_a != is_child_b)
 		return is_child_a ? -1 : 1;
-	return order != 0 ? order : compare(path_name(a), path_name(b));
+	return order != 0 ? order : slice_compare(path_name(a), path_name(b));
 }
 
 enum store_result store_list_below(struct store *s, struct slice path, struct slice after,
