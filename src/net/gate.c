@@ -575,27 +575,38 @@ static void accept_batch(struct listener *l)
 	}
 }
 
+/* How many peers wait to be accepted. False where the system does not tell. */
+static bool line_length(const struct listener *l, unsigned *length)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(l->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+		return false;
+	/* Of a listening socket this field is the length of the accept queue. */
+	*length = info.tcpi_unacked;
+	return true;
+}
+
 /* Peers stand in line and cannot be let in now, or come faster than they are: take the length of
  * the line, so that we know when the last of those that stand there now has passed. */
 static void watch_line(struct listener *l)
 {
 	struct pollfd poll_fd = { .fd = l->fd, .events = POLLIN };
-	struct tcp_info info;
-	socklen_t len = sizeof(info);
 	int64_t before_ms = clock_update();
+	unsigned length;
 
 	if (poll(&poll_fd, 1, 0) == 0) {
 		note_empty(l, before_ms);
 		return;
 	}
-	/* Of a listening socket this field is the length of the accept queue. */
-	if (getsockopt(l->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+	if (!line_length(l, &length))
 		return;
 	pthread_mutex_lock(&l->gate->lock);
 	if (!l->has_line) {
 		l->has_line = true;
 		l->line_ms = before_ms;
-		l->line_passed = l->accepted + info.tcpi_unacked;
+		l->line_passed = l->accepted + length;
 	}
 	pthread_mutex_unlock(&l->gate->lock);
 }
@@ -621,15 +632,6 @@ static void serve_listener(struct listener *l)
 		want_room(l->gate);
 }
 
-/* Of a listening socket this field is the length of the accept queue. */
-static unsigned line_length(const struct listener *l)
-{
-	struct tcp_info info;
-	socklen_t len = sizeof(info);
-
-	return getsockopt(l->fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 ? info.tcpi_unacked : 0;
-}
-
 /* At the listeners that are waited for. */
 static unsigned count_in_line(const struct gate *g)
 {
@@ -637,9 +639,10 @@ static unsigned count_in_line(const struct gate *g)
 
 	list_foreach(link, &g->listeners) {
 		const struct listener *l = container_of(link, struct listener, link);
+		unsigned length;
 
-		if (may_shake(l) && l->is_paused)
-			count += line_length(l);
+		if (may_shake(l) && l->is_paused && line_length(l, &length))
+			count += length;
 	}
 	return count;
 }
