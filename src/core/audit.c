@@ -12,6 +12,7 @@
 #include "core/repeats.h"
 #include "core/tree.h"
 #include "store/store.h"
+#include "wire/path.h"
 
 /* What a change of the largest record says: a path may take six bytes for one. */
 #define DETAIL_LIMIT ((size_t)1024 * 1024 * 1024)
@@ -317,8 +318,7 @@ static bool is_below(struct slice path, struct slice prefix)
 {
 	while (prefix.len > 0 && prefix.data[prefix.len - 1] == '/')
 		prefix.len--;
-	return path.len >= prefix.len && memcmp(path.data, prefix.data, prefix.len) == 0 &&
-	       (path.len == prefix.len || path.data[prefix.len] == '/');
+	return path_is_within(path, prefix);
 }
 
 static void note_read(struct audit *a, struct client *c, struct slice op, struct slice path,
