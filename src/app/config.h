@@ -130,7 +130,7 @@ struct config {
 	bool may_lack_crl; /* whom no CRL of today tells of is let in */
 	bool needs_crl;    /* ssl.crl */
 	enum tls_client_auth client_auth;
-	char *ciphers; /* suites with commas; NULL: OpenSSL's own */
+	char *ciphers; /* suites with commas; NULL: those of net/tls */
 	bool tls_1_2;  /* versions offered */
 	bool tls_1_3;
 	/* storage and memory */

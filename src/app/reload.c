@@ -14,7 +14,6 @@
 #include "core/registry.h"
 
 enum {
-	MAX_TOLD = 16 * 1024,
 	SETTLING_MS = 1000, /* from a look that found a change to the next one */
 	MOST_UNSETTLED = 5, /* looks; what is written all the time is taken all the same */
 };
@@ -159,7 +158,7 @@ static bool look_at_policy(struct reload *r)
 	if (!is_settled(r, file, stamps_compare(&seen, &now, 1) == 1))
 		return false;
 	log_info("reload.noticed", LOG_TEXT("file", file));
-	buf_init(&told, MAX_TOLD);
+	buf_init(&told, RELOAD_TOLD_MAX);
 	record(r, "file", renew_policy(r, r->config, NULL, &told), &told);
 	buf_fini(&told);
 	return true;
@@ -223,7 +222,7 @@ static void reload_rules(struct reload *r, const char *file)
 	struct buf told;
 
 	log_info("reload.noticed", LOG_TEXT("file", file));
-	buf_init(&told, MAX_TOLD);
+	buf_init(&told, RELOAD_TOLD_MAX);
 	if (config_read_password(r->config, reason) == 0) {
 		is_taken = renew_rules(r, r->config, NULL, &told);
 	} else {

@@ -21,6 +21,8 @@ struct sweep;
 struct validity;
 
 /* The server sets what is lent, as it comes to be. */
+enum { RELOAD_TOLD_MAX = 16 * 1024 }; /* of what a reload tells */
+
 struct reload {
 	struct config *config; /* takes what is taken */
 	const char *config_path;

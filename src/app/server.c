@@ -39,7 +39,6 @@
 
 enum {
 	MAX_HTTP_HEAD = 4096, /* of an answer */
-	MAX_TOLD = 16 * 1024,
 	LONGEST_SLEEP_MS = 1000,
 	TRIM_MS = 5000,
 	OWN_FILES = 64, /* databases, listeners, event loops, and some to spare */
@@ -282,7 +281,7 @@ static void reload_for_signal(struct server *s)
 {
 	struct buf told;
 
-	buf_init(&told, MAX_TOLD);
+	buf_init(&told, RELOAD_TOLD_MAX);
 	reload(s, "SIGHUP", &told);
 	buf_fini(&told);
 }
