@@ -11,6 +11,15 @@ def trail_config(directory, **config):
     return dict({"zoolite__auditKey": str(directory / "audit.key")}, **config)
 
 
+def start_policed(server, directory, policy):
+    """Start it, with that policy in force; None: without."""
+    if policy:
+        (directory / "policy").write_text(policy)
+        (directory / "policy").chmod(0o644)
+        server.config["zoolite.policyFile"] = str(directory / "policy")
+    return server.start()
+
+
 def run(server, *words):
     done = subprocess.run([server.binary, *words, server.config_path], capture_output=True, text=True, timeout=60,
                           check=False)

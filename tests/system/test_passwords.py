@@ -7,7 +7,7 @@ import pytest
 
 import servers
 import zk_wire as zk
-from trail import rows, trail_config, wait_row
+from trail import rows, start_policed, trail_config, wait_row
 
 OK, NO_NODE, AUTH_FAILED = 0, -101, -115
 
@@ -29,11 +29,7 @@ def fixture_make_proving(make_server, tmp_path):
     def make(policy=None, **config):
         server = make_server.new(DigestAuthenticationProvider__superDigest=digest("super:secret"),
                                  **trail_config(tmp_path, **config))
-        if policy:
-            (tmp_path / "policy").write_text(policy)
-            (tmp_path / "policy").chmod(0o644)
-            server.config["zoolite.policyFile"] = str(tmp_path / "policy")
-        return server.start()
+        return start_policed(server, tmp_path, policy)
     return make
 
 

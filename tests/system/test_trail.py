@@ -10,7 +10,7 @@ import pytest
 import certs
 import servers
 import zk_wire as zk
-from trail import rows, run, trail_config, wait_row
+from trail import rows, run, start_policed, trail_config, wait_row
 
 POLICY = "role all anyone\nallow all read /free\n"
 
@@ -18,12 +18,7 @@ POLICY = "role all anyone\nallow all read /free\n"
 @pytest.fixture(name="make_trailed")
 def fixture_make_trailed(make_server, tmp_path):
     def make(policy=None, **config):
-        server = make_server.new(**trail_config(tmp_path, **config))
-        if policy:
-            (tmp_path / "policy").write_text(policy)
-            (tmp_path / "policy").chmod(0o644)
-            server.config["zoolite.policyFile"] = str(tmp_path / "policy")
-        return server.start()
+        return start_policed(make_server.new(**trail_config(tmp_path, **config)), tmp_path, policy)
     return make
 
 

@@ -47,12 +47,24 @@ static int32_t number(struct headless_client *by)
 	return jute_read_int(&last.body);
 }
 
+/* Whatever turns it takes. */
+static int32_t finish_count(struct headless_client *by)
+{
+	enum dispatch_result result;
+
+	do
+		result = go_on(by);
+	while (result == DISPATCH_AGAIN);
+	assert_int_equal(result, DISPATCH_DONE);
+	return number(by);
+}
+
 static int32_t count(const char *path)
 {
 	enum dispatch_result result = begin(c, path);
 
-	while (result == DISPATCH_AGAIN)
-		result = go_on(c);
+	if (result == DISPATCH_AGAIN)
+		return finish_count(c);
 	assert_int_equal(result, DISPATCH_DONE);
 	return number(c);
 }
@@ -180,11 +192,18 @@ static void test_a_share_in_each_turn(void **state)
 			assert_in_range(turns, 0, 5);
 		assert_int_equal(number(c), MANY - 1);
 		assert_in_range(turns, 2, 5);
-		while (go_on(other) == DISPATCH_AGAIN)
-			continue;
-		assert_int_equal(number(other), MANY - 1);
+		assert_int_equal(finish_count(other), MANY - 1);
 		headless_replay(&h);
 	}
+}
+
+/* While c counts. */
+static void let_wait(struct headless_client *other)
+{
+	make_many();
+	take_policy(some);
+	assert_int_equal(begin(c, "/m"), DISPATCH_AGAIN);
+	assert_int_equal(begin(other, "/m"), DISPATCH_AGAIN);
 }
 
 static void test_who_waits_is_next(void **state)
@@ -192,14 +211,9 @@ static void test_who_waits_is_next(void **state)
 	struct headless_client *other = headless_new_session(&h, TIMEOUT_MS);
 
 	(void)state;
-	make_many();
-	take_policy(some);
-	assert_int_equal(begin(c, "/m"), DISPATCH_AGAIN);
-	assert_int_equal(begin(other, "/m"), DISPATCH_AGAIN);
+	let_wait(other);
 	headless_disconnect(c);
-	while (go_on(other) == DISPATCH_AGAIN)
-		continue;
-	assert_int_equal(number(other), MANY - 1);
+	assert_int_equal(finish_count(other), MANY - 1);
 }
 
 /* However fast it asks again. */
@@ -208,10 +222,7 @@ static void test_who_had_one_stands_behind(void **state)
 	struct headless_client *other = headless_new_session(&h, TIMEOUT_MS);
 
 	(void)state;
-	make_many();
-	take_policy(some);
-	assert_int_equal(begin(c, "/m"), DISPATCH_AGAIN);
-	assert_int_equal(begin(other, "/m"), DISPATCH_AGAIN);
+	let_wait(other);
 	while (go_on(c) == DISPATCH_AGAIN)
 		assert_int_equal(headless_send(other), DISPATCH_AGAIN);
 	assert_int_equal(number(c), MANY - 1);
@@ -221,9 +232,7 @@ static void test_who_had_one_stands_behind(void **state)
 		assert_in_range(turns, 0, 5);
 	}
 	assert_int_equal(number(other), MANY - 1);
-	while (go_on(c) == DISPATCH_AGAIN)
-		continue;
-	assert_int_equal(number(c), MANY - 1);
+	assert_int_equal(finish_count(c), MANY - 1);
 }
 
 /* Its connection does not offer the frame any more: too much that it does not take waits there. */
@@ -232,19 +241,12 @@ static void test_who_does_not_come_is_passed_over(void **state)
 	struct headless_client *other = headless_new_session(&h, TIMEOUT_MS);
 
 	(void)state;
-	make_many();
-	take_policy(some);
-	assert_int_equal(begin(c, "/m"), DISPATCH_AGAIN);
-	assert_int_equal(begin(other, "/m"), DISPATCH_AGAIN);
+	let_wait(other);
 	assert_int_equal(go_on(other), DISPATCH_AGAIN);
 	headless_advance(&h, 1500);
-	while (go_on(other) == DISPATCH_AGAIN)
-		continue;
-	assert_int_equal(number(other), MANY - 1);
+	assert_int_equal(finish_count(other), MANY - 1);
 	/* It begins anew. */
-	while (go_on(c) == DISPATCH_AGAIN)
-		continue;
-	assert_int_equal(number(c), MANY - 1);
+	assert_int_equal(finish_count(c), MANY - 1);
 }
 
 static void test_another_policy_counts_anew(void **state)
@@ -255,9 +257,7 @@ static void test_another_policy_counts_anew(void **state)
 	take_policy(some);
 	assert_int_equal(begin(c, "/m"), DISPATCH_AGAIN);
 	take_policy("role r anyone\nallow r all /m only\nallow r all /m/7\n");
-	while (go_on(c) == DISPATCH_AGAIN)
-		continue;
-	assert_int_equal(number(c), 1);
+	assert_int_equal(finish_count(c), 1);
 	take_policy(some);
 	assert_int_equal(begin(c, "/m"), DISPATCH_AGAIN);
 	take_policy("role r anyone\nallow r none /m\n");

@@ -845,23 +845,28 @@ static void test_bad_files(void **state)
 static void test_bad_ciphers(void **state)
 {
 	static const char suite[] = "TLS_AES_128_GCM_SHA256,";
+	static const struct {
+		const char *ciphers, *named, *reason;
+	} cases[] = {
+		{ "TLS_AES_128_GCM_SHA256 , TLS_SHA", "TLS_SHA: ", "there is no such" },
+		{ "ECDHE-RSA-AES128-GCM-SHA256",
+		  "ECDHE-RSA-AES128-GCM-SHA256: ", "there is no such" },
+		{ "", ": ", "there is no such" },
+		{ "TLS_AES_128_GCM_SHA256 TLS_AES_256_GCM_SHA384",
+		  "TLS_AES_128_GCM_SHA256 TLS_AES_256", "a comma" },
+		/* Below the security level, and without a certificate. */
+		{ "TLS_RSA_WITH_NULL_SHA", "TLS_RSA_WITH_NULL_SHA: ", "too weak" },
+		{ "TLS_DH_anon_WITH_AES_128_GCM_SHA256",
+		  "TLS_DH_anon_WITH_AES_128_GCM_SHA256: ", "too weak" },
+	};
 	struct tls_options o = { .cert_file = pki.cert_file, .key_file = pki.key_file };
 	char many[300 * (sizeof(suite) - 1) + 1];
 
 	(void)state;
-	o.ciphers = "TLS_AES_128_GCM_SHA256 , TLS_SHA";
-	refuse_context(o, TLS_PART_CIPHERS, "TLS_SHA: ", "there is no such");
-	o.ciphers = "ECDHE-RSA-AES128-GCM-SHA256";
-	refuse_context(o, TLS_PART_CIPHERS, "ECDHE-RSA-AES128-GCM-SHA256: ", "there is no such");
-	o.ciphers = "";
-	refuse_context(o, TLS_PART_CIPHERS, ": ", "there is no such");
-	o.ciphers = "TLS_AES_128_GCM_SHA256 TLS_AES_256_GCM_SHA384";
-	refuse_context(o, TLS_PART_CIPHERS, "TLS_AES_128_GCM_SHA256 TLS_AES_256", "a comma");
-	/* Below the security level, and without a certificate. */
-	o.ciphers = "TLS_RSA_WITH_NULL_SHA";
-	refuse_context(o, TLS_PART_CIPHERS, "TLS_RSA_WITH_NULL_SHA: ", "too weak");
-	o.ciphers = "TLS_DH_anon_WITH_AES_128_GCM_SHA256";
-	refuse_context(o, TLS_PART_CIPHERS, "TLS_DH_anon_WITH_AES_128_GCM_SHA256: ", "too weak");
+	for (size_t n = 0; n < sizeof(cases) / sizeof(*cases); n++) {
+		o.ciphers = cases[n].ciphers;
+		refuse_context(o, TLS_PART_CIPHERS, cases[n].named, cases[n].reason);
+	}
 	o.ciphers = "TLS_AES_128_GCM_SHA256";
 	o.no_tls_1_3 = true;
 	refuse_context(o, TLS_PART_CIPHERS, "TLS_AES_128_GCM_SHA256: ", "no suite of a version");
