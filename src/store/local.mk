@@ -30,6 +30,8 @@ libstore_a_SOURCES = \
 	src/store/scan.h \
 	src/store/segment.c \
 	src/store/segment.h \
+	src/store/shelf.c \
+	src/store/shelf.h \
 	src/store/store.c \
 	src/store/store.h \
 	src/store/survey.c \

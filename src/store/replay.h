@@ -1,7 +1,6 @@
 /* The replay thread: writes what the log says into tree.db, in batches; prepares the log's next
- * segment; closes full segments and removes those that are not kept. It takes only changes that are
- * on disk in the log, so the tree is never ahead of it, and it removes a segment only when the tree
- * has passed it on disk. */
+ * segment; looks after the others (store/shelf.h); does chores in between. It takes only changes
+ * that are on disk in the log, so the tree is never ahead of it. */
 #ifndef STORE_REPLAY_H
 #define STORE_REPLAY_H
 
@@ -39,6 +38,12 @@ struct replay *replay_new(const struct replay_options *o, struct rows *rows,
  * write (old) has no row above last, or where that is not known, none above it that the tree does
  * not have. */
 void replay_add_segment(struct replay *r, uint32_t number, bool old, int64_t last);
+/* Before replay_start: a piece of work between batches, on the thread, which may use the writing
+ * connection (no transaction is open). now_ms: of CLOCK_MONOTONIC. Returns when it wants to be
+ * called next, in the same clock (now_ms: when the others had their turn; INT64_MAX: only by
+ * replay_wake_chores). A call holds up replay and the preparation of segments: keep it short. */
+typedef int64_t replay_chore(void *ctx, int64_t now_ms);
+void replay_add_chore(struct replay *r, replay_chore *run, void *ctx);
 void replay_start(struct replay *r);
 /* Finish the batch under way, if any, and end the thread. */
 void replay_stop(struct replay *r);
@@ -47,6 +52,8 @@ void replay_free(struct replay *r);
 
 /* From any thread: F has risen. */
 void replay_poke(struct replay *r);
+/* From any thread: all chores are due now. */
+void replay_wake_chores(struct replay *r);
 /* Core thread: so many rows were appended to the log. */
 void replay_add_lag(struct replay *r, uint64_t rows);
 /* Rows appended and not yet in tree.db. */
