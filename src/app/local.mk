@@ -7,6 +7,11 @@ libapp_a_SOURCES = \
 	src/app/audit_export.c src/app/audit_export.h \
 	src/app/audit_secret.c src/app/audit_secret.h \
 	src/app/audit_verify.c src/app/audit_verify.h \
+	src/app/command.c src/app/command.h \
+	src/app/command_audit.c src/app/command_audit.h \
+	src/app/command_control.c src/app/command_control.h \
+	src/app/command_explain.c src/app/command_explain.h \
+	src/app/complain.c src/app/complain.h \
 	src/app/config.c src/app/config.h \
 	src/app/control.c src/app/control.h \
 	src/app/control_client.c src/app/control_client.h \

@@ -1,0 +1,54 @@
+#include "app/command.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "app/command_audit.h"
+#include "app/command_control.h"
+#include "app/command_explain.h"
+#include "app/complain.h"
+
+/* In the order of the man page. */
+static const struct command commands[] = {
+	{ "--control", 2, SIZE_MAX, "a command and a configuration file", "COMMAND... zoo.cfg",
+	  "ask the running server (help: what there is to ask)", command_control },
+	{ "--kick", 2, 2, "a session or an address, and a configuration file",
+	  "SESSION|ADDRESS[/BITS] zoo.cfg", "the same as --control kick", command_kick },
+	{ "--export-audit", 1, 1, "a configuration file", "zoo.cfg",
+	  "write the audit trail as lines of JSON", command_export_audit },
+	{ "--verify-audit", 1, SIZE_MAX, "a configuration file", "[HEAD...] zoo.cfg",
+	  "check that nothing of it was altered or removed", command_verify_audit },
+	{ "--explain-access", 3, SIZE_MAX, "identities, a path and a configuration file",
+	  "IDENTITY... PATH zoo.cfg", "which line of zoolite.policyFile decides what",
+	  command_explain },
+};
+
+enum { COUNT = sizeof(commands) / sizeof(commands[0]) };
+
+const struct command *command_find(const char *word)
+{
+	for (size_t i = 0; i < COUNT; i++)
+		if (strcmp(commands[i].word, word) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+int command_run(const struct command *command, char *const arguments[], size_t count)
+{
+	if (count >= command->min && count <= command->max)
+		return command->run(arguments, count);
+	fprintf(stderr, "zoolited: %s takes %s\n", command->word, command->takes);
+	return EXIT_USAGE;
+}
+
+void command_print_usage(FILE *out)
+{
+	for (size_t i = 0; i < COUNT; i++)
+		fprintf(out, "       zoolited %s %s\n", commands[i].word, commands[i].usage);
+}
+
+void command_print_help(FILE *out)
+{
+	for (size_t i = 0; i < COUNT; i++)
+		fprintf(out, "  %-9s  %s\n", commands[i].word, commands[i].help);
+}
