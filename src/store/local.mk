@@ -16,6 +16,8 @@ libstore_a_SOURCES = \
 	src/store/files.h \
 	src/store/flush.c \
 	src/store/flush.h \
+	src/store/found.c \
+	src/store/found.h \
 	src/store/log.c \
 	src/store/log.h \
 	src/store/merge.c \

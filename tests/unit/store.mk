@@ -30,3 +30,8 @@ check_PROGRAMS += tests/unit/test_store
 TESTS += tests/unit/test_store
 tests_unit_test_store_SOURCES = tests/unit/test_store.c tests/lib/tmpdir.h tests/unit/capture.h
 tests_unit_test_store_LDADD = $(STORE_TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test_found
+TESTS += tests/unit/test_found
+tests_unit_test_found_SOURCES = tests/unit/test_found.c tests/lib/tmpdir.h tests/unit/capture.h
+tests_unit_test_found_LDADD = $(STORE_TEST_LIBS)

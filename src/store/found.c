@@ -1,0 +1,224 @@
+/* See the header. The log comes first and the tree's name last: a log without a tree, and a tree
+ * without a log, are refused by a start, and the rename is the moment from which both are there. */
+#include "store/found.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/crypto.h"
+#include "base/mem.h"
+#include "store/files.h"
+#include "store/rows.h"
+#include "store/segment.h"
+#include "store/vfs.h"
+
+/* Nothing else is there that could bear a number. */
+enum { FIRST_SEGMENT = 1, FOUND_CACHE_KIB = 2048 };
+#define EPOCH_MOST UINT32_C(0x7fffffff)
+
+struct found {
+	char *dir;
+	char *log_parent;
+	char *log_dir;
+	char *tree;
+	char *part;
+	int lock_fd; /* held: the part is ours */
+	int log_lock_fd;
+};
+
+static int fail(const char *path, const char *what, char reason[STORE_REASON_LEN])
+{
+	(void)snprintf(reason, STORE_REASON_LEN, "%s: %s: %s", path, what, strerror(errno));
+	return -1;
+}
+
+static void remove_log(const struct found *f)
+{
+	char *path = files_segment_path(f->log_dir, FIRST_SEGMENT);
+
+	files_remove_database(path);
+	mem_free(path);
+}
+
+/* Whether the log is that of the part, which then waits for nothing but its rename. */
+static bool is_log_of_part(const struct found *f)
+{
+	struct segment *g = NULL;
+	struct rows *r = NULL;
+	char *path = files_segment_path(f->log_dir, FIRST_SEGMENT);
+	char reason[STORE_REASON_LEN];
+	bool same = access(path, F_OK) == 0 && access(f->part, F_OK) == 0 &&
+		    rows_open(&r, f->part, DB_WRITE, FOUND_CACHE_KIB, false, reason) == 0 &&
+		    segment_open(&g, f->log_dir, FIRST_SEGMENT, reason) == 0 &&
+		    g->last == g->prev &&
+		    memcmp(g->database, rows_meta(r)->database, DATABASE_ID_LEN) == 0;
+
+	segment_close(g, true);
+	rows_close(r, true);
+	mem_free(path);
+	return same;
+}
+
+/* What a founding left that was killed. */
+static void remove_leftovers(const struct found *f)
+{
+	if (access(f->tree, F_OK) != 0 && is_log_of_part(f))
+		remove_log(f);
+	files_remove_database(f->part);
+}
+
+int found_open(struct found **out, const char *data_dir, const char *log_dir,
+	       char reason[STORE_REASON_LEN])
+{
+	struct found *f = mem_new(sizeof(*f));
+
+	*out = f;
+	vfs_register();
+	f->lock_fd = f->log_lock_fd = -1;
+	f->dir = mem_strdup(data_dir);
+	f->log_parent = mem_strdup(log_dir != NULL ? log_dir : data_dir);
+	f->log_dir = files_join(f->log_parent, "log");
+	f->tree = files_join(f->dir, "tree.db");
+	f->part = files_join(f->dir, "tree.db.part");
+	if (files_make_dir(f->dir, reason) != 0 || files_lock(f->dir, &f->lock_fd, reason) != 0 ||
+	    files_make_dir(f->log_parent, reason) != 0)
+		return -1;
+	if (!files_same_dir(f->log_parent, f->dir) &&
+	    files_lock(f->log_parent, &f->log_lock_fd, reason) != 0)
+		return -1;
+	if (files_make_dir(f->log_dir, reason) != 0)
+		return -1;
+	remove_leftovers(f);
+	return 0;
+}
+
+int found_check_unused(const struct found *f, char reason[STORE_REASON_LEN])
+{
+	uint32_t *numbers;
+	size_t count;
+
+	if (access(f->tree, F_OK) == 0) {
+		(void)snprintf(reason, STORE_REASON_LEN, "%s: there is a registry already",
+			       f->tree);
+		return -1;
+	}
+	if (errno != ENOENT)
+		return fail(f->tree, "cannot be looked at", reason);
+	if (files_find_segments(f->log_dir, &numbers, &count, reason) != 0)
+		return -1;
+	mem_free(numbers);
+	if (count == 0)
+		return 0;
+	(void)snprintf(reason, STORE_REASON_LEN, "%s: there is a log already", f->log_dir);
+	return -1;
+}
+
+const char *found_part(const struct found *f)
+{
+	return f->part;
+}
+
+/* ---- finish ---- */
+
+static void renew_id(struct rows *r, uint8_t id[DATABASE_ID_LEN])
+{
+	sqlite3_stmt *stmt =
+		db_prepare(rows_db(r), "UPDATE meta SET value = ?1 WHERE key = 'database'");
+
+	crypto_random(id, DATABASE_ID_LEN);
+	db_bind_blob(stmt, 1, (struct slice){ (const char *)id, DATABASE_ID_LEN });
+	db_must_run(rows_db(r), stmt);
+	sqlite3_finalize(stmt);
+}
+
+/* The part as one file, all of it on disk; what the log needs to know of it. */
+static int close_part(const struct found *f, struct segment *like, char reason[STORE_REASON_LEN])
+{
+	struct rows *r;
+	int fd, rc;
+
+	if (rows_open(&r, f->part, DB_WRITE, FOUND_CACHE_KIB, false, reason) != 0)
+		return -1;
+	renew_id(r, like->database);
+	like->prev = rows_meta(r)->zxid;
+	rows_close(r, false);
+	if (files_has_wal(f->part)) {
+		(void)snprintf(reason, STORE_REASON_LEN,
+			       "%s: its -wal cannot be taken in (is the disk full?)", f->part);
+		return -1;
+	}
+	fd = vfs_os()->open_file(f->part);
+	if (fd < 0)
+		return fail(f->part, "cannot open", reason);
+	rc = vfs_os()->sync_file(fd);
+	if (rc != 0)
+		(void)fail(f->part, "cannot be put on disk", reason);
+	(void)vfs_os()->close_file(fd);
+	return rc;
+}
+
+static int check_zxid(const struct found *f, int64_t zxid, uint32_t epoch,
+		      char reason[STORE_REASON_LEN])
+{
+	if (zxid >= 0 && (zxid >> 32) < EPOCH_MOST && epoch < EPOCH_MOST)
+		return 0;
+	(void)snprintf(reason, STORE_REASON_LEN,
+		       "%s: there is no epoch left above 0x%llx (the last one is 0x%x)", f->part,
+		       (unsigned long long)zxid, EPOCH_MOST);
+	return -1;
+}
+
+static int begin_log(const struct found *f, struct segment *like, char reason[STORE_REASON_LEN])
+{
+	struct segment *g;
+
+	like->number = FIRST_SEGMENT;
+	like->state = SEGMENT_USED;
+	if (segment_create(&g, f->log_dir, like, reason) != 0)
+		return -1;
+	segment_close(g, false);
+	return 0;
+}
+
+int found_finish(struct found *f, uint32_t epoch, char reason[STORE_REASON_LEN])
+{
+	struct segment like = { 0 };
+
+	if (found_check_unused(f, reason) != 0 || close_part(f, &like, reason) != 0 ||
+	    check_zxid(f, like.prev, epoch, reason) != 0)
+		return -1;
+	like.epoch = (uint32_t)(like.prev >> 32);
+	if (epoch > like.epoch)
+		like.epoch = epoch;
+	if (begin_log(f, &like, reason) != 0)
+		return -1;
+	if (rename(f->part, f->tree) != 0) {
+		(void)fail(f->tree, "cannot be put in its place", reason);
+		remove_log(f);
+		return -1;
+	}
+	if (vfs_os()->sync_dir(f->dir) != 0)
+		return fail(f->dir, "cannot be put on disk", reason);
+	return 0;
+}
+
+void found_close(struct found *f)
+{
+	if (f == NULL)
+		return;
+	if (f->lock_fd >= 0)
+		files_remove_database(f->part);
+	if (f->log_lock_fd >= 0)
+		close(f->log_lock_fd);
+	if (f->lock_fd >= 0)
+		close(f->lock_fd);
+	mem_free(f->part);
+	mem_free(f->tree);
+	mem_free(f->log_dir);
+	mem_free(f->log_parent);
+	mem_free(f->dir);
+	mem_free(f);
+}

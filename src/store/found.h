@@ -1,0 +1,34 @@
+/* Found a data directory on a tree that is finished: what an import, a restore and a recovery end
+ * with.
+ *
+ * Order of calls: found_open, then the tree is written to found_part by whatever means (rows,
+ * SQLite's backup) and closed, found_finish, found_close. Until found_finish is through, a start
+ * finds no tree there, or refuses; afterwards store_open serves it, from the tree's zxid on. One
+ * thread; no server may run on the directory, which the lock sees to. */
+#ifndef STORE_FOUND_H
+#define STORE_FOUND_H
+
+#include <stdint.h>
+
+#include "base/cdefs.h"
+#include "store/store.h"
+
+struct found;
+
+/* Make the directories where they are missing, lock them, remove what a founding left that
+ * was cut short. log_dir: as in struct store_options. -1 with a reason; the caller frees with
+ * found_close in any case. */
+must_check int found_open(struct found **out, const char *data_dir, const char *log_dir,
+			  char reason[STORE_REASON_LEN]);
+/* -1 with a reason where the directory has a tree or a log already. */
+must_check int found_check_unused(const struct found *f, char reason[STORE_REASON_LEN]);
+/* Where the tree is to be written: a path beside tree.db, lent. */
+const char *found_part(const struct found *f);
+/* Give the tree a fresh database id, begin a log at its zxid, put it in its place; all of it is on
+ * disk when this returns. The epochs of starts will be above epoch (0: above the tree's). -1 with a
+ * reason where that cannot be, and nothing of it stays but the part. */
+must_check int found_finish(struct found *f, uint32_t epoch, char reason[STORE_REASON_LEN]);
+/* Remove the part where there is one, unlock, free. NULL is allowed. */
+void found_close(struct found *f);
+
+#endif
