@@ -26,6 +26,8 @@ libbase_a_SOURCES = \
 	src/base/slice.h \
 	src/base/sm.c \
 	src/base/sm.h \
+	src/base/snappy.c \
+	src/base/snappy.h \
 	src/base/summary.c \
 	src/base/summary.h \
 	src/base/tally.c \

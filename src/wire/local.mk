@@ -7,7 +7,9 @@ libwire_a_SOURCES = \
 	src/wire/path.c \
 	src/wire/path.h \
 	src/wire/proto.c \
-	src/wire/proto.h
+	src/wire/proto.h \
+	src/wire/zk_txn.c \
+	src/wire/zk_txn.h
 
 EXTRA_DIST += \
 	src/wire/.may_include \

@@ -79,6 +79,32 @@ tests_fuzz_fuzz_dispatch_LDADD = $(ZOOLITE_LDADD)
 tests_fuzz_fuzz_dispatch_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 endif
 
+check_PROGRAMS += tests/fuzz/replay_snappy
+TESTS += tests/fuzz/replay_snappy
+tests_fuzz_replay_snappy_SOURCES = tests/fuzz/fuzz_snappy.c tests/fuzz/replay.c
+tests_fuzz_replay_snappy_CPPFLAGS = $(AM_CPPFLAGS) -DSEEDS='"tests/fuzz/seeds/snappy"'
+tests_fuzz_replay_snappy_LDADD = libbase.a
+
+if ENABLE_FUZZ
+noinst_PROGRAMS += tests/fuzz/fuzz_snappy
+tests_fuzz_fuzz_snappy_SOURCES = tests/fuzz/fuzz_snappy.c
+tests_fuzz_fuzz_snappy_LDADD = libbase.a
+tests_fuzz_fuzz_snappy_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+endif
+
+check_PROGRAMS += tests/fuzz/replay_zk_txn
+TESTS += tests/fuzz/replay_zk_txn
+tests_fuzz_replay_zk_txn_SOURCES = tests/fuzz/fuzz_zk_txn.c tests/fuzz/replay.c
+tests_fuzz_replay_zk_txn_CPPFLAGS = $(AM_CPPFLAGS) -DSEEDS='"tests/fuzz/seeds/zk_txn"'
+tests_fuzz_replay_zk_txn_LDADD = libwire.a libbase.a
+
+if ENABLE_FUZZ
+noinst_PROGRAMS += tests/fuzz/fuzz_zk_txn
+tests_fuzz_fuzz_zk_txn_SOURCES = tests/fuzz/fuzz_zk_txn.c
+tests_fuzz_fuzz_zk_txn_LDADD = libwire.a libbase.a
+tests_fuzz_fuzz_zk_txn_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+endif
+
 # The seeds are checked in; tests/fuzz/make-seeds tests/fuzz/seeds writes them anew.
 EXTRA_DIST += \
 	tests/fuzz/local.mk \

@@ -69,3 +69,8 @@ check_PROGRAMS += tests/unit/test_quote
 TESTS += tests/unit/test_quote
 tests_unit_test_quote_SOURCES = tests/unit/test_quote.c
 tests_unit_test_quote_LDADD = libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_snappy
+TESTS += tests/unit/test_snappy
+tests_unit_test_snappy_SOURCES = tests/unit/test_snappy.c
+tests_unit_test_snappy_LDADD = libbase.a $(CMOCKA_LIBS)

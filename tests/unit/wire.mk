@@ -14,3 +14,8 @@ check_PROGRAMS += tests/unit/test_proto
 TESTS += tests/unit/test_proto
 tests_unit_test_proto_SOURCES = tests/unit/test_proto.c
 tests_unit_test_proto_LDADD = libwire.a libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_zk_txn
+TESTS += tests/unit/test_zk_txn
+tests_unit_test_zk_txn_SOURCES = tests/unit/test_zk_txn.c
+tests_unit_test_zk_txn_LDADD = libwire.a libbase.a $(CMOCKA_LIBS)
