@@ -9,7 +9,7 @@
 #include "app/config.h"
 #include "base/cdefs.h"
 
-enum { AUDIT_EXPORT_REASON_LEN = 512 };
+enum { AUDIT_EXPORT_REASON_LEN = 1024 };
 
 /* -1 with a reason; the lines before stand in out. */
 must_check int audit_export(const struct config *c, FILE *out,

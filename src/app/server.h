@@ -8,7 +8,7 @@
 
 struct server;
 
-enum { SERVER_REASON_LEN = 512 };
+enum { SERVER_REASON_LEN = 1024 };
 
 /* Open the data directory and the listeners. config_path is read again on reload; config and tls
  * (setup_check's) are taken over, after a failure too. NULL with a line in reason. */

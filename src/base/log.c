@@ -31,6 +31,7 @@ struct line {
 };
 
 static _Atomic int least_level = LOG_LEVEL_INFO;
+static void (*_Atomic death_hook)(const char *event);
 
 static const char *const level_names[] = {
 	[LOG_LEVEL_DEBUG] = "debug",
@@ -256,8 +257,17 @@ int log_limit_pass(struct log_limit *limit, uint32_t burst, uint32_t *suppressed
 	return 1;
 }
 
+void log_set_death_hook(void (*hook)(const char *event))
+{
+	atomic_store(&death_hook, hook);
+}
+
 void die(const char *event, const char *reason)
 {
+	void (*hook)(const char *event) = atomic_load(&death_hook);
+
 	log_error(event, LOG_TEXT("reason", reason));
+	if (hook != NULL)
+		hook(event);
 	abort();
 }

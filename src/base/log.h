@@ -62,5 +62,7 @@ int log_limit_pass(struct log_limit *limit, uint32_t burst, uint32_t *suppressed
 /* Log at error level and end the process with abort(): the server cannot keep a promise, so it must
  * not go on. Never retried, never masked. */
 no_return void die(const char *event, const char *reason);
+/* Called by die behind its line, on the thread that dies, with the event. NULL: nothing. */
+void log_set_death_hook(void (*hook)(const char *event));
 
 #endif

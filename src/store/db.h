@@ -28,7 +28,7 @@ enum db_role {
 
 enum db_schema { DB_SCHEMA_TREE, DB_SCHEMA_LOG };
 
-enum { DB_VERSION = 1, DB_REASON_LEN = 512 };
+enum { DB_VERSION = 1, DB_REASON_LEN = 1024 };
 
 /* Open path. -1 with one line in reason that names the file. */
 must_check int db_open(sqlite3 **out, const char *path, enum db_role role, uint32_t cache_kib,

@@ -289,6 +289,13 @@ uint64_t files_database_bytes(const char *path)
 	return (uint64_t)(database > 0 ? database : 0) + (uint64_t)(wal > 0 ? wal : 0);
 }
 
+uint64_t files_wal_bytes(const char *path)
+{
+	int64_t wal = file_bytes(path, "-wal");
+
+	return wal > 0 ? (uint64_t)wal : 0;
+}
+
 bool files_has_wal(const char *path)
 {
 	return file_bytes(path, "-wal") >= 0;

@@ -32,6 +32,8 @@ char *files_segment_path(const char *dir, uint32_t number);
 void files_remove_database(const char *path);
 /* Bytes of a database file with its -wal; 0 where there is none. */
 uint64_t files_database_bytes(const char *path);
+/* Bytes of its -wal alone. */
+uint64_t files_wal_bytes(const char *path);
 /* Whether there is a -wal beside it. */
 bool files_has_wal(const char *path);
 /* Whether there is a -journal: its making was cut short. */

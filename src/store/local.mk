@@ -20,6 +20,8 @@ libstore_a_SOURCES = \
 	src/store/found.h \
 	src/store/log.c \
 	src/store/log.h \
+	src/store/marker.c \
+	src/store/marker.h \
 	src/store/merge.c \
 	src/store/merge.h \
 	src/store/record.c \

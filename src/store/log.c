@@ -299,11 +299,14 @@ void store_log_finish(struct store_log *l)
 	tell_head(l);
 }
 
-void store_log_free(struct store_log *l)
+void store_log_free(struct store_log *l, struct marker *marker)
 {
+	bool keep_wal;
+
 	if (l == NULL)
 		return;
 	segment_close(l->full, true);
-	segment_close(l->live, l->live->wal_pages > CLOSE_WAL_PAGES);
+	keep_wal = l->live->wal_pages > CLOSE_WAL_PAGES || !segment_settle(l->live, marker);
+	segment_close(l->live, keep_wal);
 	mem_free(l);
 }

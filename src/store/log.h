@@ -20,8 +20,8 @@ struct store_log *store_log_new(struct segment *live, int64_t last, uint64_t seg
 /* Commit what is open and wait until all is on disk; nothing is appended any more. Flush and replay
  * thread must run. */
 void store_log_finish(struct store_log *l);
-/* Close the live segment. NULL is allowed. */
-void store_log_free(struct store_log *l);
+/* Close the live segment; marker: is told when its -wal goes. NULL is allowed. */
+void store_log_free(struct store_log *l, struct marker *marker);
 
 void store_log_append(struct store_log *l, const struct record_head *head, struct slice body);
 /* A row of the audit trail for what is no change; number and mac are given here. Each change gets

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "store/files.h"
+#include "store/marker.h"
 #include "store/merge.h"
 #include "store/shelf.h"
 #include "store/thread.h"
@@ -92,6 +93,7 @@ static int count_tree_pages(void *ctx, sqlite3 *db, const char *name, int pages)
 static struct shelf *new_shelf(struct replay *r)
 {
 	const struct shelf_options o = { .log_dir = r->log_dir,
+					 .marker = r->o.marker,
 					 .tree_path = db_path(rows_db(r->rows)),
 					 .database = rows_meta(r->rows)->database,
 					 .retention_bytes = r->o.retention_bytes,
@@ -155,6 +157,17 @@ void replay_stop(struct replay *r)
 	r->running = false;
 }
 
+static void discard_segment(struct replay *r, struct segment *g)
+{
+	char *path = mem_strdup(g->path), reason[STORE_REASON_LEN];
+	uint32_t number = g->number;
+
+	segment_close(g, true);
+	if (marker_remove(r->o.marker, number, reason) == 0)
+		files_remove_database(path);
+	mem_free(path);
+}
+
 void replay_free(struct replay *r)
 {
 	struct list *link;
@@ -168,13 +181,8 @@ void replay_free(struct replay *r)
 		mem_free(g);
 	}
 	/* A segment that nobody used yet is made anew by the next start. */
-	if (r->prepared != NULL) {
-		char *path = mem_strdup(r->prepared->path);
-
-		segment_close(r->prepared, true);
-		files_remove_database(path);
-		mem_free(path);
-	}
+	if (r->prepared != NULL)
+		discard_segment(r, r->prepared);
 	shelf_free(r->shelf);
 	(void)sqlite3_wal_hook(rows_db(r->rows), NULL, NULL);
 	merge_free(r->merge);
@@ -289,6 +297,18 @@ static void accept_given_back(struct replay *r, struct list *given)
 	}
 }
 
+/* Nothing is written to one that a start would not miss. */
+static int make_listed(struct replay *r, struct segment **out, const struct segment *like,
+		       char reason[STORE_REASON_LEN])
+{
+	if (segment_create(out, r->log_dir, like, reason) != 0)
+		return -1;
+	if (marker_add(r->o.marker, like->number, reason) == 0)
+		return 0;
+	discard_segment(r, *out);
+	return -1;
+}
+
 static void prepare_segment(struct replay *r)
 {
 	struct segment like = { .number = r->o.next_number,
@@ -301,7 +321,7 @@ static void prepare_segment(struct replay *r)
 
 	memcpy(like.audit_key, r->audit_key, sizeof(like.audit_key));
 	memcpy(like.database, rows_meta(r->rows)->database, DATABASE_ID_LEN);
-	if (segment_create(&g, r->log_dir, &like, reason) != 0) {
+	if (make_listed(r, &g, &like, reason) != 0) {
 		log_warn("store.segment_not_made", LOG_TEXT("reason", reason));
 		r->retry_ms = now_ms() + RETRY_MS;
 		return;

@@ -11,10 +11,12 @@
 #include "store/rows.h"
 #include "store/segment.h"
 
+struct marker;
 struct replay;
 
 struct replay_options {
 	const char *log_dir;
+	struct marker *marker; /* the thread's while it runs; NULL: there is none */
 	uint64_t retention_bytes;
 	int64_t retention_ms; /* 0: no limit by age */
 	uint32_t batch_rows;

@@ -215,6 +215,20 @@ void rows_close(struct rows *r, bool keep_wal)
 	mem_free(r);
 }
 
+bool rows_settle(struct rows *r)
+{
+	int rc;
+
+	(void)sqlite3_busy_timeout(r->db, 0);
+	rc = sqlite3_wal_checkpoint_v2(r->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	(void)sqlite3_busy_timeout(r->db, DB_BUSY_MS);
+	if ((rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_FULL)
+		return false;
+	if (rc != SQLITE_OK)
+		db_die(r->db, "store.checkpoint_failed");
+	return true;
+}
+
 sqlite3 *rows_db(struct rows *r)
 {
 	return r->db;

@@ -27,6 +27,8 @@ struct rows_meta {
  * reason. */
 must_check int rows_open(struct rows **out, const char *path, enum db_role role, uint32_t cache_kib,
 			 bool may_create, char reason[STORE_REASON_LEN]);
+/* Copy the -wal into the file, all of it: false where a visitor or a full disk is in the way. */
+bool rows_settle(struct rows *r);
 /* NULL is allowed. */
 void rows_close(struct rows *r, bool keep_wal);
 sqlite3 *rows_db(struct rows *r);

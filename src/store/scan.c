@@ -151,6 +151,40 @@ void scan_sync(struct scan *s)
 #endif
 }
 
+/* One that lies below the tree. Whether it is settled. */
+static int settle_old(struct scan *s, uint32_t number, char reason[STORE_REASON_LEN])
+{
+	char *path = files_segment_path(s->log_dir, number);
+	bool has_wal = files_wal_bytes(path) > 0, done = true;
+	struct segment *g;
+
+	mem_free(path);
+	if (!has_wal)
+		return 1;
+	if (segment_open(&g, s->log_dir, number, reason) != 0)
+		return -1;
+	/* Others' files are left alone. */
+	if (memcmp(g->database, s->tree.database, DATABASE_ID_LEN) == 0)
+		done = segment_checkpoint(g);
+	segment_close(g, true);
+	return done;
+}
+
+int scan_settle(struct scan *s, char reason[STORE_REASON_LEN])
+{
+	int held_up = 0;
+
+	for (size_t i = 0; i < s->count; i++) {
+		int rc = i < s->first ? settle_old(s, s->items[i].number, reason)
+				      : segment_checkpoint(s->items[i].segment);
+
+		if (rc < 0)
+			return -1;
+		held_up += rc == 0;
+	}
+	return held_up;
+}
+
 /* ---- use ---- */
 
 static int load_segment(struct segment *g, int64_t after, const struct store_loader *l,

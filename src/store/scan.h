@@ -35,6 +35,9 @@ struct scan {
 /* Open what matters and check it. -1 with a reason; scan_fini in both cases. */
 must_check int scan_log(struct scan *s, const char *log_dir, const struct rows_meta *tree,
 			char reason[STORE_REASON_LEN]);
+/* Copy every -wal that this tree's log has into its file, also of those that were not opened. -1
+ * with a reason where one cannot be read. Returns how many visitors or a full disk held up. */
+int scan_settle(struct scan *s, char reason[STORE_REASON_LEN]);
 /* Have the newest rows on disk: after a kill they may be in the kernel's cache alone. */
 void scan_sync(struct scan *s);
 /* Give every row above the tree's zxid to the loader, oldest first. */

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/files.h"
+#include "store/marker.h"
 #include "store/vfs.h"
 
 enum { SEGMENT_CACHE_KIB = 2048 };
@@ -253,6 +254,18 @@ bool segment_checkpoint(struct segment *g)
 	if (rc != SQLITE_OK)
 		db_die(g->db, "store.checkpoint_failed");
 	return true;
+}
+
+bool segment_settle(struct segment *g, struct marker *m)
+{
+	char reason[STORE_REASON_LEN];
+
+	if (!segment_checkpoint(g))
+		return false;
+	if (marker_remove(m, g->number, reason) == 0)
+		return true;
+	log_warn("store.state_not_written", LOG_TEXT("reason", reason));
+	return false;
 }
 
 /* ---- write ---- */

@@ -16,6 +16,8 @@
 #include "store/record.h"
 #include "store/rows.h"
 
+struct marker;
+
 enum segment_state {
 	SEGMENT_UNFINISHED, /* its making was cut short */
 	SEGMENT_PREPARED,
@@ -62,6 +64,8 @@ void segment_close(struct segment *g, bool keep_wal);
 /* Copy the -wal into the file. Whether all was copied; a visitor's long read or a full disk may be
  * in the way. */
 bool segment_checkpoint(struct segment *g);
+/* The same, and m says so then: the -wal may go. */
+bool segment_settle(struct segment *g, struct marker *m);
 
 /* Writing; failures end the process. */
 void segment_begin(struct segment *g);

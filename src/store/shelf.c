@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "store/files.h"
+#include "store/marker.h"
 #include "store/vfs.h"
 
 /* A segment on the shelf, lowest number first; the core writes the last one or the last but one. */
@@ -233,7 +234,7 @@ static void finish_segment(struct shelf *s, struct item *item)
 	/* Unreadable. */
 	if (item->segment == NULL)
 		return;
-	if (segment_checkpoint(item->segment)) {
+	if (segment_settle(item->segment, s->o.marker)) {
 		segment_close(item->segment, false);
 	} else {
 		log_warn("store.checkpoint_held_up", LOG_TEXT("file", item->path));
@@ -300,8 +301,15 @@ static bool is_to_remove(const struct shelf *s, const struct item *item)
 	       (s->o.retention_ms > 0 && item->newest_ms < clock_wall_ms() - s->o.retention_ms);
 }
 
-static void remove_segment(struct shelf *s, struct item *item, int64_t reached)
+/* False: its removal cannot be noted, and it stays for now. */
+static bool remove_segment(struct shelf *s, struct item *item, int64_t reached)
 {
+	char reason[STORE_REASON_LEN];
+
+	if (marker_remove(s->o.marker, item->number, reason) != 0) {
+		log_warn("store.state_not_written", LOG_TEXT("reason", reason));
+		return false;
+	}
 	if (s->tree_on_disk < item->last)
 		sync_tree(s, reached);
 	if (s->reading == item)
@@ -312,6 +320,7 @@ static void remove_segment(struct shelf *s, struct item *item, int64_t reached)
 	files_remove_database(item->path);
 	drop(item);
 	metrics_add(METRIC_log_segments_pruned, 1);
+	return true;
 }
 
 static void remove_segments(struct shelf *s, int64_t reached)
@@ -323,9 +332,9 @@ static void remove_segments(struct shelf *s, int64_t reached)
 			return;
 		if (!item->seen && !look_into(s, item))
 			continue;
-		if (!is_to_remove(s, item) || waits_for_word(s, item))
+		if (!is_to_remove(s, item) || waits_for_word(s, item) ||
+		    !remove_segment(s, item, reached))
 			return;
-		remove_segment(s, item, reached);
 	}
 }
 

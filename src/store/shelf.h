@@ -16,6 +16,7 @@ struct shelf_options {
 	const char *log_dir;
 	const char *tree_path;   /* tree.db, whose -wal is synced before a segment goes */
 	const uint8_t *database; /* DATABASE_ID_LEN bytes */
+	struct marker *marker;   /* is told of a -wal before it goes; NULL: there is none */
 	uint64_t retention_bytes;
 	int64_t retention_ms; /* 0: no limit by age */
 	/* Whether there is an audit trail, whose rows go only after shelf_allow_prune. */

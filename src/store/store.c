@@ -20,6 +20,7 @@
 #include "store/files.h"
 #include "store/flush.h"
 #include "store/log.h"
+#include "store/marker.h"
 #include "store/replay.h"
 #include "store/rows.h"
 #include "store/scan.h"
@@ -48,6 +49,7 @@ struct store {
 	int lock_fd;
 	int log_lock_fd;
 	int wake_fd;
+	struct marker *marker;
 	struct rows *writer; /* the replay thread's while it runs */
 	struct rows *reader; /* the core's */
 	struct scan scan;
@@ -125,6 +127,58 @@ out:
 	return rc;
 }
 
+static int open_marker(struct store *s, char reason[STORE_REASON_LEN])
+{
+	if (marker_open(&s->marker, s->dir, reason) != 0)
+		return -1;
+	if (marker_last_end(s->marker) == MARKER_CUT_OFF)
+		log_warn("store.cut_off", LOG_TEXT("dir", s->dir),
+			 LOG_TEXT("reason", "the server before this one did not come to its end"));
+	return marker_check(s->marker, s->log_dir, reason);
+}
+
+/* One that was listed, so it was finished, and seems never to have been: its -wal, where all of it
+ * stands, holds nothing any more that SQLite would take. */
+static int check_unfinished(struct store *s, char reason[STORE_REASON_LEN])
+{
+	for (size_t i = s->scan.first; i < s->scan.count; i++) {
+		const struct scan_item *item = &s->scan.items[i];
+
+		if (item->state != SEGMENT_UNFINISHED || !marker_lists(s->marker, item->number))
+			continue;
+		(void)snprintf(reason, STORE_REASON_LEN,
+			       "%s-wal: is damaged, changes that were acknowledged were in it",
+			       item->segment->path);
+		return -1;
+	}
+	return 0;
+}
+
+/* After a disk error the kernel may hold pages that the disk does not have, and tell nobody a
+ * second time: what every -wal holds is written again, and synced. */
+static int settle(struct store *s, char reason[STORE_REASON_LEN])
+{
+	const char *event = marker_disk_error(s->marker);
+	int held_up;
+
+	if (event == NULL)
+		return 0;
+	held_up = scan_settle(&s->scan, reason);
+	if (held_up < 0)
+		return -1;
+	held_up += !rows_settle(s->writer);
+	log_warn("store.settled", LOG_TEXT("dir", s->dir), LOG_TEXT("after", event),
+		 LOG_INT("held_up", held_up));
+	return held_up > 0 ? 0 : marker_clear_error(s->marker, reason);
+}
+
+/* What a disk refused to this start, the next one must not believe. */
+static void note_errors(struct store *s)
+{
+	if (vfs_had_errors())
+		marker_note_error(s->marker, "store.start_failed");
+}
+
 int store_open(struct store **out, const struct store_options *o, char reason[STORE_REASON_LEN])
 {
 	struct store *s = mem_new(sizeof(*s));
@@ -140,8 +194,10 @@ int store_open(struct store **out, const struct store_options *o, char reason[ST
 	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (s->wake_fd < 0)
 		die("store.no_eventfd", strerror(errno));
-	if (open_dirs(s, reason) != 0 || open_tree(s, reason) != 0 ||
-	    scan_log(&s->scan, s->log_dir, rows_meta(s->writer), reason) != 0) {
+	if (open_dirs(s, reason) != 0 || open_marker(s, reason) != 0 || open_tree(s, reason) != 0 ||
+	    scan_log(&s->scan, s->log_dir, rows_meta(s->writer), reason) != 0 ||
+	    check_unfinished(s, reason) != 0 || settle(s, reason) != 0) {
+		note_errors(s);
 		store_close(s);
 		*out = NULL;
 		return -1;
@@ -247,6 +303,35 @@ static struct segment *make_first_segment(struct store *s)
 
 /* Segments without a row, of the audit trail neither: made ahead and never used, or of runs that
  * changed nothing. The new one is on disk and has a higher epoch, so they are not needed. */
+static bool is_needless(const struct scan *n, size_t i)
+{
+	const struct scan_item *item = &n->items[i];
+
+	return i >= n->first && !item->has_audit &&
+	       (item->state != SEGMENT_USED || item->last == item->prev);
+}
+
+/* From here on a start misses what has a -wal now. */
+static void mark_begin(struct store *s, uint32_t live)
+{
+	const struct scan *n = &s->scan;
+	uint32_t *numbers = mem_new((n->count + 1) * sizeof(*numbers));
+	char reason[STORE_REASON_LEN];
+	size_t count = 0;
+
+	for (size_t i = 0; i < n->count; i++) {
+		char *path = files_segment_path(s->log_dir, n->items[i].number);
+
+		if (!is_needless(n, i) && files_wal_bytes(path) > 0)
+			numbers[count++] = n->items[i].number;
+		mem_free(path);
+	}
+	numbers[count++] = live;
+	if (marker_begin(s->marker, numbers, count, reason) != 0)
+		die("store.state_not_written", reason);
+	mem_free(numbers);
+}
+
 static void sort_segments(struct store *s)
 {
 	const struct scan *n = &s->scan;
@@ -255,8 +340,7 @@ static void sort_segments(struct store *s)
 		const struct scan_item *item = &n->items[i];
 		bool known = i >= n->first;
 
-		if (known && !item->has_audit &&
-		    (item->state != SEGMENT_USED || item->last == item->prev)) {
+		if (is_needless(n, i)) {
 			char *path = files_segment_path(s->log_dir, item->number);
 
 			files_remove_database(path);
@@ -275,6 +359,7 @@ static void make_replay(struct store *s, uint32_t live)
 	uint32_t wal_pages = s->o.tree_cache_kib / TREE_PAGE_KIB;
 	const struct replay_options o = {
 		.log_dir = s->log_dir,
+		.marker = s->marker,
 		.retention_bytes = s->o.retention_bytes,
 		.retention_ms = s->o.retention_ms,
 		.batch_rows = s->o.replay_batch_rows > 0 ? s->o.replay_batch_rows : 1,
@@ -303,6 +388,7 @@ int64_t store_begin(struct store *s)
 	scan_close(&s->scan);
 	s->epoch = next_epoch(s);
 	live = make_first_segment(s);
+	mark_begin(s, live->number);
 	s->flush = flush_new(s->scan.last, on_flushed, s);
 	make_replay(s, live->number);
 	s->log = store_log_new(live, s->scan.last, s->o.segment_bytes, s->o.audit_key, s->flush,
@@ -443,6 +529,24 @@ void store_reset_sync_times(struct store *s)
 
 /* ---- close ---- */
 
+/* The tree's -wal goes where there was a run, and all of it is in the file. */
+static void close_tree(struct store *s)
+{
+	bool began = s->log != NULL, settled = false;
+	char reason[STORE_REASON_LEN];
+
+	/* The reader first: whoever is last puts the -wal away, and that is the writer's. */
+	rows_close(s->reader, true);
+	if (began) {
+		settled = rows_settle(s->writer);
+		if (marker_end(s->marker, !settled, reason) != 0) {
+			log_warn("store.state_not_written", LOG_TEXT("reason", reason));
+			settled = false;
+		}
+	}
+	rows_close(s->writer, !settled);
+}
+
 void store_close(struct store *s)
 {
 	if (s == NULL)
@@ -454,12 +558,11 @@ void store_close(struct store *s)
 		replay_stop(s->replay);
 	}
 	replay_free(s->replay);
-	store_log_free(s->log);
+	store_log_free(s->log, s->marker);
 	flush_free(s->flush);
 	scan_fini(&s->scan);
-	/* The reader first: whoever is last puts the -wal away, and that is the writer's. */
-	rows_close(s->reader, true);
-	rows_close(s->writer, false);
+	close_tree(s);
+	marker_close(s->marker);
 	if (s->log_lock_fd >= 0)
 		close(s->log_lock_fd);
 	if (s->lock_fd >= 0)

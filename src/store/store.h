@@ -35,7 +35,7 @@ struct store_options {
 };
 void store_options_init(struct store_options *o); /* defaults; data_dir stays NULL */
 
-enum { STORE_REASON_LEN = 512 };
+enum { STORE_REASON_LEN = 1024 };
 
 /* Lock the directory, open or make the files, check that log and tree belong together (database id,
  * chain of predecessors above the tree's zxid, log not below the tree), sync what the newest

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -56,6 +57,19 @@ static int os_sync_dir(const char *path)
 	return rc;
 }
 
+static int os_file_id(const char *path, struct vfs_file_id *out)
+{
+	struct statx st;
+
+	if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_INO | STATX_BTIME, &st) != 0)
+		return -1;
+	out->inode = st.stx_ino;
+	out->birth_ns = 0;
+	if (st.stx_mask & STATX_BTIME)
+		out->birth_ns = st.stx_btime.tv_sec * INT64_C(1000000000) + st.stx_btime.tv_nsec;
+	return 0;
+}
+
 static const struct vfs_os real_os = {
 	.open_file = os_open_file,
 	.sync_file = fdatasync,
@@ -63,6 +77,7 @@ static const struct vfs_os real_os = {
 	.sync_dir = os_sync_dir,
 	.unlink = unlink,
 	.mkdir = mkdir,
+	.file_id = os_file_id,
 };
 static const struct vfs_os *current_os = &real_os;
 
@@ -201,19 +216,34 @@ static int file_close(sqlite3_file *f)
 	return rc;
 }
 
+static _Atomic bool had_errors;
+
+bool vfs_had_errors(void)
+{
+	return atomic_load(&had_errors);
+}
+
+/* Pass rc on. A short read is no error: SQLite asks for more than a new file has. */
+static int note_error(int rc)
+{
+	if ((rc & 0xff) == SQLITE_IOERR && rc != SQLITE_IOERR_SHORT_READ)
+		atomic_store(&had_errors, true);
+	return rc;
+}
+
 static int file_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
 {
-	return base_of(f)->pMethods->xRead(base_of(f), to, n, at);
+	return note_error(base_of(f)->pMethods->xRead(base_of(f), to, n, at));
 }
 
 static int file_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at)
 {
-	return base_of(f)->pMethods->xWrite(base_of(f), from, n, at);
+	return note_error(base_of(f)->pMethods->xWrite(base_of(f), from, n, at));
 }
 
 static int file_truncate(sqlite3_file *f, sqlite3_int64 size)
 {
-	return base_of(f)->pMethods->xTruncate(base_of(f), size);
+	return note_error(base_of(f)->pMethods->xTruncate(base_of(f), size));
 }
 
 static int file_sync(sqlite3_file *f, int flags)

@@ -9,11 +9,18 @@
 #define STORE_VFS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/cdefs.h"
 
 #define VFS_NAME "zoolite"
+
+/* Which file it is: another one where it was copied, also under the same name. */
+struct vfs_file_id {
+	uint64_t inode;
+	int64_t birth_ns; /* 0: the file system does not know */
+};
 
 /* What the store asks of the file system beside SQLite. All return -1 and set errno. */
 struct vfs_os {
@@ -23,6 +30,7 @@ struct vfs_os {
 	int (*sync_dir)(const char *path);
 	int (*unlink)(const char *path);
 	int (*mkdir)(const char *path, mode_t mode);
+	int (*file_id)(const char *path, struct vfs_file_id *out);
 };
 
 /* Register "zoolite" over the default VFS; more calls do nothing. */
@@ -31,6 +39,9 @@ void vfs_register(void);
  * No connection may be open. */
 void vfs_replace(const struct vfs_os *os, const char *base_vfs);
 const struct vfs_os *vfs_os(void);
+/* Whether a read, write or truncation of SQLite's has failed in this process, but for want of
+ * room. */
+bool vfs_had_errors(void);
 
 /* An open file description of our own on the -wal of the database file db_path (absolute, as
  * sqlite3_db_filename gives it), which a connection must hold open for as long as it is used. An

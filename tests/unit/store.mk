@@ -35,3 +35,8 @@ check_PROGRAMS += tests/unit/test_found
 TESTS += tests/unit/test_found
 tests_unit_test_found_SOURCES = tests/unit/test_found.c tests/lib/tmpdir.h tests/unit/capture.h
 tests_unit_test_found_LDADD = $(STORE_TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test_marker
+TESTS += tests/unit/test_marker
+tests_unit_test_marker_SOURCES = tests/unit/test_marker.c tests/lib/baddisk.h tests/lib/tmpdir.h tests/unit/capture.h
+tests_unit_test_marker_LDADD = $(STORE_TEST_LIBS)
