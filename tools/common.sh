@@ -3,7 +3,8 @@
 tree=$(cd "$(dirname "$0")/.." && pwd)
 
 # What a build needs on a fresh Debian 12.
-build_packages="gcc libc6-dev make autoconf automake pkg-config libsqlite3-dev libevent-dev libssl-dev libsystemd-dev openssl"
+build_packages="gcc libc6-dev make autoconf automake pkg-config libsqlite3-dev libevent-dev libssl-dev zlib1g-dev \
+	libsystemd-dev openssl"
 
 say()
 {
