@@ -36,7 +36,7 @@ bool dir_has_name(const struct dir *d, struct slice name)
 	return find_name(d, name, hash_bytes(name.data, name.len)) != NULL;
 }
 
-static size_t name_bytes(size_t len)
+size_t dir_name_bytes(size_t len)
 {
 	return sizeof(struct dir_name) + sizeof(void *) + len;
 }
@@ -48,7 +48,7 @@ void dir_add_name(struct dir *d, struct slice name)
 	added->len = (uint32_t)name.len;
 	memcpy(added->text, name.data, name.len);
 	hash_insert(&d->names, &added->by_name, hash_bytes(name.data, name.len));
-	d->names_bytes += name_bytes(name.len);
+	d->names_bytes += dir_name_bytes(name.len);
 }
 
 void dir_remove_name(struct dir *d, struct slice name)
@@ -58,7 +58,7 @@ void dir_remove_name(struct dir *d, struct slice name)
 	if (!have)
 		return;
 	hash_remove(&d->names, &have->by_name);
-	d->names_bytes -= name_bytes(name.len);
+	d->names_bytes -= dir_name_bytes(name.len);
 	mem_free(have);
 }
 

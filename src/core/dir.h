@@ -33,6 +33,8 @@ struct dir {
 
 struct dir *dir_new(struct slice path);
 void dir_free(struct dir *d);
+/* What a name of that length takes in a complete list. */
+size_t dir_name_bytes(size_t len);
 bool dir_has_name(const struct dir *d, struct slice name);
 /* No more than once for a name. */
 void dir_add_name(struct dir *d, struct slice name);

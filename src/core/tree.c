@@ -366,7 +366,6 @@ static enum tree_result read_row(struct tree *t, struct slice path, uint64_t has
 	struct record_znode row;
 	struct znode *z;
 
-	metrics_add(METRIC_tree_reads, 1);
 	switch (store_read_znode(t->store, path, &row)) {
 	case STORE_ABSENT:
 		return TREE_ABSENT;
@@ -414,6 +413,10 @@ enum tree_result tree_find(struct tree *t, struct slice path, struct znode **out
 	return TREE_FOUND;
 }
 
+/* A list that would take more than this part of the cache is not kept: it would drive out all
+ * else, and for the moment of its making come on top of it. */
+enum { CACHE_PARTS = 4, USUAL_NAME_LEN = 16 };
+
 struct name_collector {
 	struct tree *t;
 	struct dir *d;
@@ -431,7 +434,6 @@ static bool complete_dir(struct tree *t, struct dir *d)
 {
 	struct name_collector c = { t, d };
 
-	metrics_add(METRIC_tree_reads, 1);
 	if (store_list_children(t->store, (struct slice){ d->path, d->path_len }, collect_name,
 				&c) != STORE_FOUND) {
 		dir_forget_names(d);
@@ -452,14 +454,66 @@ static bool complete_dir(struct tree *t, struct dir *d)
 	return true;
 }
 
+static bool is_worth_keeping(const struct tree *t, const struct znode *parent)
+{
+	size_t bytes = (size_t)parent->st.num_children * dir_name_bytes(USUAL_NAME_LEN);
+
+	return bytes <= t->cache_limit / CACHE_PARTS;
+}
+
+struct name_filter {
+	const struct dir *overlaid; /* the names that memory answers for */
+	void (*child)(void *ctx, struct slice name);
+	void *ctx;
+};
+
+static void pass_name(void *ctx, struct slice name)
+{
+	struct name_filter *f = ctx;
+
+	if (!dir_has_name(f->overlaid, name))
+		f->child(f->ctx, name);
+}
+
+/* tree.db's names as they are read, but for those that memory answers for, then memory's. */
+static bool stream_dir(struct tree *t, const struct dir *d,
+		       void (*child)(void *ctx, struct slice name), void *ctx)
+{
+	struct slice path = { d->path, d->path_len };
+	struct dir *overlaid = dir_new(path);
+	struct name_filter f = { overlaid, child, ctx };
+	bool done;
+
+	list_foreach(link, &d->live)
+		dir_add_name(overlaid,
+			     path_name(znode_path(container_of(link, struct znode, sibling))));
+	done = store_list_children(t->store, path, pass_name, &f) == STORE_FOUND;
+	dir_free(overlaid);
+	if (!done)
+		return false;
+	list_foreach(link, &d->live) {
+		const struct znode *z = container_of(link, struct znode, sibling);
+
+		if (z->st.exists)
+			child(ctx, path_name(znode_path(z)));
+	}
+	return true;
+}
+
 bool tree_list(struct tree *t, const struct znode *parent,
 	       void (*child)(void *ctx, struct slice name), void *ctx)
 {
 	struct dir *d;
+	bool done;
 
 	if (parent->st.num_children == 0)
 		return true;
 	d = dir_take(t, znode_path(parent));
+	if (!d->complete && !is_worth_keeping(t, parent)) {
+		done = stream_dir(t, d, child, ctx);
+		dir_drop_if_idle(t, d);
+		return done;
+	}
 	if (!d->complete && !complete_dir(t, d))
 		return false;
 	dir_touch(t, d);

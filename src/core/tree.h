@@ -31,7 +31,8 @@ enum tree_result { TREE_FOUND, TREE_ABSENT, TREE_UNREADABLE };
 must_check enum tree_result tree_find(struct tree *t, struct slice path, struct znode **z,
 				      int64_t *mark);
 
-/* Every child's name in no fixed order. False where tree.db could not be read. */
+/* Every child's name in no fixed order; child must not read or change the tree. False where tree.db
+ * could not be read: that was not all of them. */
 must_check bool tree_list(struct tree *t, const struct znode *parent,
 			  void (*child)(void *ctx, struct slice name), void *ctx);
 

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "wire/path.h"
 
 struct change {
@@ -376,6 +377,7 @@ enum store_result store_read_znode(struct store *s, struct slice path, struct re
 	const struct record_znode *row = find_row(s, path);
 
 	s->reads++;
+	metrics_add(METRIC_tree_reads, 1);
 	if (s->unreadable)
 		return STORE_UNREADABLE;
 	if (!row || row->owner > 0)
@@ -388,6 +390,7 @@ enum store_result store_list_children(struct store *s, struct slice path,
 				      void (*child)(void *ctx, struct slice name), void *ctx)
 {
 	s->reads++;
+	metrics_add(METRIC_tree_reads, 1);
 	for (size_t i = 0; i < s->row_count; i++) {
 		struct slice at = s->rows[i].path;
 
@@ -412,6 +415,7 @@ enum store_result store_sum_below(struct store *s, struct slice path, const stru
 				  size_t count, struct store_sum *out)
 {
 	s->reads++;
+	metrics_add(METRIC_tree_reads, 1);
 	*out = (struct store_sum){ 0 };
 	for (size_t i = 0; i < s->row_count; i++) {
 		const struct record_znode *row = &s->rows[i];
@@ -432,6 +436,7 @@ enum store_result store_list_marked(struct store *s, struct slice after, unsigne
 	bool is_behind = after.len <= 1;
 
 	s->reads++;
+	metrics_add(METRIC_tree_reads, 1);
 	for (size_t i = 0; i < s->row_count && limit > 0; i++) {
 		if (is_behind && s->rows[i].owner < 0) {
 			each(ctx, &s->rows[i]);
@@ -446,6 +451,7 @@ enum store_result store_list_named(struct store *s, struct slice below, struct s
 				   void (*each)(void *ctx, struct slice path), void *ctx)
 {
 	s->reads++;
+	metrics_add(METRIC_tree_reads, 1);
 	for (size_t i = 0; i < s->row_count; i++)
 		if (s->rows[i].owner <= 0 && is_below(s->rows[i].path, below) &&
 		    slice_equal(path_name(s->rows[i].path), name))
@@ -471,6 +477,7 @@ enum store_result store_list_below(struct store *s, struct slice path, struct sl
 				   void *ctx)
 {
 	s->reads++;
+	metrics_add(METRIC_tree_reads, 1);
 	for (; limit > 0 && !s->unreadable; limit--) {
 		struct slice next = { 0 };
 

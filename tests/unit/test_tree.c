@@ -739,6 +739,74 @@ static void count_name(void *ctx, struct slice name)
 	(*count)++;
 }
 
+enum { MANY = 1000 };
+
+struct names_seen {
+	int count[MANY];
+	uint64_t most_cached;
+};
+
+static void note_name(void *ctx, struct slice name)
+{
+	struct names_seen *seen = ctx;
+	char text[16];
+	int number;
+
+	snprintf(text, sizeof(text), "%.*s", (int)name.len, name.data);
+	assert_int_equal(sscanf(text, "n%d", &number), 1);
+	seen->count[number]++;
+	if (tree_counts(tree).cached_bytes > seen->most_cached)
+		seen->most_cached = tree_counts(tree).cached_bytes;
+}
+
+static void check_long_list(int first, int end)
+{
+	struct names_seen seen = { 0 };
+	uint64_t before = tree_counts(tree).cached_bytes;
+
+	assert_true(tree_list(tree, found("/many"), note_name, &seen));
+	for (int i = 0; i < MANY; i++)
+		assert_int_equal(seen.count[i], i >= first && i < end);
+	assert_true(seen.most_cached <= before + 1000);
+}
+
+/* A list that is long beside the cache is passed on as it is read, memory's word laid over it. */
+static void test_a_long_list_is_not_kept(void **state)
+{
+	char path[32];
+	uint64_t dirs;
+
+	(void)state;
+	tear_down(NULL);
+	begin_empty(20000);
+	create("/many", 0);
+	for (int i = 0; i < MANY - 100; i++) {
+		snprintf(path, sizeof(path), "/many/n%d", i);
+		create(path, 0);
+	}
+	replay();
+	restart();
+	dirs = tree_counts(tree).dirs;
+	check_long_list(0, MANY - 100);
+	assert_int_equal(tree_counts(tree).dirs, dirs);
+	for (int i = MANY - 100; i < MANY; i++) {
+		snprintf(path, sizeof(path), "/many/n%d", i);
+		create(path, i % 2);
+	}
+	for (int i = 0; i < 50; i++) {
+		snprintf(path, sizeof(path), "/many/n%d", i);
+		drop(path);
+	}
+	check_long_list(50, MANY);
+	replay();
+	check_long_list(50, MANY);
+	/* Where it cannot be read nobody is told that it is all. */
+	fake_store_set_unreadable(store, true);
+	assert_false(tree_list(tree, found("/many"), count_name, &(int){ 0 }));
+	fake_store_set_unreadable(store, false);
+	check_long_list(50, MANY);
+}
+
 /* What is hot is not read again. */
 static void test_the_cache_is_used(void **state)
 {
@@ -974,6 +1042,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_walk),
 		TREE_TEST(test_lists_are_bounded),
+		TREE_TEST(test_a_long_list_is_not_kept),
 		TREE_TEST(test_the_cache_is_used),
 		TREE_TEST(test_what_is_used_stays),
 		TREE_TEST(test_a_list_that_is_used_stays),
