@@ -26,7 +26,7 @@ struct audit_options {
 
 /* Something that is no change. Slices with data == NULL: there is none. */
 struct audit_event {
-	const char *kind;  /* as in schema/log-1.sql; static */
+	const char *kind;  /* as in schema/log-2.sql; static */
 	struct slice host; /* by which equal ones are counted */
 	struct slice address;
 	int64_t session;    /* 0: none */

@@ -35,7 +35,7 @@ struct audit_note {
 /* Slices with data == NULL are NULL. */
 struct audit_row {
 	int64_t number;
-	const char *kind; /* "change", "start", … (schema/log-1.sql) */
+	const char *kind; /* "change", "start", … (schema/log-2.sql) */
 	/* Of a change: its row in the log, which time, session, address, op and path are taken
 	 * from; NULL: it is none. */
 	const struct record_head *change;

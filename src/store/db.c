@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "store/checksum.h"
 #include "store/schema.h"
 #include "store/vfs.h"
 
@@ -92,6 +93,7 @@ int db_open(sqlite3 **out, const char *path, enum db_role role, uint32_t cache_k
 {
 	int flags = SQLITE_OPEN_NOMUTEX;
 	bool fresh = access(path, F_OK) != 0;
+	int reserve = CHECKSUM_BYTES;
 	sqlite3 *db = NULL;
 
 	vfs_register();
@@ -108,6 +110,9 @@ int db_open(sqlite3 **out, const char *path, enum db_role role, uint32_t cache_k
 	if (fresh)
 		(void)chmod(path, S_IRUSR | S_IWUSR);
 	(void)sqlite3_extended_result_codes(db, 1);
+	/* Of a file that is still empty: room for the checksum of each page. */
+	if (role == DB_WRITE)
+		(void)sqlite3_file_control(db, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserve);
 	/* Nobody else writes, but a reader that meets the wal-index while it is being changed
 	 * takes the lock of writers for a moment, to look again (walIndexReadHdr). */
 	(void)sqlite3_busy_timeout(db, DB_BUSY_MS);

@@ -28,7 +28,8 @@ enum db_role {
 
 enum db_schema { DB_SCHEMA_TREE, DB_SCHEMA_LOG };
 
-enum { DB_VERSION = 1, DB_REASON_LEN = 1024 };
+/* Versions of the schema: 2 has the tables of 1, in a file whose pages have checksums. */
+enum { DB_VERSION_CHECKSUMS = 2, DB_VERSION = 2, DB_REASON_LEN = 1024 };
 
 /* Open path. -1 with one line in reason that names the file. */
 must_check int db_open(sqlite3 **out, const char *path, enum db_role role, uint32_t cache_kib,

@@ -10,6 +10,8 @@ libstore_a_SOURCES = \
 	src/store/audit.h \
 	src/store/audit_read.c \
 	src/store/audit_read.h \
+	src/store/checksum.c \
+	src/store/checksum.h \
 	src/store/db.c \
 	src/store/db.h \
 	src/store/files.c \
@@ -47,13 +49,13 @@ libstore_a_SOURCES = \
 nodist_libstore_a_SOURCES = src/store/schema.h
 
 # The schema as C strings, from the files that people read.
-STORE_SCHEMA = $(srcdir)/schema/tree-1.sql $(srcdir)/schema/log-1.sql
+STORE_SCHEMA = $(srcdir)/schema/tree-2.sql $(srcdir)/schema/log-2.sql
 
 src/store/schema.h: $(STORE_SCHEMA)
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && for name in tree log; do \
 		echo "static const char schema_$${name}_sql[] =" && \
 		sed -e 's/[\\"]/\\&/g' -e 's/^/	"/' -e 's/$$/\\n"/' \
-			$(srcdir)/schema/$$name-1.sql && \
+			$(srcdir)/schema/$$name-2.sql && \
 		echo "	;" || exit 1; \
 	done >$@.tmp && mv $@.tmp $@
 
@@ -64,6 +66,8 @@ CLEANFILES += src/store/schema.h
 EXTRA_DIST += \
 	schema/local.mk \
 	schema/log-1.sql \
+	schema/log-2.sql \
 	schema/tree-1.sql \
+	schema/tree-2.sql \
 	src/store/.may_include \
 	src/store/local.mk

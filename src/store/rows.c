@@ -12,10 +12,12 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "store/acl_store.h"
+#include "store/files.h"
 #include "store/vfs.h"
 
 struct rows {
 	sqlite3 *db;
+	int version; /* of the schema */
 	struct rows_meta meta;
 	/* reader */
 	sqlite3_stmt *read;
@@ -125,6 +127,7 @@ static int create(struct rows *r, char reason[STORE_REASON_LEN])
 	put_meta(r, "zxid", 0);
 	put_meta(r, "znodes", 0);
 	db_must_commit(r->db);
+	r->version = DB_VERSION;
 	return 0;
 }
 
@@ -157,21 +160,29 @@ static int check_empty(struct rows *r, char reason[STORE_REASON_LEN])
 	return -1;
 }
 
-static int prepare_tables(struct rows *r, bool may_create, char reason[STORE_REASON_LEN])
+/* Open the file, as one with checksums where it is empty: one that another version made, and was
+ * killed before it had made the tables, is made anew. */
+static int open_file(struct rows *r, const char *path, enum db_role role, uint32_t cache_kib,
+		     bool may_create, char reason[STORE_REASON_LEN])
 {
-	int version;
-
-	if (db_version(r->db, &version, reason) != 0)
+	if (db_open(&r->db, path, role, cache_kib, reason) != 0 ||
+	    db_version(r->db, &r->version, reason) != 0)
 		return -1;
-	if (version == DB_VERSION)
-		return load_meta(r, reason);
+	if (r->version > 0)
+		return 0;
 	if (check_empty(r, reason) != 0)
 		return -1;
-	if (may_create)
-		return create(r, reason);
-	(void)snprintf(reason, STORE_REASON_LEN, "%s: is missing or empty, but there is a log",
-		       db_path(r->db));
-	return -1;
+	if (!may_create) {
+		(void)snprintf(reason, STORE_REASON_LEN,
+			       "%s: is missing or empty, but there is a log", path);
+		return -1;
+	}
+	if (vfs_has_checksums(r->db))
+		return 0;
+	db_close(r->db, true);
+	r->db = NULL;
+	files_remove_database(path);
+	return db_open(&r->db, path, role, cache_kib, reason);
 }
 
 int rows_open(struct rows **out, const char *path, enum db_role role, uint32_t cache_kib,
@@ -180,9 +191,9 @@ int rows_open(struct rows **out, const char *path, enum db_role role, uint32_t c
 	struct rows *r = mem_new(sizeof(*r));
 
 	buf_init(&r->scratch, SIZE_MAX);
-	if (db_open(&r->db, path, role, cache_kib, reason) != 0)
+	if (open_file(r, path, role, cache_kib, may_create && role == DB_WRITE, reason) != 0)
 		goto fail;
-	if (prepare_tables(r, may_create && role == DB_WRITE, reason) != 0)
+	if ((r->version > 0 ? load_meta(r, reason) : create(r, reason)) != 0)
 		goto fail;
 	if (role == DB_WRITE) {
 		sync_tables(r);
@@ -232,6 +243,11 @@ bool rows_settle(struct rows *r)
 sqlite3 *rows_db(struct rows *r)
 {
 	return r->db;
+}
+
+int rows_version(const struct rows *r)
+{
+	return r->version;
 }
 
 const struct rows_meta *rows_meta(const struct rows *r)

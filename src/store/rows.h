@@ -32,6 +32,8 @@ bool rows_settle(struct rows *r);
 /* NULL is allowed. */
 void rows_close(struct rows *r, bool keep_wal);
 sqlite3 *rows_db(struct rows *r);
+/* Of its schema: DB_VERSION, or an older one. */
+int rows_version(const struct rows *r);
 /* As of the opening, or of the last commit by this connection. */
 const struct rows_meta *rows_meta(const struct rows *r);
 

@@ -17,6 +17,10 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
+#include "store/checksum.h"
+
+enum { DAMAGED_BURST = 3 }; /* lines a second about damaged pages */
 
 /* A -wal file that some connection has open. */
 struct wal {
@@ -30,6 +34,8 @@ struct vfs_file {
 	sqlite3_file head; /* must be first: SQLite sees this alone */
 	struct wal *wal;   /* NULL for files of another kind */
 	char *path;        /* for messages; NULL for nameless temporary files */
+	bool is_main;      /* a database file, whose pages have checksums where it says so */
+	struct checksum checksum;
 	sqlite3_file *base;
 };
 
@@ -212,6 +218,7 @@ static int file_close(sqlite3_file *f)
 
 	if (v->wal != NULL)
 		wal_unregister(v->wal);
+	checksum_fini(&v->checksum);
 	mem_free(v->path);
 	return rc;
 }
@@ -231,14 +238,49 @@ static int note_error(int rc)
 	return rc;
 }
 
+/* What the file holds at that place is not what was written there. */
+static int fail_page(const struct vfs_file *v, sqlite3_int64 at, const char *reason)
+{
+	static struct log_limit limit;
+	uint32_t suppressed;
+
+	metrics_add(METRIC_pages_damaged, 1);
+	if (log_limit_pass(&limit, DAMAGED_BURST, &suppressed))
+		log_error("store.page_damaged", LOG_TEXT("file", v->path),
+			  LOG_INT("page", checksum_page_number(&v->checksum, at)),
+			  LOG_TEXT("reason", reason), LOG_INT("suppressed", suppressed));
+	return SQLITE_IOERR_DATA;
+}
+
 static int file_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
 {
-	return note_error(base_of(f)->pMethods->xRead(base_of(f), to, n, at));
+	struct vfs_file *v = file_of(f);
+	int rc = note_error(v->base->pMethods->xRead(v->base, to, n, at));
+
+	if (!v->is_main)
+		return rc;
+	if (rc == SQLITE_OK && at == 0)
+		checksum_look(&v->checksum, to, n);
+	if ((rc != SQLITE_OK && rc != SQLITE_IOERR_SHORT_READ) ||
+	    !checksum_covers(&v->checksum, n, at))
+		return rc;
+	/* SQLite asks for no page behind the end, and would take zeros for it. */
+	if (rc == SQLITE_IOERR_SHORT_READ)
+		return fail_page(v, at, "the file is too short");
+	if (!checksum_holds(&v->checksum, to, at))
+		return fail_page(v, at, "its checksum does not fit");
+	return SQLITE_OK;
 }
 
 static int file_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at)
 {
-	return note_error(base_of(f)->pMethods->xWrite(base_of(f), from, n, at));
+	struct vfs_file *v = file_of(f);
+
+	if (v->is_main && at == 0)
+		checksum_look(&v->checksum, from, n);
+	if (v->is_main && checksum_covers(&v->checksum, n, at))
+		from = checksum_seal(&v->checksum, from, at);
+	return note_error(v->base->pMethods->xWrite(v->base, from, n, at));
 }
 
 static int file_truncate(sqlite3_file *f, sqlite3_int64 size)
@@ -360,6 +402,7 @@ static int vfs_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *f, in
 	v->head.pMethods = &file_methods;
 	if (name != NULL)
 		v->path = mem_strdup(name);
+	v->is_main = (flags & SQLITE_OPEN_MAIN_DB) != 0;
 	if (flags & SQLITE_OPEN_WAL)
 		v->wal = wal_register(name);
 	return SQLITE_OK;
@@ -427,6 +470,14 @@ static sqlite3_vfs zoolite_vfs = {
 	.xGetLastError = vfs_last_error,
 	.xCurrentTimeInt64 = vfs_current_time_64,
 };
+
+bool vfs_has_checksums(sqlite3 *db)
+{
+	sqlite3_file *f = NULL;
+
+	return sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &f) == SQLITE_OK &&
+	       f != NULL && f->pMethods == &file_methods && file_of(f)->checksum.is_on;
+}
 
 static void set_base(const char *name)
 {

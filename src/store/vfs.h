@@ -1,8 +1,9 @@
 /* The thin VFS "zoolite" under every SQLite connection of the store, and the few file-system calls
  * that the store makes itself. It passes everything to the default VFS of the process, ends the
  * process when a sync fails (a kernel tells a failed write once, to one caller: whoever goes on
- * after it is guessing), and knows every -wal file that is open, so that a sync of our own reaches
- * the file SQLite writes to.
+ * after it is guessing), puts checksums into the pages of database files and checks them where they
+ * are read (store/checksum.h), and knows every -wal file that is open, so that a sync of our own
+ * reaches the file SQLite writes to.
  *
  * Any thread. */
 #ifndef STORE_VFS_H
@@ -11,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+#include <sqlite3.h>
 
 #include "base/cdefs.h"
 
@@ -55,5 +58,9 @@ void vfs_wal_close(int fd);
 bool vfs_wal_is_open(const char *db_path);
 /* The same as open, sync and close; nothing where no connection has it open. */
 void vfs_wal_sync_open(const char *db_path);
+
+/* Whether the pages of a connection's file have checksums; it must have been read from or written
+ * to. */
+bool vfs_has_checksums(sqlite3 *db);
 
 #endif

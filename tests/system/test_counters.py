@@ -2,6 +2,7 @@
 import os
 import sqlite3
 
+import pages
 import servers
 import zk_wire as zk
 
@@ -22,6 +23,7 @@ def test_versions_wrap(make_server):
         tree.execute("UPDATE znode SET version = ?, aversion = ? WHERE name = 'old'", (MOST, MOST))
         tree.execute("UPDATE znode SET version = -2, aversion = -2 WHERE name = 'older'")
     tree.close()
+    pages.seal(os.path.join(server.data_dir, "tree.db"))
     server.start()
     with server.client() as client:
         assert client.call(zk.set_data("/old", b"", LEAST)).err == -103

@@ -13,6 +13,7 @@
 #include "store/acl_row.h"
 #include "store/files.h"
 #include "store/merge.h"
+#include "store/vfs.h"
 #include "tests/lib/baddisk.h"
 #include "tests/lib/tmpdir.h"
 #include "tests/unit/capture.h"
@@ -704,7 +705,8 @@ static void spoil(struct fixture *f, const char *sql)
 {
 	sqlite3 *db;
 
-	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	/* With checksums that fit. */
+	assert_int_equal(sqlite3_open_v2(f->path, &db, SQLITE_OPEN_READWRITE, VFS_NAME), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
@@ -726,9 +728,9 @@ static void test_refused(void **state)
 	FILE *file;
 
 	rows_close(f->rows, false);
-	spoil(f, "PRAGMA user_version = 2");
-	assert_refused(f, true, "has schema version 2, this program knows versions up to 1");
-	spoil(f, "PRAGMA user_version = 1; DELETE FROM meta WHERE key = 'zxid'");
+	spoil(f, "PRAGMA user_version = 3");
+	assert_refused(f, true, "has schema version 3, this program knows versions up to 2");
+	spoil(f, "PRAGMA user_version = 2; DELETE FROM meta WHERE key = 'zxid'");
 	assert_refused(f, true, "has no 'zxid'");
 	spoil(f, "PRAGMA user_version = 0");
 	assert_refused(f, true, "is not a tree of this program");

@@ -295,7 +295,7 @@ static void spoil_segment(struct fixture *f, unsigned number, const char *sql)
 	char *path = segment_path(f, number);
 	sqlite3 *db;
 
-	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, VFS_NAME), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 	mem_free(path);
@@ -1297,8 +1297,8 @@ static void test_segment_of_the_future(void **state)
 	struct fixture *f = *state;
 
 	prepare_log(f);
-	spoil_segment(f, 1, "PRAGMA user_version = 2");
-	assert_refused(f, "has schema version 2", "log/0000000001.db");
+	spoil_segment(f, 1, "PRAGMA user_version = 3");
+	assert_refused(f, "has schema version 3", "log/0000000001.db");
 }
 
 static void test_lost_log(void **state)
