@@ -99,6 +99,10 @@ static void tell_tree(const struct telling *t)
 	gauge(t, "watch_count", "watches", watch_counts(registry_watches(v->registry)).all);
 	gauge(t, "ephemerals_count", "ephemeral znodes", tree.ephemerals);
 	gauge(t, "approximate_data_size", "bytes of tree.db", store_tree_bytes(v->store));
+	gauge(t, "tree_schema_version", "schema version of tree.db",
+	      (uint64_t)store_tree_version(v->store));
+	gauge(t, "upgrade_znodes_left", "znodes still to be copied for a newer schema version",
+	      store_upgrade_left(v->store));
 	gauge(t, "log_size", "bytes of the log's segments", store_log_bytes(v->store));
 	gauge(t, "pending_znodes", "znodes that changed and are not in tree.db yet", tree.pending);
 	gauge(t, "cached_znodes", "znodes of tree.db that are in memory too", tree.cached);

@@ -83,6 +83,7 @@
 	X(replay_batches, "batches replayed into the tree")                                 \
 	X(replay_rows, "log rows replayed into the tree")                                   \
 	X(tree_reads, "znodes and lists read from tree.db")                                 \
+	X(upgrade_znodes, "znodes copied for a newer version of the tree's schema")         \
 	X(pages_damaged, "pages of database files whose checksum did not fit")              \
 	X(cache_evictions, "cached znodes dropped for room")                                \
 	X(loop_turns_slow, "turns of the core loop longer than 100 ms")                     \

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "store/checksum.h"
 #include "store/schema.h"
 #include "store/vfs.h"
@@ -88,18 +89,40 @@ static int configure(sqlite3 *db, enum db_role role, uint32_t cache_kib, char re
 	return 0;
 }
 
+/* "file:" and the path, with the bytes that mean something in a URI escaped; the caller frees. */
+static char *still_uri(const char *path)
+{
+	size_t size = 3 * strlen(path) + 64, len = 0;
+	char *uri = mem_new(size);
+
+	len += (size_t)snprintf(uri, size, "file:");
+	for (; *path != '\0'; path++)
+		len += (size_t)snprintf(uri + len, size - len,
+					strchr("%?#", *path) != NULL ? "%%%02X" : "%c",
+					(unsigned char)*path);
+	(void)snprintf(uri + len, size - len, "?mode=ro&immutable=1");
+	return uri;
+}
+
 int db_open(sqlite3 **out, const char *path, enum db_role role, uint32_t cache_kib,
 	    char reason[DB_REASON_LEN])
 {
 	int flags = SQLITE_OPEN_NOMUTEX;
 	bool fresh = access(path, F_OK) != 0;
-	int reserve = CHECKSUM_BYTES;
+	int reserve = CHECKSUM_BYTES, rc;
+	char *uri = NULL;
 	sqlite3 *db = NULL;
 
 	vfs_register();
 	flags |= role == DB_WRITE ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
 				  : SQLITE_OPEN_READONLY;
-	if (sqlite3_open_v2(path, &db, flags, VFS_NAME) != SQLITE_OK) {
+	if (role == DB_STILL) {
+		flags |= SQLITE_OPEN_URI;
+		uri = still_uri(path);
+	}
+	rc = sqlite3_open_v2(uri != NULL ? uri : path, &db, flags, VFS_NAME);
+	mem_free(uri);
+	if (rc != SQLITE_OK) {
 		(void)snprintf(reason, DB_REASON_LEN, "%s: cannot open: %s", path,
 			       db != NULL ? sqlite3_errmsg(db) : "out of memory");
 		sqlite3_close(db);
@@ -117,7 +140,7 @@ int db_open(sqlite3 **out, const char *path, enum db_role role, uint32_t cache_k
 	 * takes the lock of writers for a moment, to look again (walIndexReadHdr). */
 	(void)sqlite3_busy_timeout(db, DB_BUSY_MS);
 	/* A reader that is closed last must not checkpoint: that is the writer's. */
-	if (role == DB_READ)
+	if (role != DB_WRITE)
 		(void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	/* What stands in the file is data, nothing that may call functions with side effects. */
 	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);

@@ -24,6 +24,7 @@ enum { DB_BUSY_MS = 2000 }; /* how long a statement waits for a lock */
 enum db_role {
 	DB_WRITE, /* the one that writes; creates the file where it is missing */
 	DB_READ,
+	DB_STILL, /* reads a whole file that nobody writes, whatever name it has by then */
 };
 
 enum db_schema { DB_SCHEMA_TREE, DB_SCHEMA_LOG };

@@ -262,6 +262,11 @@ void files_remove_database(const char *path)
 {
 	/* The database first: side files alone are known for what they are. */
 	remove_side_file(path, "");
+	files_remove_side_files(path);
+}
+
+void files_remove_side_files(const char *path)
+{
 	remove_side_file(path, "-wal");
 	remove_side_file(path, "-shm");
 	remove_side_file(path, "-journal");

@@ -30,6 +30,8 @@ char *files_segment_path(const char *dir, uint32_t number);
 /* Unlink a database file and its side files. A failure is logged: the file is found again at the
  * next start. */
 void files_remove_database(const char *path);
+/* Unlink the side files alone. */
+void files_remove_side_files(const char *path);
 /* Bytes of a database file with its -wal; 0 where there is none. */
 uint64_t files_database_bytes(const char *path);
 /* Bytes of its -wal alone. */

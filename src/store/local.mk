@@ -44,6 +44,8 @@ libstore_a_SOURCES = \
 	src/store/survey.h \
 	src/store/thread.c \
 	src/store/thread.h \
+	src/store/upgrade.c \
+	src/store/upgrade.h \
 	src/store/vfs.c \
 	src/store/vfs.h
 nodist_libstore_a_SOURCES = src/store/schema.h

@@ -50,7 +50,7 @@ struct merge *merge_new(void)
 	return m;
 }
 
-static void clear(struct merge *m)
+void merge_clear(struct merge *m)
 {
 	struct list *link;
 
@@ -67,7 +67,7 @@ void merge_free(struct merge *m)
 {
 	if (m == NULL)
 		return;
-	clear(m);
+	merge_clear(m);
 	mem_free(m);
 }
 
@@ -206,7 +206,18 @@ static int compare_znodes(const void *a, const void *b)
 	return order != 0 ? order : slice_compare(x->name, y->name);
 }
 
-void merge_apply(struct merge *m, struct rows *rows)
+/* Whether a key is one of those up to the upto. */
+static bool is_within(const struct merged_znode *z, const struct rows_key *upto)
+{
+	int order;
+
+	if (upto == NULL)
+		return true;
+	order = slice_compare(z->parent, upto->parent);
+	return order != 0 ? order < 0 : slice_compare(z->name, upto->name) <= 0;
+}
+
+void merge_write(struct merge *m, struct rows *rows, const struct rows_key *upto)
 {
 	struct merged_znode **sorted;
 	size_t count = 0;
@@ -217,12 +228,21 @@ void merge_apply(struct merge *m, struct rows *rows)
 	if (m->znodes.count > 0) {
 		sorted = mem_new(m->znodes.count * sizeof(struct merged_znode *));
 		for (struct hash_node *n = hash_first(&m->znodes); n != NULL;
-		     n = hash_after(&m->znodes, n))
-			sorted[count++] = container_of(n, struct merged_znode, node);
+		     n = hash_after(&m->znodes, n)) {
+			struct merged_znode *z = container_of(n, struct merged_znode, node);
+
+			if (is_within(z, upto))
+				sorted[count++] = z;
+		}
 		qsort(sorted, count, sizeof(struct merged_znode *), compare_znodes);
 		for (size_t i = 0; i < count; i++)
 			rows_put_znode(rows, &sorted[i]->z, sorted[i]->wipe);
 		mem_free(sorted);
 	}
-	clear(m);
+}
+
+void merge_apply(struct merge *m, struct rows *rows)
+{
+	merge_write(m, rows, NULL);
+	merge_clear(m);
 }

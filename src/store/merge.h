@@ -19,7 +19,11 @@ void merge_free(struct merge *m);
 must_check int merge_add(struct merge *m, struct slice body);
 /* Bytes held. */
 size_t merge_bytes(const struct merge *m);
-/* Write all of it in key order inside the transaction of rows, and forget it. */
+/* Write all of it in key order inside the transaction of rows; upto not NULL: all sessions, and of
+ * the znodes those up to it. */
+void merge_write(struct merge *m, struct rows *rows, const struct rows_key *upto);
+void merge_clear(struct merge *m);
+/* Both: write all of it, and forget it. */
 void merge_apply(struct merge *m, struct rows *rows);
 
 #endif

@@ -67,6 +67,10 @@ struct replay {
 	struct shelf *shelf;
 	struct chore chores[MAX_CHORES];
 	size_t chore_count;
+	replay_follower *follow; /* NULL: nobody */
+	void *follow_ctx;
+	bool is_held; /* batches are */
+	int lent;     /* so many work on the writing connection */
 	uint32_t tree_wal_pages;
 	int64_t batch_due_ms; /* 0: nothing waits */
 	int64_t retry_ms;     /* preparing failed for want of room: not before this */
@@ -390,12 +394,15 @@ static bool replay_batch(struct replay *r)
 
 	if (reader == NULL)
 		return false;
+	merge_clear(r->merge);
 	rows = read_batch(r, reader, upto, &last);
 	if (rows == 0)
 		return false;
 	rows_begin(r->rows);
-	merge_apply(r->merge, r->rows);
+	merge_write(r->merge, r->rows, NULL);
 	rows_commit(r->rows, last);
+	if (r->follow != NULL)
+		r->follow(r->follow_ctx, r->merge, last);
 	atomic_store(&r->znodes, rows_meta(r->rows)->znodes);
 	atomic_store(&r->tree_bytes, files_database_bytes(db_path(rows_db(r->rows))));
 	atomic_fetch_add(&r->rows_done, rows);
@@ -406,6 +413,54 @@ static bool replay_batch(struct replay *r)
 	r->o.moved(r->o.ctx);
 	checkpoint_tree(r);
 	return true;
+}
+
+/* ---- another tree ---- */
+
+void replay_set_follower(struct replay *r, replay_follower *follow, void *ctx)
+{
+	r->follow = follow;
+	r->follow_ctx = ctx;
+}
+
+struct rows *replay_rows(const struct replay *r)
+{
+	return r->rows;
+}
+
+void replay_hold(struct replay *r, bool is_held)
+{
+	r->is_held = is_held;
+}
+
+void replay_lend_tree(struct replay *r, bool is_lent)
+{
+	r->lent = is_lent ? r->lent + 1 : r->lent - 1;
+}
+
+bool replay_is_tree_lent(const struct replay *r)
+{
+	return r->lent > 0;
+}
+
+struct rows *replay_release_tree(struct replay *r)
+{
+	struct rows *rows = r->rows;
+
+	shelf_set_tree(r->shelf, NULL);
+	(void)sqlite3_wal_hook(rows_db(rows), NULL, NULL);
+	r->rows = NULL;
+	return rows;
+}
+
+void replay_take_tree(struct replay *r, struct rows *rows)
+{
+	assert(r->rows == NULL && rows_meta(rows)->zxid == atomic_load(&r->reached));
+	r->rows = rows;
+	r->tree_wal_pages = 0;
+	shelf_set_tree(r->shelf, db_path(rows_db(rows)));
+	(void)sqlite3_wal_hook(rows_db(rows), count_tree_pages, r);
+	atomic_store(&r->tree_bytes, files_database_bytes(db_path(rows_db(rows))));
 }
 
 /* ---- chores ---- */
@@ -458,7 +513,7 @@ static int64_t idle_ms(struct replay *r, int64_t now)
 			return 0;
 		wait = r->retry_ms - now;
 	}
-	if (flush_reached(r->flush) > atomic_load(&r->reached)) {
+	if (!r->is_held && flush_reached(r->flush) > atomic_load(&r->reached)) {
 		if (r->batch_due_ms == 0)
 			r->batch_due_ms = now + r->o.delay_ms;
 		if (replay_lag_rows(r) >= r->o.batch_rows)
@@ -524,7 +579,7 @@ static void *replay_run(void *arg)
 		accept_given_back(r, &given);
 		if (goes_on && prepare)
 			prepare_segment(r);
-		if (goes_on && r->batch_due_ms != 0 && r->batch_due_ms <= now_ms()) {
+		if (goes_on && !r->is_held && r->batch_due_ms != 0 && r->batch_due_ms <= now_ms()) {
 			/* A full batch leaves the rest due at once, so that a lag is worked off
 			 * without pauses. */
 			if (!replay_batch(r) || flush_reached(r->flush) <= atomic_load(&r->reached))

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "store/flush.h"
+#include "store/merge.h"
 #include "store/rows.h"
 #include "store/segment.h"
 
@@ -46,6 +47,24 @@ void replay_add_segment(struct replay *r, uint32_t number, bool old, int64_t las
  * replay_wake_chores). A call holds up replay and the preparation of segments: keep it short. */
 typedef int64_t replay_chore(void *ctx, int64_t now_ms);
 void replay_add_chore(struct replay *r, replay_chore *run, void *ctx);
+
+/* Before replay_start: called on the thread when a batch is in the tree, with what it came to. */
+typedef void replay_follower(void *ctx, struct merge *m, int64_t zxid);
+void replay_set_follower(struct replay *r, replay_follower *follow, void *ctx);
+
+/* For chores: the writing connection. It may be another one at the next call. */
+struct rows *replay_rows(const struct replay *r);
+/* For chores: no batch is taken while it is held. */
+void replay_hold(struct replay *r, bool is_held);
+/* For chores: whoever has work under way on the writing connection from one call to another (a
+ * backup) says so, and when it is over: the tree is not exchanged meanwhile. */
+void replay_lend_tree(struct replay *r, bool is_lent);
+bool replay_is_tree_lent(const struct replay *r);
+/* For a chore, while batches are held and nobody is lent the tree: the writing connection, which
+ * the caller owns now; and another tree in its stead, at the same zxid. Within one call. */
+struct rows *replay_release_tree(struct replay *r);
+void replay_take_tree(struct replay *r, struct rows *rows);
+
 void replay_start(struct replay *r);
 /* Finish the batch under way, if any, and end the thread. */
 void replay_stop(struct replay *r);

@@ -424,6 +424,47 @@ int rows_load(struct rows *r, const struct store_loader *l, char reason[STORE_RE
 	return load_ephemerals(r, l, reason);
 }
 
+/* In the order of the index on (parent, name). */
+#define EACH_ZNODE(where)                                                                             \
+	"SELECT " ZNODE_COLUMNS ", CASE z.parent WHEN '' THEN '/' WHEN '/' THEN '/' || z.name "       \
+	"ELSE z.parent || '/' || z.name END FROM znode AS z CROSS JOIN acl ON acl.key = z.acl " where \
+	" ORDER BY z.parent, z.name"
+
+/* The caller may go on to another key while rows come. */
+static void bind_copy(sqlite3_stmt *stmt, int at, struct slice s)
+{
+	if (sqlite3_bind_text64(stmt, at, s.data, s.len, SQLITE_TRANSIENT, SQLITE_UTF8) !=
+	    SQLITE_OK)
+		db_die(sqlite3_db_handle(stmt), "store.bind_failed");
+}
+
+int rows_each_after(struct rows *r, const struct rows_key *after,
+		    bool (*each)(void *ctx, const struct record_znode *z), void *ctx,
+		    char reason[STORE_REASON_LEN])
+{
+	const char *sql =
+		after == NULL ? EACH_ZNODE("") : EACH_ZNODE("WHERE (z.parent, z.name) > (?1, ?2)");
+	sqlite3_stmt *stmt = NULL;
+	bool goes_on = true;
+	int rc = sqlite3_prepare_v2(r->db, sql, -1, &stmt, NULL);
+
+	if (rc == SQLITE_OK && after != NULL) {
+		bind_copy(stmt, 1, after->parent);
+		bind_copy(stmt, 2, after->name);
+	}
+	while (rc == SQLITE_OK && goes_on && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		struct record_znode z = { .path = db_column(stmt, 12) };
+
+		znode_of_row(stmt, &z);
+		goes_on = each(ctx, &z);
+		rc = SQLITE_OK;
+	}
+	if (rc != SQLITE_OK && rc != SQLITE_DONE)
+		(void)db_fail(r->db, "cannot read the znodes", reason);
+	sqlite3_finalize(stmt);
+	return rc == SQLITE_OK || rc == SQLITE_DONE ? 0 : -1;
+}
+
 /* ---- write ---- */
 
 void rows_begin(struct rows *r)

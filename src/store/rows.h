@@ -48,6 +48,17 @@ enum store_result rows_list_children(struct rows *r, struct slice path,
 must_check int rows_load(struct rows *r, const struct store_loader *l,
 			 char reason[STORE_REASON_LEN]);
 
+/* A znode's place in the order of the tree's index. */
+struct rows_key {
+	struct slice parent;
+	struct slice name;
+};
+/* Every znode, ephemeral ones too, behind the key after (NULL: from the first on), in the order of
+ * their keys, until each gives false. -1 with a reason where they cannot be read. */
+must_check int rows_each_after(struct rows *r, const struct rows_key *after,
+			       bool (*each)(void *ctx, const struct record_znode *z), void *ctx,
+			       char reason[STORE_REASON_LEN]);
+
 /* A batch on the writing connection; a failure ends the process. */
 void rows_begin(struct rows *r);
 /* Put the columns of z. wipe: the znode was deleted before that; with columns == 0 it is gone. */

@@ -244,6 +244,12 @@ static void finish_segment(struct shelf *s, struct item *item)
 	item->bytes = files_database_bytes(item->path);
 }
 
+void shelf_set_tree(struct shelf *s, const char *tree_path)
+{
+	vfs_wal_close(s->tree_wal_fd);
+	s->tree_wal_fd = tree_path != NULL ? vfs_wal_open(tree_path) : -1;
+}
+
 /* Have the tree's last commit on disk. */
 static void sync_tree(struct shelf *s, int64_t reached)
 {

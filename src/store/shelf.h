@@ -46,6 +46,8 @@ struct segment_reader *shelf_reader(struct shelf *s, int64_t reached);
 const char *shelf_reading(const struct shelf *s);
 /* Close what is full, remove what is to go. */
 void shelf_tidy(struct shelf *s, int64_t reached);
+/* Another file is the tree's from now on, at the same zxid; NULL: none, until the next call. */
+void shelf_set_tree(struct shelf *s, const char *tree_path);
 /* The thread ends: no reader stays open. */
 void shelf_close_reader(struct shelf *s);
 

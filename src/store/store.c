@@ -26,6 +26,7 @@
 #include "store/scan.h"
 #include "store/segment.h"
 #include "store/survey.h"
+#include "store/upgrade.h"
 #include "store/vfs.h"
 
 /* Day of the release in seconds since 1970 (configure.ac); a clock that shows an earlier day is not
@@ -50,8 +51,9 @@ struct store {
 	int log_lock_fd;
 	int wake_fd;
 	struct marker *marker;
-	struct rows *writer; /* the replay thread's while it runs */
-	struct rows *reader; /* the core's */
+	struct rows *writer;     /* the replay thread's while it runs */
+	struct rows *reader;     /* the core's */
+	struct upgrade *upgrade; /* of the tree; NULL: it has the newest version */
 	struct scan scan;
 	uint32_t epoch;
 	struct flush *flush;
@@ -67,6 +69,7 @@ void store_options_init(struct store_options *o)
 		.replay_batch_rows = 10000,
 		.replay_delay_ms = 100,
 		.tree_cache_kib = 16 * 1024,
+		.upgrade_rows = 500,
 	};
 }
 
@@ -112,7 +115,7 @@ static int open_tree(struct store *s, char reason[STORE_REASON_LEN])
 	bool log_found;
 	int rc = -1;
 
-	if (find_log(s, &log_found, reason) != 0)
+	if (upgrade_mend(s->dir, reason) != 0 || find_log(s, &log_found, reason) != 0)
 		goto out;
 	if (log_found && access(path, F_OK) != 0) {
 		(void)snprintf(reason, STORE_REASON_LEN, "%s: is missing, but there is a log in %s",
@@ -354,6 +357,20 @@ static void sort_segments(struct store *s)
 	}
 }
 
+static void make_upgrade(struct store *s)
+{
+	const struct upgrade_options o = {
+		.data_dir = s->dir,
+		.cache_kib = s->o.tree_cache_kib,
+		.step_rows = s->o.upgrade_rows,
+		.moved = wake,
+		.ctx = s,
+	};
+
+	if (rows_version(s->writer) != DB_VERSION)
+		s->upgrade = upgrade_new(&o, s->replay);
+}
+
 static void make_replay(struct store *s, uint32_t live)
 {
 	uint32_t wal_pages = s->o.tree_cache_kib / TREE_PAGE_KIB;
@@ -376,6 +393,7 @@ static void make_replay(struct store *s, uint32_t live)
 	};
 
 	s->replay = replay_new(&o, s->writer, s->flush);
+	make_upgrade(s);
 	sort_segments(s);
 	replay_add_segment(s->replay, live, false, 0);
 	replay_add_lag(s->replay, s->scan.rows);
@@ -429,6 +447,7 @@ int64_t store_audited(const struct store *s)
 void store_end_turn(struct store *s)
 {
 	store_log_end_turn(s->log);
+	s->reader = upgrade_exchange(s->upgrade, s->reader);
 }
 
 int store_wake_fd(const struct store *s)
@@ -514,6 +533,16 @@ uint64_t store_log_bytes(const struct store *s)
 	return s->replay != NULL ? replay_log_bytes(s->replay) : 0;
 }
 
+int store_tree_version(const struct store *s)
+{
+	return s->upgrade != NULL ? upgrade_version(s->upgrade) : rows_version(s->writer);
+}
+
+uint64_t store_upgrade_left(const struct store *s)
+{
+	return s->upgrade != NULL ? upgrade_left(s->upgrade) : 0;
+}
+
 void store_get_sync_times(const struct store *s, struct summary *out)
 {
 	summary_reset(out);
@@ -537,6 +566,7 @@ static void close_tree(struct store *s)
 
 	/* The reader first: whoever is last puts the -wal away, and that is the writer's. */
 	rows_close(s->reader, true);
+	upgrade_free(s->upgrade);
 	if (began) {
 		settled = rows_settle(s->writer);
 		if (marker_end(s->marker, !settled, reason) != 0) {
@@ -557,6 +587,9 @@ void store_close(struct store *s)
 		flush_stop(s->flush);
 		replay_stop(s->replay);
 	}
+	/* An upgrade may have made another one. */
+	if (s->replay != NULL)
+		s->writer = replay_rows(s->replay);
 	replay_free(s->replay);
 	store_log_free(s->log, s->marker);
 	flush_free(s->flush);

@@ -30,6 +30,7 @@ struct store_options {
 	/* How long replay gathers before it writes a batch that is not full. */
 	uint32_t replay_delay_ms;
 	uint32_t tree_cache_kib; /* SQLite's page cache for each connection to tree.db */
+	uint32_t upgrade_rows;   /* znodes copied at a time for a newer version of the schema */
 	/* Of the audit trail, lent for the store's life; NULL: nothing is recorded. */
 	struct audit_key *audit_key;
 };
@@ -125,6 +126,10 @@ uint64_t store_znode_count(const struct store *s);
 uint64_t store_tree_bytes(const struct store *s);
 /* Bytes of the log's segments, as of the last batch. */
 uint64_t store_log_bytes(const struct store *s);
+/* Version of tree.db's schema, which rises while the server runs where the file was of an older one;
+ * and how many znodes are still to be copied for that. */
+int store_tree_version(const struct store *s);
+uint64_t store_upgrade_left(const struct store *s);
 /* How long syncs of the log took, in us; reset: from now on. */
 void store_get_sync_times(const struct store *s, struct summary *out);
 void store_reset_sync_times(struct store *s);

@@ -84,6 +84,7 @@ static const struct vfs_os real_os = {
 	.unlink = unlink,
 	.mkdir = mkdir,
 	.file_id = os_file_id,
+	.rename = rename,
 };
 static const struct vfs_os *current_os = &real_os;
 

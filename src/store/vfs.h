@@ -34,6 +34,7 @@ struct vfs_os {
 	int (*unlink)(const char *path);
 	int (*mkdir)(const char *path, mode_t mode);
 	int (*file_id)(const char *path, struct vfs_file_id *out);
+	int (*rename)(const char *from, const char *to);
 };
 
 /* Register "zoolite" over the default VFS; more calls do nothing. */

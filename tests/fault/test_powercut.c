@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "store/audit_read.h"
 #include "store/store.h"
+#include "store/vfs.h"
 #include "tests/fault/powercut.h"
 #include "tests/fault/store_model.h"
 
@@ -63,6 +64,8 @@ static void vary_options(struct store_options *o, struct random *r)
 		o->replay_batch_rows = 1 + random_below(r, 20);
 	if (random_percent(r, 30))
 		o->replay_delay_ms = random_below(r, 20);
+	/* Of an older tree, so that there are steps of it among all the rest. */
+	o->upgrade_rows = 1 + random_below(r, 30);
 }
 
 /* The store lives one level down, so that its own directory is made, and may be lost, as well. */
@@ -230,6 +233,37 @@ static void work_a_turn(struct run *r)
 	note_progress(r);
 }
 
+static int is_made(void *ctx, int columns, char **values, char **names)
+{
+	bool *made = ctx;
+
+	(void)columns;
+	(void)names;
+	*made = strcmp(values[0], "0") != 0;
+	return 0;
+}
+
+/* What stands in the tree is the same in the version before: the next start has it to copy. */
+static void make_older(const char *dir)
+{
+	size_t size = strlen(dir) + sizeof("/tree.db");
+	char *path = mem_new(size);
+	sqlite3 *db = NULL;
+	bool made = false;
+
+	(void)snprintf(path, size, "%s/tree.db", dir);
+	if (access(path, F_OK) == 0 &&
+	    (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, VFS_NAME) != SQLITE_OK ||
+	     sqlite3_exec(db, "PRAGMA user_version", is_made, &made, NULL) != SQLITE_OK ||
+	     (made &&
+	      sqlite3_exec(db, "PRAGMA user_version = 1", NULL, NULL, NULL) != SQLITE_OK))) {
+		fprintf(stderr, "cannot make an older tree: %s\n", sqlite3_errmsg(db));
+		abort();
+	}
+	sqlite3_close(db);
+	mem_free(path);
+}
+
 static void work(void *ctx, const char *top, struct trace *t, uint64_t seed)
 {
 	struct run r = { .subject = ctx, .trace = t, .random = { seed } };
@@ -237,6 +271,8 @@ static void work(void *ctx, const char *top, struct trace *t, uint64_t seed)
 
 	buf_init(&r.body, 1 << 20);
 	for (int run = 0; run < RUNS; run++) {
+		if (random_percent(&r.random, 40))
+			make_older(dir);
 		plan_kill(&r);
 		start(&r, dir);
 		for (int turn = 0; turn < TURNS && !trace_is_killed(t); turn++)

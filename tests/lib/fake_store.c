@@ -506,6 +506,18 @@ uint64_t store_znode_count(const struct store *s)
 	return count;
 }
 
+int store_tree_version(const struct store *s)
+{
+	(void)s;
+	return 2;
+}
+
+uint64_t store_upgrade_left(const struct store *s)
+{
+	(void)s;
+	return 0;
+}
+
 uint64_t store_tree_bytes(const struct store *s)
 {
 	return s->row_count * 4096;

@@ -28,6 +28,7 @@ enum event_kind {
 	EVENT_NAME,           /* a file is made: inode under path */
 	EVENT_MKDIR,          /* path */
 	EVENT_UNLINK,         /* path */
+	EVENT_RENAME,         /* inode, from (bytes) to path */
 	EVENT_WRITE,          /* inode, offset, bytes */
 	EVENT_TRUNCATE,       /* inode, offset: the new size */
 	EVENT_SYNC_BEGIN,     /* inode */
@@ -330,6 +331,28 @@ static int os_file_id(const char *path, struct vfs_file_id *out)
 	return 0;
 }
 
+/* Within one directory. */
+static int os_rename(const char *from, const char *to)
+{
+	struct trace *t = recording;
+	const char *below = path_below(t, to), *from_below = path_below(t, from);
+	struct event *e;
+	int rc, inode;
+
+	pthread_mutex_lock(&t->mutex);
+	rc = rename(from, to);
+	if (rc == 0 && below != NULL && from_below != NULL && !t->killed) {
+		inode = inode_at(t, from_below);
+		names_remove(&t->now, from_below);
+		names_put(&t->now, below, inode);
+		e = add_event(t, EVENT_RENAME, inode);
+		e->path = duplicate(below);
+		e->bytes = (uint8_t *)duplicate(from_below);
+	}
+	pthread_mutex_unlock(&t->mutex);
+	return rc;
+}
+
 static const struct vfs_os trace_os = {
 	.open_file = os_open_file,
 	.sync_file = os_sync_file,
@@ -338,6 +361,7 @@ static const struct vfs_os trace_os = {
 	.unlink = os_unlink,
 	.mkdir = os_mkdir,
 	.file_id = os_file_id,
+	.rename = os_rename,
 };
 
 /* ---- the VFS under "zoolite" ---- */
@@ -832,13 +856,16 @@ static struct names names_after(struct cut *c)
 	for (size_t i = 0; i < c->at; i++) {
 		const struct event *e = &c->t->events[i];
 
-		if (e->kind != EVENT_NAME && e->kind != EVENT_MKDIR && e->kind != EVENT_UNLINK)
+		if (e->kind != EVENT_NAME && e->kind != EVENT_MKDIR && e->kind != EVENT_UNLINK &&
+		    e->kind != EVENT_RENAME)
 			continue;
 		if (i >= find_dir_synced(c, e->path) && !random_percent(&c->random, luck))
 			continue;
 		if (e->kind == EVENT_UNLINK)
 			names_remove(&out, e->path);
-		else
+		if (e->kind == EVENT_RENAME)
+			names_remove(&out, (const char *)e->bytes);
+		if (e->kind != EVENT_UNLINK)
 			names_put(&out, e->path, e->inode);
 	}
 	return out;
