@@ -433,6 +433,17 @@ int marker_remove(struct marker *m, uint32_t number, char reason[STORE_REASON_LE
 	return next.count == m->state.count ? 0 : write_state(m, &next, reason);
 }
 
+int marker_set_tree(struct marker *m, bool tree_has_wal, char reason[STORE_REASON_LEN])
+{
+	struct state next;
+
+	if (m == NULL)
+		return 0;
+	next = m->state;
+	next.tree_has_wal = tree_has_wal;
+	return write_state(m, &next, reason);
+}
+
 int marker_end(struct marker *m, bool tree_has_wal, char reason[STORE_REASON_LEN])
 {
 	struct state next = m->state;

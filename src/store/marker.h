@@ -50,6 +50,8 @@ must_check int marker_begin(struct marker *m, const uint32_t *numbers, size_t co
 			    char reason[STORE_REASON_LEN]);
 must_check int marker_add(struct marker *m, uint32_t number, char reason[STORE_REASON_LEN]);
 must_check int marker_remove(struct marker *m, uint32_t number, char reason[STORE_REASON_LEN]);
+/* Whether tree.db needs its -wal from now on. */
+must_check int marker_set_tree(struct marker *m, bool tree_has_wal, char reason[STORE_REASON_LEN]);
 /* It stopped; whether tree.db needs its -wal still. */
 must_check int marker_end(struct marker *m, bool tree_has_wal, char reason[STORE_REASON_LEN]);
 

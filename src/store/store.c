@@ -363,6 +363,7 @@ static void make_upgrade(struct store *s)
 		.data_dir = s->dir,
 		.cache_kib = s->o.tree_cache_kib,
 		.step_rows = s->o.upgrade_rows,
+		.marker = s->marker,
 		.moved = wake,
 		.ctx = s,
 	};

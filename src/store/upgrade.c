@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "store/files.h"
+#include "store/marker.h"
 #include "store/merge.h"
 #include "store/vfs.h"
 
@@ -475,22 +476,6 @@ static void copy_meta(struct rows *from, struct rows *to)
 	sqlite3_finalize(write);
 }
 
-/* All of a file's -wal in the file, on disk, and the -wal empty. Whether it is so: a visitor's read
- * may be in the way. */
-static bool empty_wal(struct rows *r)
-{
-	int rc;
-
-	(void)sqlite3_busy_timeout(rows_db(r), 0);
-	rc = sqlite3_wal_checkpoint_v2(rows_db(r), "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-	(void)sqlite3_busy_timeout(rows_db(r), DB_BUSY_MS);
-	if ((rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_FULL)
-		return false;
-	if (rc != SQLITE_OK)
-		db_die(rows_db(r), "store.checkpoint_failed");
-	return true;
-}
-
 /* Close the copy as one whole file, and have the core read it: under a name that it will lose. */
 static int64_t finish_copy(struct upgrade *u, int64_t now_ms)
 {
@@ -502,11 +487,11 @@ static int64_t finish_copy(struct upgrade *u, int64_t now_ms)
 	if (replay_is_tree_lent(u->replay))
 		return wait_for(u, "a snapshot", now_ms);
 	/* What is in a -wal would be lost with its name. */
-	if (!empty_wal(tree))
+	if (!rows_settle(tree))
 		return wait_for(u, "somebody who reads tree.db, or room on disk", now_ms);
 	copy_meta(tree, u->next);
 	db_must_exec(rows_db(u->next), "DELETE FROM meta WHERE key = '" PARTIAL "'");
-	if (!empty_wal(u->next)) {
+	if (!rows_settle(u->next)) {
 		put_meta(u->next, PARTIAL, slice_of("1"));
 		return wait_for(u, "somebody who reads tree.db.next, or room on disk", now_ms);
 	}
@@ -530,7 +515,9 @@ static int64_t exchange_files(struct upgrade *u, int64_t now_ms)
 
 	if (replay_is_tree_lent(u->replay) || (returned = take_returned(u)) == NULL)
 		return now_ms + SOON_MS;
-	/* Of the old tree. */
+	/* Of the old tree, whose -wal is empty and goes. */
+	if (marker_set_tree(u->o.marker, false, reason) != 0)
+		die("store.state_not_written", reason);
 	rows_close(returned, true);
 	old = replay_release_tree(u->replay);
 	rows_close(old, false);
@@ -545,6 +532,8 @@ static int64_t exchange_files(struct upgrade *u, int64_t now_ms)
 	    rows_open(&reader, u->path, DB_READ, u->o.cache_kib, false, reason) != 0)
 		die("store.upgrade_failed", reason);
 	replay_take_tree(u->replay, tree);
+	if (marker_set_tree(u->o.marker, true, reason) != 0)
+		log_warn("store.state_not_written", LOG_TEXT("reason", reason));
 	atomic_store(&u->version, rows_version(tree));
 	atomic_store(&u->left, 0);
 	u->state = STATE_SWAPPED;

@@ -17,12 +17,14 @@
 #include "store/replay.h"
 #include "store/store.h"
 
+struct marker;
 struct upgrade;
 
 struct upgrade_options {
 	const char *data_dir;
-	uint32_t cache_kib; /* of each connection */
-	uint32_t step_rows; /* most znodes copied at a time */
+	uint32_t cache_kib;    /* of each connection */
+	uint32_t step_rows;    /* most znodes copied at a time */
+	struct marker *marker; /* is told of the tree's -wal; NULL: there is none */
 	/* Called on the replay thread: there is a reader to take. */
 	void (*moved)(void *ctx);
 	void *ctx;

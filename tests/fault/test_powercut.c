@@ -260,6 +260,9 @@ static void make_older(const char *dir)
 		fprintf(stderr, "cannot make an older tree: %s\n", sqlite3_errmsg(db));
 		abort();
 	}
+	/* The start may need its -wal. */
+	if (db != NULL)
+		(void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_close(db);
 	mem_free(path);
 }

@@ -142,4 +142,5 @@ def anonymous(info):
     return None if info.name.endswith("-shm") else info
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])
