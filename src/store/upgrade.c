@@ -322,7 +322,6 @@ static int make_copy(struct upgrade *u, char reason[STORE_REASON_LEN])
 	const struct rows_meta *meta = rows_meta(tree);
 	int rc;
 
-	files_remove_database(u->next_path);
 	if (rows_open(&u->next, u->next_path, DB_WRITE, u->o.cache_kib, true, reason) != 0)
 		return -1;
 	rows_begin(u->next);
@@ -582,6 +581,8 @@ static int64_t begin_copy(struct upgrade *u, int64_t now_ms)
 	char reason[STORE_REASON_LEN];
 	bool goes_on = find_copy(u);
 
+	if (!goes_on)
+		files_remove_database(u->next_path);
 	if (!goes_on && !has_room(u, files_database_bytes(u->path)))
 		return wait_for(u, "room on disk", now_ms);
 	if (!goes_on && make_copy(u, reason) != 0)

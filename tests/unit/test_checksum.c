@@ -235,7 +235,9 @@ static void test_copies(void **state)
 static void test_version_1_has_none(void **state)
 {
 	struct fixture *f = *state;
-	sqlite3 *db;
+	struct fixture copied = { f->dir, files_join(f->dir, "b.db") };
+	sqlite3_backup *backup;
+	sqlite3 *db, *to;
 
 	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
 	assert_int_equal(db_exec(db, "PRAGMA journal_mode = WAL; CREATE TABLE t(x); "
@@ -246,10 +248,19 @@ static void test_version_1_has_none(void **state)
 	db = open_db(f, DB_WRITE);
 	assert_int_equal(db_exec(db, "INSERT INTO t VALUES (randomblob(50000))"), SQLITE_OK);
 	assert_false(vfs_has_checksums(db));
+	/* Nor has its copy. */
+	to = open_db(&copied, DB_WRITE);
+	backup = sqlite3_backup_init(to, "main", db, "main");
+	assert_int_equal(sqlite3_backup_step(backup, -1), SQLITE_DONE);
+	assert_int_equal(sqlite3_backup_finish(backup), SQLITE_OK);
+	assert_int_equal(db_exec(to, "INSERT INTO t VALUES (randomblob(50000))"), SQLITE_OK);
+	db_close(to, false);
 	db_close(db, false);
+	assert_int_equal(read_all(&copied), SQLITE_DONE);
 	assert_int_equal(read_all(f), SQLITE_DONE);
 	flip(f, 5 * PAGE + 2000, 1);
 	assert_int_equal(read_all(f), SQLITE_DONE);
+	mem_free(copied.path);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
