@@ -21,6 +21,11 @@ TESTS += tests/unit/test_checksum
 tests_unit_test_checksum_SOURCES = tests/unit/test_checksum.c tests/lib/tmpdir.h tests/unit/capture.h
 tests_unit_test_checksum_LDADD = $(STORE_TEST_LIBS)
 
+check_PROGRAMS += tests/unit/test_upgrade
+TESTS += tests/unit/test_upgrade
+tests_unit_test_upgrade_SOURCES = tests/unit/test_upgrade.c tests/lib/tmpdir.h tests/unit/capture.h
+tests_unit_test_upgrade_LDADD = $(STORE_TEST_LIBS)
+
 check_PROGRAMS += tests/unit/test_rows
 TESTS += tests/unit/test_rows
 tests_unit_test_rows_SOURCES = tests/unit/test_rows.c tests/lib/baddisk.h tests/lib/tmpdir.h tests/unit/capture.h
