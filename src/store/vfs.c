@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <sqlite3.h>
@@ -70,6 +71,21 @@ static int os_file_id(const char *path, struct vfs_file_id *out)
 	return 0;
 }
 
+static int os_free_bytes(const char *dir, uint64_t *bytes)
+{
+	struct statvfs st;
+
+	if (statvfs(dir, &st) != 0)
+		return -1;
+	*bytes = (uint64_t)st.f_bavail * st.f_frsize;
+	return 0;
+}
+
+static int os_allocate(int fd, uint64_t from, uint64_t len)
+{
+	return fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)len);
+}
+
 static const struct vfs_os real_os = {
 	.open_file = os_open_file,
 	.sync_file = fdatasync,
@@ -78,6 +94,8 @@ static const struct vfs_os real_os = {
 	.unlink = unlink,
 	.mkdir = mkdir,
 	.file_id = os_file_id,
+	.free_bytes = os_free_bytes,
+	.allocate = os_allocate,
 };
 static const struct vfs_os *current_os = &real_os;
 
@@ -236,9 +254,20 @@ static int file_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
 	return note_error(base_of(f)->pMethods->xRead(base_of(f), to, n, at));
 }
 
+/* SQLite calls a file system without room FULL, but a user without quota an I/O error. Both may be
+ * waited for. */
+static int full_or(int rc)
+{
+	return errno == EDQUOT || errno == ENOSPC ? SQLITE_FULL : rc;
+}
+
 static int file_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at)
 {
-	return note_error(base_of(f)->pMethods->xWrite(base_of(f), from, n, at));
+	int rc;
+
+	errno = 0;
+	rc = base_of(f)->pMethods->xWrite(base_of(f), from, n, at);
+	return note_error((rc & 0xff) == SQLITE_IOERR ? full_or(rc) : rc);
 }
 
 static int file_truncate(sqlite3_file *f, sqlite3_int64 size)
@@ -291,9 +320,18 @@ static int file_characteristics(sqlite3_file *f)
 	return base_of(f)->pMethods->xDeviceCharacteristics(base_of(f));
 }
 
+/* The next region is had ahead, as long as there is room: a commit must not find out that there is
+ * none. */
 static int file_shm_map(sqlite3_file *f, int region, int size, int extend, void volatile **out)
 {
-	return base_of(f)->pMethods->xShmMap(base_of(f), region, size, extend, out);
+	void volatile *next;
+	int rc;
+
+	errno = 0;
+	rc = base_of(f)->pMethods->xShmMap(base_of(f), region, size, extend, out);
+	if (rc == SQLITE_OK && extend)
+		(void)base_of(f)->pMethods->xShmMap(base_of(f), region + 1, size, extend, &next);
+	return rc == SQLITE_IOERR_SHMSIZE ? full_or(rc) : rc;
 }
 
 static int file_shm_lock(sqlite3_file *f, int offset, int n, int flags)
