@@ -54,6 +54,8 @@ void db_must_commit(sqlite3 *db);
 sqlite3_stmt *db_prepare(sqlite3 *db, const char *sql);
 /* Step a statement that gives no rows, reset it, clear its bindings. A failure ends the process. */
 void db_must_run(sqlite3 *db, sqlite3_stmt *stmt);
+/* The same, but where the disk is full: false, and it has no effect. */
+must_check bool db_run(sqlite3 *db, sqlite3_stmt *stmt);
 /* Reset and clear: for statements that were read from. */
 void db_reset(sqlite3_stmt *stmt);
 /* End the process with what SQLite says about the last failure. */

@@ -46,12 +46,16 @@ enum store_result rows_list_children(struct rows *r, struct slice path,
 must_check int rows_load(struct rows *r, const struct store_loader *l,
 			 char reason[STORE_REASON_LEN]);
 
-/* A batch on the writing connection; a failure ends the process. */
+/* A batch on the writing connection; a failure ends the process. Where the disk is full what is put
+ * has no effect, and rows_try_commit undoes all of the batch: false. */
 void rows_begin(struct rows *r);
 /* Put the columns of z. wipe: the znode was deleted before that; with columns == 0 it is gone. */
 void rows_put_znode(struct rows *r, const struct record_znode *z, bool wipe);
 void rows_put_session(struct rows *r, const struct record_session *s);
 void rows_commit(struct rows *r, int64_t zxid);
+must_check bool rows_try_commit(struct rows *r, int64_t zxid);
+/* Bytes of the file's free pages, which new rows take before it grows. Writing connection. */
+uint64_t rows_free_bytes(struct rows *r);
 
 /* Path of the parent ("" for the root) and last part ("" for the root). */
 void rows_split_path(struct slice path, struct slice *parent, struct slice *name);
