@@ -10,6 +10,8 @@ libstore_a_SOURCES = \
 	src/store/audit.h \
 	src/store/audit_read.c \
 	src/store/audit_read.h \
+	src/store/ballast.c \
+	src/store/ballast.h \
 	src/store/db.c \
 	src/store/db.h \
 	src/store/files.c \
@@ -28,6 +30,8 @@ libstore_a_SOURCES = \
 	src/store/record.h \
 	src/store/replay.c \
 	src/store/replay.h \
+	src/store/room.c \
+	src/store/room.h \
 	src/store/rows.c \
 	src/store/rows.h \
 	src/store/scan.c \

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "store/flush.h"
+#include "store/room.h"
 #include "store/rows.h"
 #include "store/segment.h"
 
@@ -28,6 +29,7 @@ struct replay_options {
 	 * key. */
 	bool is_audited;
 	struct slice audit_key;
+	struct room *room; /* lent */
 	/* Called on the replay thread: the tree went on, or a segment is ready. */
 	void (*moved)(void *ctx);
 	void *ctx;

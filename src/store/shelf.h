@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "store/flush.h"
+#include "store/room.h"
 #include "store/segment.h"
 
 struct shelf;
@@ -21,6 +22,7 @@ struct shelf_options {
 	int64_t retention_ms; /* 0: no limit by age */
 	/* Whether there is an audit trail, whose rows go only after shelf_allow_prune. */
 	bool is_audited;
+	struct room *room; /* lent; told of what may go, and asked whether it must */
 	/* Called on the replay thread: there is a new wish. */
 	void (*wished)(void *ctx);
 	void *ctx;

@@ -30,6 +30,10 @@ struct store_options {
 	/* How long replay gathers before it writes a batch that is not full. */
 	uint32_t replay_delay_ms;
 	uint32_t tree_cache_kib; /* SQLite's page cache for each connection to tree.db */
+	/* Room on disk below which writes are refused, and blocks kept for what goes on then
+	 * (store/room.h); 0: it is not looked at, and none. */
+	uint64_t low_bytes;
+	uint64_t ballast_bytes;
 	/* Of the audit trail, lent for the store's life; NULL: nothing is recorded. */
 	struct audit_key *audit_key;
 };
@@ -57,7 +61,7 @@ must_check int store_load(struct store *s, const struct store_loader *l,
 
 /* Raise the epoch (src/README.md, promise 4), begin a new segment that holds it, sync both, start
  * the threads. Returns the epoch's first zxid minus one (epoch << 32): the first change of this run
- * takes the next one. */
+ * takes the next one. -1: there is no room on disk for a segment. */
 int64_t store_begin(struct store *s);
 /* Zxid of the newest row, as store_load found it; 0 in an empty registry. */
 int64_t store_last_zxid(const struct store *s);
