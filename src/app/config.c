@@ -193,6 +193,8 @@ static const struct option options[] = {
 	{ "zoolite.segmentSize", OPTION_SIZE, TO(segment_bytes), 64 * KIB, 4 * GIB, 64 * MIB },
 	{ "zoolite.logRetention", OPTION_SIZE, TO(retention_bytes), 0, TIB, GIB },
 	{ "zoolite.logRetentionTime", OPTION_TIME, TO(retention_ms), 0, 36500 * DAY, 0 },
+	{ "zoolite.lowRoom", OPTION_SIZE, TO(low_bytes), 0, TIB, 64 * MIB },
+	{ "zoolite.reserve", OPTION_SIZE, TO(ballast_bytes), 0, TIB, 32 * MIB },
 	{ "zoolite.audit", OPTION_BOOL, TO(audit), 0, 0, true },
 	{ "zoolite.auditKey", OPTION_TEXT, TO(audit_key), 0, 0, 0 },
 	{ "zoolite.auditFailClosed", OPTION_BOOL, TO(audit_fail_closed), 0, 0, false },

@@ -36,6 +36,7 @@
 #include "core/policy.h"
 #include "core/registry.h"
 #include "net/names.h"
+#include "store/room.h"
 
 enum {
 	MAX_HTTP_HEAD = 4096, /* of an answer */
@@ -192,7 +193,8 @@ static void on_store(evutil_socket_t fd, short what, void *arg)
 	registry_wake(s->registry);
 	latency_flushed(s->latency, registry_flushed(s->registry));
 	release(s);
-	if (!registry_is_behind(s->registry))
+	/* What waits for replay may be refused now. */
+	if (!registry_is_behind(s->registry) || store_room(s->store) != ROOM_PLENTY)
 		conn_set_unpark(peers_connections(s->peers));
 }
 
@@ -592,6 +594,8 @@ static int open_registry(struct server *s, char reason[SERVER_REASON_LEN])
 	so.retention_ms = c->retention_ms;
 	so.replay_batch_rows = (uint32_t)c->replay_batch_rows;
 	so.replay_delay_ms = (uint32_t)c->replay_delay_ms;
+	so.low_bytes = c->low_bytes;
+	so.ballast_bytes = c->ballast_bytes;
 	so.tree_cache_kib = (uint32_t)(c->tree_cache_bytes / 1024);
 	if (open_key(s, &so.audit_key, reason) != 0 || store_open(&s->store, &so, reason) != 0)
 		return -1;

@@ -11,6 +11,7 @@
 #include "base/metrics.h"
 #include "core/registry.h"
 #include "core/session.h"
+#include "store/room.h"
 
 enum { NAME_LEN = 128, US_PER_MS = 1000 };
 
@@ -107,6 +108,18 @@ static void tell_tree(const struct telling *t)
 	      store_lag_rows(v->store));
 }
 
+static void tell_room(const struct telling *t)
+{
+	struct room_figures f;
+
+	store_get_room(t->view->store, &f);
+	gauge(t, "disk_free_bytes", "room in the file system of dataDir", f.data_free);
+	gauge(t, "log_disk_free_bytes", "room in the file system of dataLogDir", f.log_free);
+	gauge(t, "ballast_bytes", "blocks kept for when that is full", f.ballast);
+	gauge(t, "room_level", "0: plenty; 1: persistent znodes are refused; 2: all writes are",
+	      f.level);
+}
+
 static void tell_process(const struct telling *t)
 {
 	gauge(t, "uptime", "time since it serves, ms",
@@ -201,6 +214,7 @@ void stats_foreach(const struct view *v, each_fn each, void *ctx)
 	tell_sizes(&t);
 	tell_clients(&t);
 	tell_tree(&t);
+	tell_room(&t);
 	tell_process(&t);
 	tell_validity(&t);
 	tell_counters(&t);
