@@ -412,6 +412,15 @@ bool room_give(struct room *r, enum room_part part, bool all)
 
 /* ---- the ballast ---- */
 
+/* What must be free beside. Where all is refused anyway, nothing needs it more than the ballast. */
+static uint64_t left_alone(const struct room *r, const struct place *p)
+{
+	bool is_used_up =
+		room_level(r) != ROOM_PLENTY && ballast_bytes(p->ballast) < kept_for_sessions(r);
+
+	return is_used_up ? AHEAD_LEAST : enough(r->o.low_bytes);
+}
+
 /* Take a piece more where there is room beside. A blocked place is tried now and then: that is what
  * tells that there is some again. Whether more is to be taken at once. */
 static bool refill(struct room *r, struct place *p, int64_t now)
@@ -421,7 +430,7 @@ static bool refill(struct room *r, struct place *p, int64_t now)
 
 	if (more == 0 || (r->given_ms != 0 && now < r->given_ms + SETTLE_MS))
 		return false;
-	if (p->free < enough(r->o.low_bytes) + more || (p->is_blocked && now < p->probe_ms))
+	if (p->free < left_alone(r, p) + more || (p->is_blocked && now < p->probe_ms))
 		return false;
 	if (ballast_take(p->ballast, more) == 0)
 		return !p->is_blocked;

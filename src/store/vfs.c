@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -320,18 +321,38 @@ static int file_characteristics(sqlite3_file *f)
 	return base_of(f)->pMethods->xDeviceCharacteristics(base_of(f));
 }
 
-/* The next region is had ahead, as long as there is room: a commit must not find out that there is
- * none. */
-static int file_shm_map(sqlite3_file *f, int region, int size, int extend, void volatile **out)
+/* SQLite writes a byte of each page of a wal-index that it makes longer. Where the file system's
+ * blocks are smaller that leaves holes, and whoever writes there on a full disk gets a signal. */
+static bool has_blocks(void volatile *region, int size)
 {
-	void volatile *next;
+	return madvise((void *)(uintptr_t)region, (size_t)size, MADV_POPULATE_WRITE) == 0 ||
+	       errno != EFAULT;
+}
+
+static int map_region(sqlite3_file *f, int region, int size, int extend, void volatile **out)
+{
 	int rc;
 
 	errno = 0;
 	rc = base_of(f)->pMethods->xShmMap(base_of(f), region, size, extend, out);
+	if (rc == SQLITE_IOERR_SHMSIZE)
+		return full_or(rc);
+	if (rc != SQLITE_OK || !extend || has_blocks(*out, size))
+		return rc;
+	*out = NULL;
+	return SQLITE_FULL;
+}
+
+/* The next region is had ahead, as long as there is room: a commit must not find out that there is
+ * none. */
+static int file_shm_map(sqlite3_file *f, int region, int size, int extend, void volatile **out)
+{
+	int rc = map_region(f, region, size, extend, out);
+	void volatile *next;
+
 	if (rc == SQLITE_OK && extend)
-		(void)base_of(f)->pMethods->xShmMap(base_of(f), region + 1, size, extend, &next);
-	return rc == SQLITE_IOERR_SHMSIZE ? full_or(rc) : rc;
+		(void)map_region(f, region + 1, size, extend, &next);
+	return rc;
 }
 
 static int file_shm_lock(sqlite3_file *f, int offset, int n, int flags)

@@ -199,13 +199,20 @@ static void test_ballast_is_given_up_by_steps(void **state)
 	while (room_give(r, ROOM_LOG, true))
 		;
 	assert_int_equal(ballast_size(), 0);
-	/* It is taken again, but not from what others need to go on. */
-	leave(r, 10 * MIB);
+	/* It is taken again: where all is refused, from what is there; */
+	leave(r, MIB);
 	keep(r);
-	assert_int_equal(ballast_size(), 0);
+	keep(r);
+	assert_int_equal(ballast_size(), 512 * KIB);
+	assert_int_equal(room_level(r), ROOM_SCARCE);
+	/* else not from what is needed to go on. */
+	leave(r, 10 * MIB);
+	assert_int_equal(room_level(r), ROOM_PLENTY);
+	keep(r);
+	assert_int_equal(ballast_size(), 512 * KIB);
 	leave(r, 12 * MIB);
 	keep(r);
-	assert_int_equal(ballast_size(), 2 * MIB);
+	assert_int_equal(ballast_size(), 2560 * KIB);
 	leave(r, 30 * MIB);
 	keep(r);
 	assert_int_equal(ballast_size(), 4 * MIB);
