@@ -195,6 +195,7 @@ static const struct option options[] = {
 	{ "zoolite.logRetentionTime", OPTION_TIME, TO(retention_ms), 0, 36500 * DAY, 0 },
 	{ "zoolite.lowRoom", OPTION_SIZE, TO(low_bytes), 0, TIB, 64 * MIB },
 	{ "zoolite.reserve", OPTION_SIZE, TO(ballast_bytes), 0, TIB, 32 * MIB },
+	{ "zoolite.maxTreeWal", OPTION_SIZE, TO(most_tree_wal_bytes), MIB, TIB, GIB },
 	{ "zoolite.audit", OPTION_BOOL, TO(audit), 0, 0, true },
 	{ "zoolite.auditKey", OPTION_TEXT, TO(audit_key), 0, 0, 0 },
 	{ "zoolite.auditFailClosed", OPTION_BOOL, TO(audit_fail_closed), 0, 0, false },

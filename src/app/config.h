@@ -140,6 +140,7 @@ struct config {
 	uint64_t retention_bytes;  /* of log kept */
 	int64_t retention_ms;      /* 0: by size alone */
 	uint64_t low_bytes;        /* of room on disk: below, writes are refused; 0: never */
+	uint64_t most_tree_wal_bytes;
 	uint64_t ballast_bytes;    /* kept for what goes on then */
 	int32_t replay_batch_rows; /* most in one transaction on the tree */
 	int64_t replay_delay_ms;   /* gathering a batch that is not full */

@@ -596,6 +596,7 @@ static int open_registry(struct server *s, char reason[SERVER_REASON_LEN])
 	so.replay_delay_ms = (uint32_t)c->replay_delay_ms;
 	so.low_bytes = c->low_bytes;
 	so.ballast_bytes = c->ballast_bytes;
+	so.most_tree_wal_bytes = c->most_tree_wal_bytes;
 	so.tree_cache_kib = (uint32_t)(c->tree_cache_bytes / 1024);
 	if (open_key(s, &so.audit_key, reason) != 0 || store_open(&s->store, &so, reason) != 0)
 		return -1;

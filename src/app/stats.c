@@ -100,6 +100,9 @@ static void tell_tree(const struct telling *t)
 	gauge(t, "watch_count", "watches", watch_counts(registry_watches(v->registry)).all);
 	gauge(t, "ephemerals_count", "ephemeral znodes", tree.ephemerals);
 	gauge(t, "approximate_data_size", "bytes of tree.db", store_tree_bytes(v->store));
+	gauge(t, "tree_wal_size", "bytes in use of tree.db's -wal", store_tree_wal_bytes(v->store));
+	gauge(t, "log_wal_size", "bytes in use of the -wal of the segment that is written",
+	      store_log_wal_size(v->store));
 	gauge(t, "log_size", "bytes of the log's segments", store_log_bytes(v->store));
 	gauge(t, "pending_znodes", "znodes that changed and are not in tree.db yet", tree.pending);
 	gauge(t, "cached_znodes", "znodes of tree.db that are in memory too", tree.cached);

@@ -28,6 +28,9 @@ enum db_role {
 
 enum db_schema { DB_SCHEMA_TREE, DB_SCHEMA_LOG };
 
+/* A frame of a -wal. */
+enum { STORE_WAL_PAGE_BYTES = 4096 + 24 };
+
 enum { DB_VERSION = 1, DB_REASON_LEN = 1024 };
 
 /* Open path. -1 with one line in reason that names the file. */

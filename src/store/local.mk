@@ -47,7 +47,9 @@ libstore_a_SOURCES = \
 	src/store/thread.c \
 	src/store/thread.h \
 	src/store/vfs.c \
-	src/store/vfs.h
+	src/store/vfs.h \
+	src/store/visitor.c \
+	src/store/visitor.h
 nodist_libstore_a_SOURCES = src/store/schema.h
 
 # The schema as C strings, from the files that people read.

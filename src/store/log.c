@@ -13,7 +13,7 @@
 
 /* A -wal holds a page or more for each commit: with few changes in each it grows faster than the
  * rows. */
-enum { WAL_PAGE_BYTES = 4096 + 24, WAL_RATIO = 4, WAL_LEAST_BYTES = 1024 * 1024 };
+enum { WAL_RATIO = 4, WAL_LEAST_BYTES = 1024 * 1024 };
 /* What a clean stop copies into the segment's file instead of leaving it to the next start. */
 enum { CLOSE_WAL_PAGES = 4096 };
 /* Where room is short segments end early, so that they may go. */
@@ -90,7 +90,12 @@ struct store_log *store_log_new(struct segment *live, int64_t last, uint64_t seg
 
 static uint64_t wal_bytes(const struct store_log *l)
 {
-	return (uint64_t)l->live->wal_pages * WAL_PAGE_BYTES;
+	return (uint64_t)l->live->wal_pages * STORE_WAL_PAGE_BYTES;
+}
+
+uint64_t store_log_wal_bytes(const struct store_log *l)
+{
+	return wal_bytes(l);
 }
 
 void store_log_take_room(struct store_log *l, uint64_t bytes)

@@ -37,6 +37,8 @@ void store_log_set_epoch(struct store_log *l, uint32_t epoch);
  * on disk. Rows of the audit trail alone are not flushed at once, but within a second; the server's
  * log is told the head each minute. */
 void store_log_end_turn(struct store_log *l);
+/* Bytes in use of the live segment's -wal. */
+uint64_t store_log_wal_bytes(const struct store_log *l);
 int64_t store_log_last(const struct store_log *l);
 /* Number of the audit trail's newest row on disk, as of the last turn. */
 int64_t store_log_audited(const struct store_log *l);

@@ -53,6 +53,7 @@ struct replay {
 	_Atomic uint64_t rows_done;
 	_Atomic uint64_t znodes;
 	_Atomic uint64_t tree_bytes;
+	_Atomic uint64_t tree_wal_bytes;
 
 	pthread_mutex_t mutex;
 	pthread_cond_t cond;
@@ -74,6 +75,7 @@ struct replay {
 	int64_t retry_ms;     /* preparing failed for want of room: not before this */
 	bool was_not_made;    /* ..., which was told */
 	bool was_undone;      /* the last batch was, for want of room, which was told */
+	bool is_held_up;      /* the tree's -wal is as large as it may be, which was told */
 };
 
 /* A segment on its way back from the core. */
@@ -91,6 +93,7 @@ static int count_tree_pages(void *ctx, sqlite3 *db, const char *name, int pages)
 	(void)db;
 	(void)name;
 	r->tree_wal_pages = (uint32_t)pages;
+	atomic_store(&r->tree_wal_bytes, (uint64_t)pages * STORE_WAL_PAGE_BYTES);
 	return SQLITE_OK;
 }
 
@@ -233,6 +236,11 @@ uint64_t replay_znode_count(const struct replay *r)
 uint64_t replay_tree_bytes(const struct replay *r)
 {
 	return atomic_load(&r->tree_bytes);
+}
+
+uint64_t replay_tree_wal_bytes(const struct replay *r)
+{
+	return atomic_load(&r->tree_wal_bytes);
 }
 
 uint64_t replay_log_bytes(const struct replay *r)
@@ -403,6 +411,30 @@ static void wait_for_room(struct replay *r)
 	r->batch_due_ms = now_ms() + RETRY_MS;
 }
 
+/* Whether the tree's -wal may not grow any more, and somebody from outside keeps it from being begun
+ * anew. Then the log grows instead, and writers wait when the tree is too far behind. */
+static bool is_held_up(struct replay *r)
+{
+	const char *path = db_path(rows_db(r->rows));
+	bool was = r->is_held_up;
+	pid_t pid;
+
+	if (r->o.most_wal_pages == 0 || r->tree_wal_pages < r->o.most_wal_pages)
+		return false;
+	r->is_held_up = !rows_restart_wal(r->rows, &pid);
+	if (r->is_held_up && !was)
+		log_warn("store.tree_held_up", LOG_TEXT("file", path), LOG_INT("pid", pid),
+			 LOG_INT("wal_bytes", atomic_load(&r->tree_wal_bytes)),
+			 LOG_TEXT("reason", "a long read keeps the -wal from being begun anew"));
+	if (was && !r->is_held_up)
+		log_info("store.tree_goes_on", LOG_TEXT("file", path));
+	if (!r->is_held_up)
+		r->tree_wal_pages = 0;
+	else
+		r->batch_due_ms = now_ms() + RETRY_MS;
+	return r->is_held_up;
+}
+
 /* Take what is on disk in the log and not in the tree yet. Whether there was anything. */
 static bool replay_batch(struct replay *r)
 {
@@ -417,6 +449,8 @@ static bool replay_batch(struct replay *r)
 
 	if (reader == NULL)
 		return false;
+	if (is_held_up(r))
+		return true;
 	rows = read_batch(r, reader, upto, &last);
 	if (rows == 0)
 		return false;
@@ -493,7 +527,7 @@ static int64_t idle_ms(struct replay *r, int64_t now)
 	if (flush_reached(r->flush) > atomic_load(&r->reached)) {
 		if (r->batch_due_ms == 0)
 			r->batch_due_ms = now + r->o.delay_ms;
-		if (replay_lag_rows(r) >= r->o.batch_rows && !r->was_undone)
+		if (replay_lag_rows(r) >= r->o.batch_rows && !r->was_undone && !r->is_held_up)
 			r->batch_due_ms = now;
 		if (r->batch_due_ms <= now)
 			return 0;

@@ -13,6 +13,9 @@
 #include "base/metrics.h"
 #include "store/acl_store.h"
 #include "store/vfs.h"
+#include "store/visitor.h"
+
+enum { RESTART_BUSY_MS = 100 };
 
 struct rows {
 	sqlite3 *db;
@@ -32,7 +35,8 @@ struct rows {
 	sqlite3_stmt *count_free;
 	struct acl_store *acls;
 	struct rows_meta before; /* of the batch */
-	bool is_full;            /* the batch met a full disk: nothing more is written */
+	struct visitor *visitor;
+	bool is_full; /* the batch met a full disk: nothing more is written */
 };
 
 /* Numbers of the parameters, in every statement that writes a znode. */
@@ -230,6 +234,7 @@ void rows_close(struct rows *r, bool keep_wal)
 	sqlite3_finalize(r->put_meta);
 	sqlite3_finalize(r->count_free);
 	db_close(r->db, keep_wal);
+	visitor_free(r->visitor);
 	buf_fini(&r->scratch);
 	mem_free(r);
 }
@@ -468,6 +473,25 @@ void rows_commit(struct rows *r, int64_t zxid)
 {
 	if (!rows_try_commit(r, zxid))
 		die("store.commit_failed", "the disk is full");
+}
+
+bool rows_restart_wal(struct rows *r, pid_t *pid)
+{
+	int rc;
+
+	*pid = 0;
+	/* The core's own reads take no longer. */
+	(void)sqlite3_busy_timeout(r->db, RESTART_BUSY_MS);
+	rc = sqlite3_wal_checkpoint_v2(r->db, "main", SQLITE_CHECKPOINT_RESTART, NULL, NULL);
+	(void)sqlite3_busy_timeout(r->db, DB_BUSY_MS);
+	if (rc == SQLITE_OK)
+		return true;
+	if ((rc & 0xff) != SQLITE_BUSY && (rc & 0xff) != SQLITE_FULL)
+		db_die(r->db, "store.checkpoint_failed");
+	if (r->visitor == NULL)
+		r->visitor = visitor_new(db_path(r->db));
+	*pid = visitor_find(r->visitor);
+	return false;
 }
 
 uint64_t rows_free_bytes(struct rows *r)

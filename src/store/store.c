@@ -218,8 +218,8 @@ int store_open(struct store **out, const struct store_options *o, char reason[ST
 	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (s->wake_fd < 0)
 		die("store.no_eventfd", strerror(errno));
-	if (open_dirs(s, reason) != 0 || open_room(s, reason) != 0 ||
-	    open_marker(s, reason) != 0 || open_tree(s, reason) != 0 ||
+	if (open_dirs(s, reason) != 0 || open_room(s, reason) != 0 || open_marker(s, reason) != 0 ||
+	    open_tree(s, reason) != 0 ||
 	    scan_log(&s->scan, s->log_dir, rows_meta(s->writer), reason) != 0 ||
 	    check_unfinished(s, reason) != 0 || settle(s, reason) != 0) {
 		note_errors(s);
@@ -388,6 +388,7 @@ static void make_replay(struct store *s, uint32_t live)
 		/* The -wal of the tree is let grow to what its cache holds. */
 		.tree_wal_pages =
 			wal_pages > TREE_WAL_LEAST_PAGES ? wal_pages : TREE_WAL_LEAST_PAGES,
+		.most_wal_pages = (uint32_t)(s->o.most_tree_wal_bytes / STORE_WAL_PAGE_BYTES),
 		.next_number = live + 1,
 		.epoch = s->epoch,
 		.is_audited = s->o.audit_key != NULL,
@@ -561,6 +562,21 @@ void store_note_owned(struct store *s, uint64_t sessions, uint64_t ephemerals)
 uint64_t store_log_bytes(const struct store *s)
 {
 	return s->replay != NULL ? replay_log_bytes(s->replay) : 0;
+}
+
+uint64_t store_tree_wal_bytes(const struct store *s)
+{
+	return s->replay != NULL ? replay_tree_wal_bytes(s->replay) : 0;
+}
+
+uint64_t store_log_wal_size(const struct store *s)
+{
+	return s->log != NULL ? store_log_wal_bytes(s->log) : 0;
+}
+
+uint64_t store_take_longest_sync(struct store *s)
+{
+	return s->flush != NULL ? flush_take_longest(s->flush) : 0;
 }
 
 void store_get_sync_times(const struct store *s, struct summary *out)

@@ -34,6 +34,9 @@ struct store_options {
 	 * (store/room.h); 0: it is not looked at, and none. */
 	uint64_t low_bytes;
 	uint64_t ballast_bytes;
+	/* Replay waits while the tree's -wal is larger and a reader from outside keeps it so; 0: it
+	 * may grow. */
+	uint64_t most_tree_wal_bytes;
 	/* Of the audit trail, lent for the store's life; NULL: nothing is recorded. */
 	struct audit_key *audit_key;
 };
@@ -129,6 +132,11 @@ uint64_t store_znode_count(const struct store *s);
 uint64_t store_tree_bytes(const struct store *s);
 /* Bytes of the log's segments, as of the last batch. */
 uint64_t store_log_bytes(const struct store *s);
+/* Bytes in use of the -wal files of tree.db and of the segment that is written. */
+uint64_t store_tree_wal_bytes(const struct store *s);
+uint64_t store_log_wal_size(const struct store *s);
+/* The longest sync of the log since this was asked last, in us, also one that is under way. */
+uint64_t store_take_longest_sync(struct store *s);
 /* How long syncs of the log took, in us; reset: from now on. */
 void store_get_sync_times(const struct store *s, struct summary *out);
 void store_reset_sync_times(struct store *s);
