@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "app/alarms.h"
 #include "app/audit_secret.h"
 #include "app/control.h"
 #include "app/control_commands.h"
@@ -71,6 +72,7 @@ struct server {
 	struct reload reload;
 	struct sweep *sweep;
 	struct validity *validity;
+	struct alarms *alarms; /* once it serves */
 	struct turn turn;
 	int64_t trace_mask;
 	int64_t serves_since_ms; /* monotonic */
@@ -136,6 +138,7 @@ static struct view view_of(struct server *s)
 		.latency = s->latency,
 		.gate = s->gate,
 		.validity = s->validity,
+		.alarms = s->alarms,
 		.serves_since_ms = s->serves_since_ms,
 		.audit = s->audit,
 		.trace_mask = &s->trace_mask,
@@ -233,6 +236,22 @@ static void audit_server(struct server *s, const char *kind, const char *result)
 	audit_record(s->audit, &e);
 }
 
+static void watch_figures(struct server *s)
+{
+	const struct config *c = &s->config;
+	const struct alarms_options o = {
+		.limits = { [ALARM_LAG] = (uint64_t)c->alarm_lag,
+			    [ALARM_TREE_WAL] = c->alarm_tree_wal,
+			    [ALARM_LOG_SIZE] = c->alarm_log_size,
+			    [ALARM_SYNC_TIME] = (uint64_t)c->alarm_sync_ms,
+			    [ALARM_FREE_ROOM] = c->alarm_free_room },
+		.measure = alarms_measure_store,
+		.ctx = s->store,
+	};
+
+	s->alarms = alarms_new(&s->connection_wheel, &o);
+}
+
 static void start_serving(struct server *s)
 {
 	s->serving = true;
@@ -242,6 +261,7 @@ static void start_serving(struct server *s)
 	event_add(s->store_event, NULL);
 	peers_set_registry(s->peers, s->registry);
 	sweep_set_registry(s->sweep, s->registry);
+	watch_figures(s);
 	log_info("server.serving", LOG_HEX("zxid", registry_last_zxid(s->registry)),
 		 LOG_INT("znodes", tree_counts(registry_tree(s->registry)).znodes));
 	notify_ready();
@@ -833,6 +853,7 @@ void server_free(struct server *s)
 	control_free(s->control);
 	sweep_free(s->sweep);
 	validity_free(s->validity);
+	alarms_free(s->alarms);
 	peers_free(s->peers);
 	free_event(s->gate_event);
 	free_event(s->store_event);

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "app/alarms.h"
 #include "app/latency.h"
 #include "app/machine.h"
 #include "app/peers.h"
@@ -119,6 +120,8 @@ static void tell_room(const struct telling *t)
 	gauge(t, "disk_free_bytes", "room in the file system of dataDir", f.data_free);
 	gauge(t, "log_disk_free_bytes", "room in the file system of dataLogDir", f.log_free);
 	gauge(t, "ballast_bytes", "blocks kept for when that is full", f.ballast);
+	gauge(t, "alarms", "figures that are beyond their limit of zoolite.alarm...",
+	      t->view->alarms ? alarms_count(t->view->alarms) : 0);
 	gauge(t, "room_level", "0: plenty; 1: persistent znodes are refused; 2: all writes are",
 	      f.level);
 }

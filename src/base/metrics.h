@@ -90,6 +90,7 @@
 	X(tree_reads, "znodes and lists read from tree.db")                                 \
 	X(cache_evictions, "cached znodes dropped for room")                                \
 	X(loop_turns_slow, "turns of the core loop longer than 100 ms")                     \
+	X(alarms_raised, "times a figure passed its limit of zoolite.alarm...")             \
 	X(memory_refused, "allocations sized by a peer that failed")                        \
 	X(bugs, "internal errors that were survived")
 

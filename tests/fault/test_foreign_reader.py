@@ -21,7 +21,7 @@ def fixture_server(tmp_path):
         pytest.fail("no zoolited binary: set ZOOLITED")
     server = servers.Zoolite(tmp_path / "server", config={
         "zoolite.maxTreeWal": MOST, "zoolite.treeCacheSize": "256k", "zoolite.replayDelay": 1,
-        "zoolite.replayBatch": 20, "zoolite.maxLag": 1000})
+        "zoolite.replayBatch": 20, "zoolite.maxLag": 1000, "zoolite.alarmLag": 500, "zoolite.alarmTreeWal": "512k"})
     yield server.start()
     server.close()
 
@@ -47,11 +47,15 @@ def test_long_read(server):
     servers.wait_until(lambda: server.metric("connections_parked") > 0, 10, "a writer to wait")
     assert rest[-1] not in client.done
     assert client.ping().err == 0
+    server.wait_log(r"level=warn event=alarm\.raised name=replay_lag_rows value=\d+ limit=500 ")
+    server.wait_log(r"level=warn event=alarm\.raised name=tree_wal_size value=\d+ limit=524288 ")
+    assert (server.metric("alarms"), server.metric("alarms_raised")) == (2, 2)
     reader.close()
     assert all(client.wait(xid).err == 0 for xid in rest)
     servers.wait_until(lambda: server.metric("replay_lag_rows") == 0, 20, "the tree to have all")
     server.wait_log(r"event=store\.tree_goes_on ")
     assert server.metric("tree_wal_size") < MOST + 2 * MIB
+    server.wait_log(r"event=alarm\.cleared name=replay_lag_rows ")
     assert len([line for line in server.log().splitlines() if "event=store.tree_held_up" in line]) == 1
     client.close_session()
     server.finish()
