@@ -44,6 +44,7 @@ struct shelf {
 	struct segment_reader reader;
 	int tree_wal_fd;
 	int64_t tree_on_disk; /* the tree is on disk at least up to here */
+	int64_t newest_ms;    /* time of the newest row that is known */
 
 	_Atomic uint64_t bytes;
 
@@ -155,6 +156,12 @@ static void note_audit(struct item *item, const struct segment *g)
 		item->audit = g->audit_last;
 }
 
+void shelf_note_time(struct shelf *s, int64_t row_ms)
+{
+	if (row_ms > s->newest_ms)
+		s->newest_ms = row_ms;
+}
+
 /* It is there already, as the item that the core wrote. */
 void shelf_accept(struct shelf *s, struct segment *g)
 {
@@ -167,6 +174,7 @@ void shelf_accept(struct shelf *s, struct segment *g)
 		item->last = g->last;
 		item->bytes = g->row_bytes;
 		item->newest_ms = g->last_ms;
+		shelf_note_time(s, g->last_ms);
 		note_audit(item, g);
 		item->seen = true;
 		item->old = true;
@@ -302,12 +310,22 @@ static bool waits_for_word(struct shelf *s, const struct item *item)
 	return waits;
 }
 
+/* Age is counted from the newest row: a clock that jumps ahead makes nothing old. */
+static bool is_old(const struct shelf *s, const struct item *item)
+{
+	int64_t now_ms = clock_wall_ms();
+
+	if (s->newest_ms < now_ms)
+		now_ms = s->newest_ms;
+	return s->o.retention_ms > 0 && item->newest_ms < now_ms - s->o.retention_ms;
+}
+
 /* Whether it is one to remove then: it says nothing, its room is needed, or it is too much or too
  * old. */
 static bool is_to_remove(const struct shelf *s, const struct item *item)
 {
 	return item->empty || room_is_short(s->o.room) || old_bytes(s) > s->o.retention_bytes ||
-	       (s->o.retention_ms > 0 && item->newest_ms < clock_wall_ms() - s->o.retention_ms);
+	       is_old(s, item);
 }
 
 /* False: its removal cannot be noted, and it stays for now. */
