@@ -139,6 +139,14 @@ struct config {
 	uint64_t segment_bytes;    /* of log before the next segment */
 	uint64_t retention_bytes;  /* of log kept */
 	int64_t retention_ms;      /* 0: by size alone */
+	uint64_t low_bytes;        /* of room on disk: below, writes are refused; 0: never */
+	uint64_t most_tree_wal_bytes;
+	int32_t alarm_lag; /* the log tells where it is more; 0: never, as below */
+	uint64_t alarm_tree_wal;
+	uint64_t alarm_log_size;
+	int64_t alarm_sync_ms;
+	uint64_t alarm_free_room;  /* where it is less */
+	uint64_t ballast_bytes;    /* kept for what goes on then */
 	int32_t replay_batch_rows; /* most in one transaction on the tree */
 	int64_t replay_delay_ms;   /* gathering a batch that is not full */
 	int32_t max_lag_rows;      /* logged and not replayed; above it writers wait */

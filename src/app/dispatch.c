@@ -215,24 +215,24 @@ static void count_request(struct client *c, const struct proto_request_header *h
 
 /* Whether a request has to wait: for replay, or because too much waits for the disk already and
  * this client has its share of it. */
-static bool must_wait(const struct dispatch *d, const struct client *c, const struct route *route)
+static bool must_wait(const struct dispatch *d, const struct client *c, bool is_write)
 {
 	int32_t most = registry_options(c->registry)->max_outstanding;
 
-	if (route && route->is_write && registry_is_behind(c->registry))
+	if (is_write && registry_is_behind(c->registry))
 		return true;
 	return most > 0 && c->last_mark > registry_flushed(c->registry) &&
 	       latency_waiting(d->latency) >= (uint64_t)most;
 }
 
 /* Whether a write has to wait because its identity writes too fast. */
-static bool must_slow_down(struct client *c, const struct route *route)
+static bool must_slow_down(struct client *c, bool is_write)
 {
 	static struct log_limit limit;
 	uint32_t suppressed;
 	bool was_paced = c->is_paced;
 
-	if (!route || !route->is_write)
+	if (!is_write)
 		return false;
 	c->is_paced = pace_wait_ms(c->pace, clock_now_ms()) > 0;
 	if (!c->is_paced || was_paced)
@@ -275,6 +275,15 @@ static void refuse_unknown(struct client *c, const struct proto_request_header *
 	client_close(c, reason);
 }
 
+/* The log tells when that begins and ends, not each of them. */
+static void refuse_for_room(struct client *c, const struct request *rq)
+{
+	metrics_add(METRIC_writes_refused_room, 1);
+	audit_refuse_client(registry_audit(c->registry), c, slice_of(opcode_name(rq->type)),
+			    (struct slice){ 0 }, "no room on disk");
+	send_header_only(c, rq->xid, header_zxid(c, rq), ZERR_NOT_READ_ONLY, 0);
+}
+
 static void connect(struct dispatch *d, struct client *c, struct slice frame)
 {
 	int64_t began_us = clock_exact_us();
@@ -290,6 +299,7 @@ static enum dispatch_result execute(struct dispatch *d, struct client *c, struct
 	struct request rq = { .registry = c->registry, .client = c };
 	struct proto_request_header header;
 	const struct route *route;
+	bool lacks_room, is_write;
 
 	if (c->stopped)
 		return DISPATCH_DONE;
@@ -307,24 +317,29 @@ static enum dispatch_result execute(struct dispatch *d, struct client *c, struct
 	if (!c->session)
 		return DISPATCH_DONE;
 	route = find_route(header.type);
-	if (must_wait(d, c, route)) {
+	rq.xid = header.xid;
+	rq.type = header.type;
+	lacks_room = route && route->is_write && request_lacks_room(&rq);
+	/* What is refused waits for nothing that a write waits for. */
+	is_write = route && route->is_write && !lacks_room;
+	if (must_wait(d, c, is_write)) {
 		/* Alive it is, whatever it waits for. */
 		session_touch(c->session, clock_now_ms());
 		return DISPATCH_PARK;
 	}
-	if (must_slow_down(c, route)) {
+	if (must_slow_down(c, is_write)) {
 		session_touch(c->session, clock_now_ms());
 		return DISPATCH_PACE;
 	}
 	count_request(c, &header);
-	rq.xid = header.xid;
-	rq.type = header.type;
 	if (!is_authenticated(c, header.type)) {
 		refuse_stranger(c, &header);
 	} else if (header.type == OP_PING) {
 		answer_ping(d, c);
 	} else if (!route) {
 		refuse_unknown(c, &header);
+	} else if (lacks_room) {
+		refuse_for_room(c, &rq);
 	} else {
 		return run(d, c, route, &rq);
 	}

@@ -1,6 +1,8 @@
 # The program: what ties the layers together, and what is installed beside it.
 noinst_LIBRARIES += libapp.a
 libapp_a_SOURCES = \
+	src/app/alarms.c \
+	src/app/alarms.h \
 	src/app/admin.c src/app/admin.h src/app/admin_commands.h \
 	src/app/admin_clients.c \
 	src/app/admin_server.c \

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "app/alarms.h"
 #include "app/audit_secret.h"
 #include "app/control.h"
 #include "app/control_commands.h"
@@ -36,6 +37,7 @@
 #include "core/policy.h"
 #include "core/registry.h"
 #include "net/names.h"
+#include "store/room.h"
 
 enum {
 	MAX_HTTP_HEAD = 4096, /* of an answer */
@@ -70,6 +72,7 @@ struct server {
 	struct reload reload;
 	struct sweep *sweep;
 	struct validity *validity;
+	struct alarms *alarms; /* once it serves */
 	struct turn turn;
 	int64_t trace_mask;
 	int64_t serves_since_ms; /* monotonic */
@@ -135,6 +138,7 @@ static struct view view_of(struct server *s)
 		.latency = s->latency,
 		.gate = s->gate,
 		.validity = s->validity,
+		.alarms = s->alarms,
 		.serves_since_ms = s->serves_since_ms,
 		.audit = s->audit,
 		.trace_mask = &s->trace_mask,
@@ -192,7 +196,8 @@ static void on_store(evutil_socket_t fd, short what, void *arg)
 	registry_wake(s->registry);
 	latency_flushed(s->latency, registry_flushed(s->registry));
 	release(s);
-	if (!registry_is_behind(s->registry))
+	/* What waits for replay may be refused now. */
+	if (!registry_is_behind(s->registry) || store_room(s->store) != ROOM_PLENTY)
 		conn_set_unpark(peers_connections(s->peers));
 }
 
@@ -231,6 +236,22 @@ static void audit_server(struct server *s, const char *kind, const char *result)
 	audit_record(s->audit, &e);
 }
 
+static void watch_figures(struct server *s)
+{
+	const struct config *c = &s->config;
+	const struct alarms_options o = {
+		.limits = { [ALARM_LAG] = (uint64_t)c->alarm_lag,
+			    [ALARM_TREE_WAL] = c->alarm_tree_wal,
+			    [ALARM_LOG_SIZE] = c->alarm_log_size,
+			    [ALARM_SYNC_TIME] = (uint64_t)c->alarm_sync_ms,
+			    [ALARM_FREE_ROOM] = c->alarm_free_room },
+		.measure = alarms_measure_store,
+		.ctx = s->store,
+	};
+
+	s->alarms = alarms_new(&s->connection_wheel, &o);
+}
+
 static void start_serving(struct server *s)
 {
 	s->serving = true;
@@ -240,6 +261,7 @@ static void start_serving(struct server *s)
 	event_add(s->store_event, NULL);
 	peers_set_registry(s->peers, s->registry);
 	sweep_set_registry(s->sweep, s->registry);
+	watch_figures(s);
 	log_info("server.serving", LOG_HEX("zxid", registry_last_zxid(s->registry)),
 		 LOG_INT("znodes", tree_counts(registry_tree(s->registry)).znodes));
 	notify_ready();
@@ -592,6 +614,9 @@ static int open_registry(struct server *s, char reason[SERVER_REASON_LEN])
 	so.retention_ms = c->retention_ms;
 	so.replay_batch_rows = (uint32_t)c->replay_batch_rows;
 	so.replay_delay_ms = (uint32_t)c->replay_delay_ms;
+	so.low_bytes = c->low_bytes;
+	so.ballast_bytes = c->ballast_bytes;
+	so.most_tree_wal_bytes = c->most_tree_wal_bytes;
 	so.tree_cache_kib = (uint32_t)(c->tree_cache_bytes / 1024);
 	if (open_key(s, &so.audit_key, reason) != 0 || store_open(&s->store, &so, reason) != 0)
 		return -1;
@@ -828,6 +853,7 @@ void server_free(struct server *s)
 	control_free(s->control);
 	sweep_free(s->sweep);
 	validity_free(s->validity);
+	alarms_free(s->alarms);
 	peers_free(s->peers);
 	free_event(s->gate_event);
 	free_event(s->store_event);

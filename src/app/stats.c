@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "app/alarms.h"
 #include "app/latency.h"
 #include "app/machine.h"
 #include "app/peers.h"
@@ -11,6 +12,7 @@
 #include "base/metrics.h"
 #include "core/registry.h"
 #include "core/session.h"
+#include "store/room.h"
 
 enum { NAME_LEN = 128, US_PER_MS = 1000 };
 
@@ -103,12 +105,29 @@ static void tell_tree(const struct telling *t)
 	      (uint64_t)store_tree_version(v->store));
 	gauge(t, "upgrade_znodes_left", "znodes still to be copied for a newer schema version",
 	      store_upgrade_left(v->store));
+	gauge(t, "tree_wal_size", "bytes in use of tree.db's -wal", store_tree_wal_bytes(v->store));
+	gauge(t, "log_wal_size", "bytes in use of the -wal of the segment that is written",
+	      store_log_wal_size(v->store));
 	gauge(t, "log_size", "bytes of the log's segments", store_log_bytes(v->store));
 	gauge(t, "pending_znodes", "znodes that changed and are not in tree.db yet", tree.pending);
 	gauge(t, "cached_znodes", "znodes of tree.db that are in memory too", tree.cached);
 	gauge(t, "cached_bytes", "memory that they take", tree.cached_bytes);
 	gauge(t, "replay_lag_rows", "changes in the log that are not in tree.db yet",
 	      store_lag_rows(v->store));
+}
+
+static void tell_room(const struct telling *t)
+{
+	struct room_figures f;
+
+	store_get_room(t->view->store, &f);
+	gauge(t, "disk_free_bytes", "room in the file system of dataDir", f.data_free);
+	gauge(t, "log_disk_free_bytes", "room in the file system of dataLogDir", f.log_free);
+	gauge(t, "ballast_bytes", "blocks kept for when that is full", f.ballast);
+	gauge(t, "alarms", "figures that are beyond their limit of zoolite.alarm...",
+	      t->view->alarms ? alarms_count(t->view->alarms) : 0);
+	gauge(t, "room_level", "0: plenty; 1: persistent znodes are refused; 2: all writes are",
+	      f.level);
 }
 
 static void tell_process(const struct telling *t)
@@ -205,6 +224,7 @@ void stats_foreach(const struct view *v, each_fn each, void *ctx)
 	tell_sizes(&t);
 	tell_clients(&t);
 	tell_tree(&t);
+	tell_room(&t);
 	tell_process(&t);
 	tell_validity(&t);
 	tell_counters(&t);

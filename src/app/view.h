@@ -7,6 +7,7 @@
 
 #include "app/config.h"
 
+struct alarms;
 struct arrival;
 struct audit;
 struct gate;
@@ -24,6 +25,7 @@ struct view {
 	struct latency *latency;
 	struct gate *gate;               /* NULL: no listener */
 	const struct validity *validity; /* NULL: nothing runs out */
+	const struct alarms *alarms;     /* NULL: nobody looks */
 	int64_t serves_since_ms;         /* monotonic */
 	bool is_curtailed;   /* who asks may not read everything: no names of znodes and peers */
 	struct audit *audit; /* hears what is refused and done; NULL: none */

@@ -48,6 +48,7 @@
 	X(sessions_resumed, "sessions resumed")                                             \
 	X(sessions_refused, "connect requests refused")                                     \
 	X(sessions_refused_identity, "sessions beyond the limit of their identity")         \
+	X(sessions_refused_room, "sessions refused for want of room on disk")               \
 	X(sessions_closed, "sessions closed by their client or an operator")                \
 	X(sessions_expired, "sessions expired")                                             \
 	X(events_encoded, "watch events encoded, each for all who watch")                   \
@@ -72,21 +73,26 @@
 	X(znodes_reaped, "containers and znodes with a TTL removed")                        \
 	X(replies_refused, "connections closed because a reply was too large")              \
 	X(changes_logged, "changes appended to the log")                                    \
+	X(writes_refused_room, "writes refused for want of room on disk")                   \
+	X(room_changes, "times the level of room on disk changed")                          \
 	X(audit_rows, "rows of the audit trail, those of changes too")                      \
 	X(audit_counted, "events that a row of the audit trail counts with others")         \
 	X(audit_overflows, "of these, counted without what they were: too many kinds")      \
 	X(log_commits, "transactions committed on the log")                                 \
 	X(log_flushes, "syncs of the log")                                                  \
 	X(fsync_threshold_exceed_count, "syncs of the log that took longer than 1 s")       \
+	X(audit_unwritten, "rows of the audit trail not written for want of room")          \
 	X(log_segments, "segments begun")                                                   \
 	X(log_segments_pruned, "segments removed")                                          \
 	X(replay_batches, "batches replayed into the tree")                                 \
 	X(replay_rows, "log rows replayed into the tree")                                   \
+	X(replay_undone, "batches undone for want of room on disk, and tried again")        \
 	X(tree_reads, "znodes and lists read from tree.db")                                 \
 	X(upgrade_znodes, "znodes copied for a newer version of the tree's schema")         \
 	X(pages_damaged, "pages of database files whose checksum did not fit")              \
 	X(cache_evictions, "cached znodes dropped for room")                                \
 	X(loop_turns_slow, "turns of the core loop longer than 100 ms")                     \
+	X(alarms_raised, "times a figure passed its limit of zoolite.alarm...")             \
 	X(memory_refused, "allocations sized by a peer that failed")                        \
 	X(bugs, "internal errors that were survived")
 

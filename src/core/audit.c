@@ -6,11 +6,13 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "base/quote.h"
 #include "core/client.h"
 #include "core/session.h"
 #include "core/repeats.h"
 #include "core/tree.h"
+#include "store/room.h"
 #include "store/store.h"
 #include "wire/path.h"
 
@@ -135,6 +137,15 @@ void audit_connect(struct audit *a, const struct audit_event *e)
 		count_event(a, CONNECTIONS, e);
 }
 
+/* The last of the room on disk is for the ends of sessions. */
+static bool has_room(const struct audit *a, int64_t count)
+{
+	if (store_room(a->store) != ROOM_SCARCE)
+		return true;
+	metrics_add(METRIC_audit_unwritten, (uint64_t)count);
+	return false;
+}
+
 static void write_counted(void *ctx, const struct repeats_event *t, int64_t count, int64_t time_ms)
 {
 	const struct audit_event e = {
@@ -148,7 +159,8 @@ static void write_counted(void *ctx, const struct repeats_event *t, int64_t coun
 		.result = t->result,
 	};
 
-	write_event(ctx, &e, count, time_ms);
+	if (has_room(ctx, count))
+		write_event(ctx, &e, count, time_ms);
 }
 
 void audit_end_turn(struct audit *a, bool all)

@@ -28,6 +28,7 @@ libcore_a_SOURCES = \
 	src/core/request_delete.c \
 	src/core/request_ephemerals.c \
 	src/core/request_multi.c \
+	src/core/request_room.c \
 	src/core/request_session.c \
 	src/core/request_watches.c \
 	src/core/session.c src/core/session.h \

@@ -9,6 +9,7 @@
 #include "base/metrics.h"
 #include "core/ages.h"
 #include "core/quota.h"
+#include "store/room.h"
 #include "wire/path.h"
 
 enum {
@@ -143,7 +144,7 @@ static void remove_first(struct reaper *p)
 	mem_free(c);
 }
 
-/* As many as may be now. They wait for replay like any writer. */
+/* As many as may be now. They wait for replay, and for room on disk, like any writer. */
 static void remove_some(struct reaper *p)
 {
 	int64_t now_us = clock_now_ms() * 1000;
@@ -151,7 +152,8 @@ static void remove_some(struct reaper *p)
 	if (p->next_us < now_us - LATE_US)
 		p->next_us = now_us - LATE_US;
 	while (!list_is_empty(&p->candidates) && p->next_us <= now_us &&
-	       !registry_is_behind(p->registry)) {
+	       !registry_is_behind(p->registry) &&
+	       store_room(registry_store(p->registry)) != ROOM_SCARCE) {
 		remove_first(p);
 		p->next_us += MINUTE_US / registry_options(p->registry)->container_max_per_minute;
 	}

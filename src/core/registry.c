@@ -17,6 +17,7 @@
 #include "core/reaper.h"
 #include "core/session.h"
 #include "core/throttle.h"
+#include "store/room.h"
 #include "wire/path.h"
 
 enum {
@@ -162,7 +163,7 @@ void registry_take_policy(struct registry *r, struct policy *policy)
 
 bool registry_is_behind(const struct registry *r)
 {
-	return store_lag_rows(r->store) > r->options.max_lag_rows ||
+	return store_lag_rows(r->store) > r->options.max_lag_rows || store_is_tight(r->store) ||
 	       tree_counts(r->tree).pending_bytes > r->options.max_pending_bytes;
 }
 
@@ -614,6 +615,10 @@ int registry_start(struct registry *r, char reason[STORE_REASON_LEN])
 	r->last_change = store_last_zxid(r->store);
 	empty = r->last_change == 0;
 	r->last_zxid = store_begin(r->store);
+	if (r->last_zxid < 0) {
+		snprintf(reason, STORE_REASON_LEN, "no room on disk to begin a segment of the log");
+		return -1;
+	}
 	r->on_disk = store_flushed(r->store);
 	session_set_epoch(r->sessions, r->last_zxid >> 32);
 	if (empty)
@@ -638,6 +643,7 @@ void registry_wake(struct registry *r)
 void registry_end_turn(struct registry *r)
 {
 	audit_end_turn(r->options.audit, false);
+	store_note_owned(r->store, session_count(r->sessions), tree_counts(r->tree).ephemerals);
 	store_end_turn(r->store);
 	tree_end_turn(r->tree);
 	headcount_end_turn(r->headcount);

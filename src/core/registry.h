@@ -106,7 +106,7 @@ int64_t registry_last_zxid(const struct registry *r);
 int64_t registry_last_change(const struct registry *r);
 /* F: everything up to this zxid is on disk. Rises in registry_wake, or by writes that fail. */
 int64_t registry_flushed(const struct registry *r);
-/* Whether writers have to wait for replay. */
+/* Whether writers have to wait for replay, or for it to remove old segments. */
 bool registry_is_behind(const struct registry *r);
 
 /* The store moved (its wake fd was readable): take over what is on disk and what was replayed. */

@@ -9,6 +9,7 @@
 
 #include "core/client.h"
 #include "core/registry.h"
+#include "store/room.h"
 #include "wire/jute.h"
 #include "wire/proto.h"
 
@@ -52,6 +53,10 @@ enum zerr request_auth(struct request *rq);
 enum zerr request_sasl(struct request *rq);
 enum zerr request_reconfig(struct request *rq);
 
+/* Whether a write is to be refused for want of room on disk (store/room.h): NOT_READ_ONLY, which
+ * takes no zxid. */
+bool request_lacks_room(const struct request *rq);
+
 /* The first frame of a connection. Answers it (or closes the connection) by itself. */
 void request_connect(struct client *c, struct slice frame);
 
@@ -69,6 +74,10 @@ enum zerr op_delete(struct request *rq, const struct proto_path_version *op);
 enum zerr op_set_data(struct request *rq, const struct proto_set_data *op, struct op_result *out);
 enum zerr op_set_acl(struct request *rq, const struct proto_set_acl *op, struct op_result *out);
 enum zerr op_check(struct request *rq, const struct proto_path_version *op);
+/* The same of one operation, and of a multi, which is refused as a whole. flags: of a create. */
+bool op_lacks_room(const struct request *rq, enum room_level level, int32_t type, int32_t flags,
+		   struct slice path);
+bool multi_lacks_room(const struct request *rq, enum room_level level);
 /* One operation of a multiRead, or such a request: the body is appended to rq->out, or nothing
  * where it fails. */
 enum zerr op_get_data(struct request *rq, struct slice path);

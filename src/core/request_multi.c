@@ -12,6 +12,12 @@ struct multi_op {
 	};
 };
 
+static bool is_create(int32_t type)
+{
+	return type == OP_CREATE || type == OP_CREATE2 || type == OP_CREATE_CONTAINER ||
+	       type == OP_CREATE_TTL;
+}
+
 /* What the next bytes of a multi are. Nothing is done of one with what cannot be read, nor of one
  * with a create without ACL, which 3.9 refuses (CreateOptions): the first takes a zxid, the second
  * none. */
@@ -88,15 +94,23 @@ static enum reading count_ops(struct jute_reader in, int32_t *count, struct slic
 	return last == READ_END && lacks_path ? READ_MALFORMED : last;
 }
 
+bool multi_lacks_room(const struct request *rq, enum room_level level)
+{
+	struct jute_reader in = rq->in;
+	enum reading reading;
+	struct multi_op op;
+	bool lacks = false;
+
+	while ((reading = read_op(&in, &op)) == READ_OP)
+		lacks |= op_lacks_room(rq, level, op.type, is_create(op.type) ? op.create.flags : 0,
+				       op.path);
+	/* What cannot be read has an answer of its own. */
+	return lacks && reading == READ_END;
+}
+
 static void write_header(struct jute_writer *out, int32_t type, bool done, int32_t err)
 {
 	proto_write_multi_header(out, &(struct proto_multi_header){ type, done, err });
-}
-
-static bool is_create(int32_t type)
-{
-	return type == OP_CREATE || type == OP_CREATE2 || type == OP_CREATE_CONTAINER ||
-	       type == OP_CREATE_TTL;
 }
 
 /* Whatever comes with a Stat is answered as create2. */

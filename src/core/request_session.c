@@ -100,6 +100,11 @@ static void open_session(struct client *c, const struct proto_connect_request *r
 		stop(c, rq, "too many sessions");
 		return;
 	}
+	if (store_room(registry_store(r)) == ROOM_SCARCE) {
+		metrics_add(METRIC_sessions_refused_room, 1);
+		stop(c, rq, "no room on disk");
+		return;
+	}
 	if (has_too_many(c)) {
 		metrics_add(METRIC_sessions_refused_identity, 1);
 		stop(c, rq, "too many sessions of its identity");

@@ -26,6 +26,7 @@ struct acl_store {
 	struct buf text; /* readable form */
 	struct buf last; /* the ACL added last: mostly the next one is the same */
 	uint8_t last_key[ACL_ROW_KEY_LEN];
+	bool is_full;
 };
 
 struct acl_store *acl_store_new(sqlite3 *db)
@@ -95,7 +96,7 @@ static void store_row(struct acl_store *s, const struct sum *sum, struct slice a
 	db_bind_blob(s->insert, 1, key_of(sum->key));
 	db_bind_blob(s->insert, 2, acl);
 	db_bind_text(s->insert, 3, buf_len(&s->text) > 0 ? buf_slice(&s->text) : slice_of(""));
-	db_must_run(s->db, s->insert);
+	s->is_full |= !db_run(s->db, s->insert);
 }
 
 void acl_store_add(struct acl_store *s, struct slice acl, uint8_t key[ACL_ROW_KEY_LEN])
@@ -109,7 +110,7 @@ void acl_store_add(struct acl_store *s, struct slice acl, uint8_t key[ACL_ROW_KE
 			buf_clear(&s->last);
 	}
 	sum = find_sum(s, s->last_key);
-	if (!sum->stored)
+	if (!sum->stored && !s->is_full)
 		store_row(s, sum, acl);
 	sum->stored = true;
 	sum->more++;
@@ -132,22 +133,37 @@ static void write_sum(struct acl_store *s, const struct sum *sum)
 	db_bind_int(s->count, 2, sum->more);
 	while ((rc = sqlite3_step(s->count)) == SQLITE_ROW)
 		znodes = sqlite3_column_int64(s->count, 0);
-	if (rc != SQLITE_DONE)
+	if (rc != SQLITE_DONE && (rc & 0xff) != SQLITE_FULL)
 		db_die(s->db, "store.write_failed");
 	db_reset(s->count);
+	if (rc != SQLITE_DONE) {
+		s->is_full = true;
+		return;
+	}
 	/* No such row, or more znodes lost it than had it. */
 	if (znodes < 0)
 		die("store.tree_damaged", db_path(s->db));
 	if (znodes > 0)
 		return;
 	db_bind_blob(s->remove, 1, key_of(sum->key));
-	db_must_run(s->db, s->remove);
+	s->is_full |= !db_run(s->db, s->remove);
 }
 
-void acl_store_write(struct acl_store *s)
+void acl_store_forget(struct acl_store *s)
+{
+	clear(s);
+	s->is_full = false;
+}
+
+bool acl_store_is_full(const struct acl_store *s)
+{
+	return s->is_full;
+}
+
+bool acl_store_write(struct acl_store *s)
 {
 	if (s->sums.count == 0)
-		return;
+		return !s->is_full;
 	if (s->count == NULL) {
 		s->count = db_prepare(s->db, "UPDATE acl SET znodes = znodes + ?2 WHERE key = ?1 "
 					     "RETURNING znodes");
@@ -156,8 +172,9 @@ void acl_store_write(struct acl_store *s)
 	for (struct hash_node *n = hash_first(&s->sums); n != NULL; n = hash_after(&s->sums, n)) {
 		const struct sum *sum = container_of(n, struct sum, by_key);
 
-		if (sum->more != 0)
+		if (sum->more != 0 && !s->is_full)
 			write_sum(s, sum);
 	}
 	clear(s);
+	return !s->is_full;
 }

@@ -240,6 +240,16 @@ void db_must_run(sqlite3 *db, sqlite3_stmt *stmt)
 	db_reset(stmt);
 }
 
+bool db_run(sqlite3 *db, sqlite3_stmt *stmt)
+{
+	int rc = sqlite3_step(stmt);
+
+	if (rc != SQLITE_DONE && (rc & 0xff) != SQLITE_FULL)
+		db_die(db, "store.write_failed");
+	db_reset(stmt);
+	return rc == SQLITE_DONE;
+}
+
 void db_reset(sqlite3_stmt *stmt)
 {
 	/* Gives the step's error again, which its caller has seen. */

@@ -29,6 +29,9 @@ enum db_role {
 
 enum db_schema { DB_SCHEMA_TREE, DB_SCHEMA_LOG };
 
+/* A frame of a -wal. */
+enum { STORE_WAL_PAGE_BYTES = 4096 + 24 };
+
 /* Versions of the schema: 2 has the tables of 1, in a file whose pages have checksums. */
 enum { DB_VERSION_CHECKSUMS = 2, DB_VERSION = 2, DB_REASON_LEN = 1024 };
 
@@ -56,6 +59,8 @@ void db_must_commit(sqlite3 *db);
 sqlite3_stmt *db_prepare(sqlite3 *db, const char *sql);
 /* Step a statement that gives no rows, reset it, clear its bindings. A failure ends the process. */
 void db_must_run(sqlite3 *db, sqlite3_stmt *stmt);
+/* The same, but where the disk is full: false, and it has no effect. */
+must_check bool db_run(sqlite3 *db, sqlite3_stmt *stmt);
 /* Reset and clear: for statements that were read from. */
 void db_reset(sqlite3_stmt *stmt);
 /* End the process with what SQLite says about the last failure. */

@@ -27,7 +27,9 @@ struct flush {
 	_Atomic uint64_t done; /* up to which of them all is on disk */
 	int wal_fd;
 	bool stop;
-	struct summary times; /* of syncs, under the mutex */
+	struct summary times; /* of syncs, under the mutex, */
+	int64_t began_us;     /* of the one that is under way; 0: none */
+	uint64_t longest_us;  /* flush_take_longest */
 };
 
 struct flush *flush_new(int64_t flushed, void (*moved)(void *ctx), void *ctx)
@@ -73,14 +75,17 @@ static void *flush_run(void *arg)
 			pthread_cond_wait(&f->wanted, &f->mutex);
 			continue;
 		}
+		f->began_us = began_us = clock_exact_us();
 		pthread_mutex_unlock(&f->mutex);
-		began_us = clock_exact_us();
 		sync_wal(wal_fd);
 		took_us = clock_exact_us() - began_us;
 		if (took_us > LONG_SYNC_US)
 			metrics_add(METRIC_fsync_threshold_exceed_count, 1);
 		pthread_mutex_lock(&f->mutex);
 		summary_add(&f->times, took_us > 0 ? (uint64_t)took_us : 0, 1);
+		f->began_us = 0;
+		if (took_us > 0 && (uint64_t)took_us > f->longest_us)
+			f->longest_us = (uint64_t)took_us;
 		atomic_store(&f->reached, upto);
 		atomic_store(&f->done, request);
 		pthread_cond_broadcast(&f->risen);
@@ -126,6 +131,19 @@ void flush_get_times(struct flush *f, struct summary *out)
 	pthread_mutex_lock(&f->mutex);
 	*out = f->times;
 	pthread_mutex_unlock(&f->mutex);
+}
+
+uint64_t flush_take_longest(struct flush *f)
+{
+	uint64_t longest_us;
+	int64_t now_us;
+
+	pthread_mutex_lock(&f->mutex);
+	longest_us = f->longest_us;
+	f->longest_us = 0;
+	now_us = f->began_us != 0 ? clock_exact_us() - f->began_us : 0;
+	pthread_mutex_unlock(&f->mutex);
+	return now_us > 0 && (uint64_t)now_us > longest_us ? (uint64_t)now_us : longest_us;
 }
 
 void flush_reset_times(struct flush *f)

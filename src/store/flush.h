@@ -35,6 +35,8 @@ int64_t flush_reached(const struct flush *f);
 /* How long syncs took, in us, since the start or the last reset. Any thread. */
 void flush_get_times(struct flush *f, struct summary *out);
 void flush_reset_times(struct flush *f);
+/* The longest sync since this was asked last, in us; one that is under way counts as it is. */
+uint64_t flush_take_longest(struct flush *f);
 /* Wait for a request. */
 void flush_wait(struct flush *f, uint64_t request);
 /* Sync what was requested and end the thread, if it runs. */

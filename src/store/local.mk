@@ -10,6 +10,8 @@ libstore_a_SOURCES = \
 	src/store/audit.h \
 	src/store/audit_read.c \
 	src/store/audit_read.h \
+	src/store/ballast.c \
+	src/store/ballast.h \
 	src/store/checksum.c \
 	src/store/checksum.h \
 	src/store/db.c \
@@ -30,6 +32,8 @@ libstore_a_SOURCES = \
 	src/store/record.h \
 	src/store/replay.c \
 	src/store/replay.h \
+	src/store/room.c \
+	src/store/room.h \
 	src/store/rows.c \
 	src/store/rows.h \
 	src/store/scan.c \
@@ -47,7 +51,9 @@ libstore_a_SOURCES = \
 	src/store/upgrade.c \
 	src/store/upgrade.h \
 	src/store/vfs.c \
-	src/store/vfs.h
+	src/store/vfs.h \
+	src/store/visitor.c \
+	src/store/visitor.h
 nodist_libstore_a_SOURCES = src/store/schema.h
 
 # The schema as C strings, from the files that people read.

@@ -13,9 +13,13 @@
 
 /* A -wal holds a page or more for each commit: with few changes in each it grows faster than the
  * rows. */
-enum { WAL_PAGE_BYTES = 4096 + 24, WAL_RATIO = 4, WAL_LEAST_BYTES = 1024 * 1024 };
+enum { WAL_RATIO = 4, WAL_LEAST_BYTES = 1024 * 1024 };
 /* What a clean stop copies into the segment's file instead of leaving it to the next start. */
 enum { CLOSE_WAL_PAGES = 4096 };
+/* Where room is short segments end early, so that they may go. */
+enum { SHORT_WAL_BYTES = 1024 * 1024 };
+/* Pages that a transaction writes whatever it appends, and the rows of the server's own. */
+enum { OPEN_BYTES = 128 * 1024 };
 /* Of rows of the audit trail that stand beside no change. */
 enum { AUDIT_SYNC_MS = 1000, AUDIT_TELL_MS = 60 * 1000 };
 
@@ -37,7 +41,9 @@ struct trail {
 struct store_log {
 	struct flush *flush;
 	struct replay *replay;
+	struct room *room;
 	uint64_t segment_bytes;
+	uint64_t committed_bytes; /* of live's rows */
 	struct segment *live;
 	struct segment *full;  /* the one before, not all of it on disk yet; NULL mostly */
 	uint64_t full_request; /* on disk when this is done */
@@ -62,12 +68,14 @@ static void tell_head(struct store_log *l)
 }
 
 struct store_log *store_log_new(struct segment *live, int64_t last, uint64_t segment_bytes,
-				struct audit_key *key, struct flush *flush, struct replay *replay)
+				struct audit_key *key, struct flush *flush, struct replay *replay,
+				struct room *room)
 {
 	struct store_log *l = mem_new(sizeof(*l));
 
 	l->flush = flush;
 	l->replay = replay;
+	l->room = room;
 	l->segment_bytes = segment_bytes;
 	l->live = live;
 	l->last = l->committed = last;
@@ -78,6 +86,27 @@ struct store_log *store_log_new(struct segment *live, int64_t last, uint64_t seg
 	if (key != NULL)
 		tell_head(l);
 	return l;
+}
+
+static uint64_t wal_bytes(const struct store_log *l)
+{
+	return (uint64_t)l->live->wal_pages * STORE_WAL_PAGE_BYTES;
+}
+
+uint64_t store_log_wal_bytes(const struct store_log *l)
+{
+	return wal_bytes(l);
+}
+
+void store_log_take_room(struct store_log *l, uint64_t bytes)
+{
+	struct segment *g = l->live;
+	uint64_t open = g->row_bytes - l->committed_bytes + bytes;
+	/* Rows fill half a page at least. */
+	uint64_t want = wal_bytes(l) + 2 * open + OPEN_BYTES;
+
+	if (want > g->reserved)
+		g->reserved = room_reserve(l->room, g->sync_fd, g->reserved, want, true);
 }
 
 static void begin(struct store_log *l)
@@ -128,6 +157,7 @@ void store_log_audit(struct store_log *l, const struct audit_row *row)
 
 	if (l->trail.key == NULL)
 		return;
+	store_log_take_room(l, 0);
 	begin(l);
 	extend_trail(l, &numbered);
 	segment_audit(l->live, &numbered, &l->trail.head);
@@ -137,6 +167,7 @@ void store_log_append(struct store_log *l, const struct record_head *head, struc
 {
 	/* A gap or a step back in the log is found at the next start, when it is too late. */
 	assert(head->prev == l->last && head->zxid > l->last);
+	store_log_take_room(l, body.len);
 	begin(l);
 	if (l->trail.key != NULL)
 		append_audited(l, head, body);
@@ -165,10 +196,9 @@ int64_t store_log_audited(const struct store_log *l)
 
 static bool is_full(const struct store_log *l)
 {
-	uint64_t wal_bytes = (uint64_t)l->live->wal_pages * WAL_PAGE_BYTES;
-
 	return l->live->row_bytes >= l->segment_bytes ||
-	       wal_bytes >= l->segment_bytes * WAL_RATIO + WAL_LEAST_BYTES;
+	       wal_bytes(l) >= l->segment_bytes * WAL_RATIO + WAL_LEAST_BYTES ||
+	       (wal_bytes(l) >= SHORT_WAL_BYTES && room_is_short(l->room));
 }
 
 /* Have all that is committed on disk. */
@@ -196,6 +226,7 @@ static void roll_over(struct store_log *l)
 	l->full = l->live;
 	l->full_request = l->request;
 	l->live = next;
+	l->committed_bytes = 0;
 	metrics_add(METRIC_log_segments, 1);
 }
 
@@ -205,6 +236,7 @@ static void commit(struct store_log *l)
 
 	segment_commit(l->live);
 	l->open = false;
+	l->committed_bytes = l->live->row_bytes;
 	metrics_add(METRIC_log_commits, 1);
 	l->committed = l->last;
 	if (has_changes || l->must_flush)
@@ -281,6 +313,8 @@ void store_log_end_turn(struct store_log *l)
 	}
 	if (l->open)
 		commit_and_roll(l);
+	else
+		roll_over(l);
 	if (l->unasked_ms >= 0 && clock_now_ms() >= l->unasked_ms + AUDIT_SYNC_MS)
 		ask_for_flush(l);
 }

@@ -20,6 +20,8 @@
 
 /* A batch's records in memory. */
 #define BATCH_BYTES ((size_t)16 * 1024 * 1024)
+/* Where room is short: less to take of it before the tree is checkpointed. */
+#define SHORT_BATCH_BYTES ((size_t)1024 * 1024)
 enum { RETRY_MS = 1000, IDLE_MS = 60 * 1000, MAX_CHORES = 4 };
 
 /* The clock of pthread_cond_timedwait. */
@@ -51,6 +53,7 @@ struct replay {
 	_Atomic uint64_t rows_done;
 	_Atomic uint64_t znodes;
 	_Atomic uint64_t tree_bytes;
+	_Atomic uint64_t tree_wal_bytes;
 
 	pthread_mutex_t mutex;
 	pthread_cond_t cond;
@@ -74,6 +77,9 @@ struct replay {
 	uint32_t tree_wal_pages;
 	int64_t batch_due_ms; /* 0: nothing waits */
 	int64_t retry_ms;     /* preparing failed for want of room: not before this */
+	bool was_not_made;    /* ..., which was told */
+	bool was_undone;      /* the last batch was, for want of room, which was told */
+	bool is_held_up;      /* the tree's -wal is as large as it may be, which was told */
 };
 
 /* A segment on its way back from the core. */
@@ -91,6 +97,7 @@ static int count_tree_pages(void *ctx, sqlite3 *db, const char *name, int pages)
 	(void)db;
 	(void)name;
 	r->tree_wal_pages = (uint32_t)pages;
+	atomic_store(&r->tree_wal_bytes, (uint64_t)pages * STORE_WAL_PAGE_BYTES);
 	return SQLITE_OK;
 }
 
@@ -103,6 +110,7 @@ static struct shelf *new_shelf(struct replay *r)
 					 .retention_bytes = r->o.retention_bytes,
 					 .retention_ms = r->o.retention_ms,
 					 .is_audited = r->o.is_audited,
+					 .room = r->o.room,
 					 .wished = r->o.moved,
 					 .ctx = r->o.ctx };
 
@@ -234,6 +242,11 @@ uint64_t replay_tree_bytes(const struct replay *r)
 	return atomic_load(&r->tree_bytes);
 }
 
+uint64_t replay_tree_wal_bytes(const struct replay *r)
+{
+	return atomic_load(&r->tree_wal_bytes);
+}
+
 uint64_t replay_log_bytes(const struct replay *r)
 {
 	return shelf_bytes(r->shelf);
@@ -326,11 +339,17 @@ static void prepare_segment(struct replay *r)
 	memcpy(like.audit_key, r->audit_key, sizeof(like.audit_key));
 	memcpy(like.database, rows_meta(r->rows)->database, DATABASE_ID_LEN);
 	if (make_listed(r, &g, &like, reason) != 0) {
-		log_warn("store.segment_not_made", LOG_TEXT("reason", reason));
+		/* The live one goes on meanwhile, beyond its size. */
+		if (!r->was_not_made)
+			log_warn("store.segment_not_made", LOG_TEXT("reason", reason));
+		r->was_not_made = true;
+		(void)room_give(r->o.room, ROOM_LOG, false);
 		r->retry_ms = now_ms() + RETRY_MS;
 		return;
 	}
+	r->was_not_made = false;
 	r->retry_ms = 0;
+	g->reserved = room_reserve(r->o.room, g->sync_fd, 0, 0, false);
 	r->o.next_number++;
 	shelf_add(r->shelf, g->number, false, 0);
 	pthread_mutex_lock(&r->mutex);
@@ -346,19 +365,21 @@ static void prepare_segment(struct replay *r)
 static uint32_t read_batch(struct replay *r, struct segment_reader *reader, int64_t upto,
 			   int64_t *last)
 {
+	size_t most = room_is_short(r->o.room) ? SHORT_BATCH_BYTES : BATCH_BYTES;
 	struct record_head head;
 	struct slice body;
 	uint32_t rows = 0;
 	int rc = 0;
 
 	segment_reader_seek(reader, *last, upto);
-	while (rows < r->o.batch_rows && merge_bytes(r->merge) < BATCH_BYTES &&
+	while (rows < r->o.batch_rows && merge_bytes(r->merge) < most &&
 	       (rc = segment_reader_next(reader, &head, &body)) == 1) {
 		if (head.prev != *last)
 			die("store.log_broken", shelf_reading(r->shelf));
 		if (merge_add(r->merge, body) != 0)
 			die("store.record_damaged", shelf_reading(r->shelf));
 		*last = head.zxid;
+		shelf_note_time(r->shelf, head.time_ms);
 		rows++;
 	}
 	if (rc < 0)
@@ -371,13 +392,52 @@ static void checkpoint_tree(struct replay *r)
 {
 	int rc;
 
-	if (r->tree_wal_pages < r->o.tree_wal_pages)
+	if (r->tree_wal_pages < r->o.tree_wal_pages && !room_is_short(r->o.room))
 		return;
 	/* The core's reads are short, so little is left over; the next one takes it. */
 	rc = sqlite3_wal_checkpoint_v2(rows_db(r->rows), "main", SQLITE_CHECKPOINT_PASSIVE, NULL,
 				       NULL);
-	if ((rc & 0xff) != SQLITE_BUSY && (rc & 0xff) != SQLITE_FULL && rc != SQLITE_OK)
+	if ((rc & 0xff) == SQLITE_FULL)
+		(void)room_give(r->o.room, ROOM_TREE, false);
+	else if ((rc & 0xff) != SQLITE_BUSY && rc != SQLITE_OK)
 		db_die(rows_db(r->rows), "store.checkpoint_failed");
+}
+
+/* The log has all of the batch, so nothing is lost: it is tried again. */
+static void wait_for_room(struct replay *r)
+{
+	metrics_add(METRIC_replay_undone, 1);
+	if (!r->was_undone)
+		log_warn("store.replay_waits", LOG_TEXT("file", db_path(rows_db(r->rows))),
+			 LOG_TEXT("reason", "no room on disk"));
+	r->was_undone = true;
+	(void)room_give(r->o.room, ROOM_TREE, false);
+	checkpoint_tree(r);
+	r->batch_due_ms = now_ms() + RETRY_MS;
+}
+
+/* Whether the tree's -wal may not grow any more, and somebody from outside keeps it from being begun
+ * anew. Then the log grows instead, and writers wait when the tree is too far behind. */
+static bool is_held_up(struct replay *r)
+{
+	const char *path = db_path(rows_db(r->rows));
+	bool was = r->is_held_up;
+	pid_t pid;
+
+	if (r->o.most_wal_pages == 0 || r->tree_wal_pages < r->o.most_wal_pages)
+		return false;
+	r->is_held_up = !rows_restart_wal(r->rows, &pid);
+	if (r->is_held_up && !was)
+		log_warn("store.tree_held_up", LOG_TEXT("file", path), LOG_INT("pid", pid),
+			 LOG_INT("wal_bytes", atomic_load(&r->tree_wal_bytes)),
+			 LOG_TEXT("reason", "a long read keeps the -wal from being begun anew"));
+	if (was && !r->is_held_up)
+		log_info("store.tree_goes_on", LOG_TEXT("file", path));
+	if (!r->is_held_up)
+		r->tree_wal_pages = 0;
+	else
+		r->batch_due_ms = now_ms() + RETRY_MS;
+	return r->is_held_up;
 }
 
 /* Take what is on disk in the log and not in the tree yet. Whether there was anything. */
@@ -394,13 +454,20 @@ static bool replay_batch(struct replay *r)
 
 	if (reader == NULL)
 		return false;
+	if (is_held_up(r))
+		return true;
 	merge_clear(r->merge);
 	rows = read_batch(r, reader, upto, &last);
 	if (rows == 0)
 		return false;
 	rows_begin(r->rows);
 	merge_write(r->merge, r->rows, NULL);
-	rows_commit(r->rows, last);
+	if (!rows_try_commit(r->rows, last)) {
+		wait_for_room(r);
+		return true;
+	}
+	r->was_undone = false;
+	room_note_tree(r->o.room, rows_free_bytes(r->rows));
 	if (r->follow != NULL)
 		r->follow(r->follow_ctx, r->merge, last);
 	atomic_store(&r->znodes, rows_meta(r->rows)->znodes);
@@ -458,6 +525,7 @@ void replay_take_tree(struct replay *r, struct rows *rows)
 	assert(r->rows == NULL && rows_meta(rows)->zxid == atomic_load(&r->reached));
 	r->rows = rows;
 	r->tree_wal_pages = 0;
+	atomic_store(&r->tree_wal_bytes, 0);
 	shelf_set_tree(r->shelf, db_path(rows_db(rows)));
 	(void)sqlite3_wal_hook(rows_db(rows), count_tree_pages, r);
 	atomic_store(&r->tree_bytes, files_database_bytes(db_path(rows_db(rows))));
@@ -499,7 +567,6 @@ static int64_t chores_due_ms(const struct replay *r)
 static int64_t idle_ms(struct replay *r, int64_t now)
 {
 	int64_t wait = r->o.retention_ms > 0 ? IDLE_MS : INT64_MAX;
-
 	int64_t due = chores_due_ms(r);
 
 	if (r->stop || r->has_word || r->has_chores || !list_is_empty(&r->given_back))
@@ -511,12 +578,13 @@ static int64_t idle_ms(struct replay *r, int64_t now)
 	if (r->prepare_wanted) {
 		if (r->retry_ms <= now)
 			return 0;
-		wait = r->retry_ms - now;
+		if (r->retry_ms - now < wait)
+			wait = r->retry_ms - now;
 	}
 	if (!r->is_held && flush_reached(r->flush) > atomic_load(&r->reached)) {
 		if (r->batch_due_ms == 0)
 			r->batch_due_ms = now + r->o.delay_ms;
-		if (replay_lag_rows(r) >= r->o.batch_rows)
+		if (replay_lag_rows(r) >= r->o.batch_rows && !r->was_undone && !r->is_held_up)
 			r->batch_due_ms = now;
 		if (r->batch_due_ms <= now)
 			return 0;

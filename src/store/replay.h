@@ -9,6 +9,7 @@
 
 #include "store/flush.h"
 #include "store/merge.h"
+#include "store/room.h"
 #include "store/rows.h"
 #include "store/segment.h"
 
@@ -23,12 +24,14 @@ struct replay_options {
 	uint32_t batch_rows;
 	uint32_t delay_ms;
 	uint32_t tree_wal_pages; /* tree.db is checkpointed when its -wal has so many */
+	uint32_t most_wal_pages; /* with more, replay waits until it can begin anew; 0: for ever */
 	uint32_t next_number;    /* of the segment that is prepared first */
 	uint32_t epoch;
 	/* Whether there is an audit trail, whose rows go only after replay_allow_prune, and its
 	 * key. */
 	bool is_audited;
 	struct slice audit_key;
+	struct room *room; /* lent */
 	/* Called on the replay thread: the tree went on, or a segment is ready. */
 	void (*moved)(void *ctx);
 	void *ctx;
@@ -83,6 +86,8 @@ uint64_t replay_lag_rows(const struct replay *r);
 int64_t replay_reached(const struct replay *r);
 uint64_t replay_znode_count(const struct replay *r);
 uint64_t replay_tree_bytes(const struct replay *r);
+/* Bytes in use of the tree's -wal. Any thread. */
+uint64_t replay_tree_wal_bytes(const struct replay *r);
 /* Bytes of all segments as of the last batch. Any thread. */
 uint64_t replay_log_bytes(const struct replay *r);
 

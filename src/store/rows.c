@@ -14,6 +14,9 @@
 #include "store/acl_store.h"
 #include "store/files.h"
 #include "store/vfs.h"
+#include "store/visitor.h"
+
+enum { RESTART_BUSY_MS = 100 };
 
 struct rows {
 	sqlite3 *db;
@@ -31,7 +34,11 @@ struct rows {
 	sqlite3_stmt *put_session;
 	sqlite3_stmt *remove_session;
 	sqlite3_stmt *put_meta;
+	sqlite3_stmt *count_free;
 	struct acl_store *acls;
+	struct rows_meta before; /* of the batch */
+	struct visitor *visitor;
+	bool is_full; /* the batch met a full disk: nothing more is written */
 };
 
 /* Numbers of the parameters, in every statement that writes a znode. */
@@ -103,13 +110,27 @@ out:
 	return rc;
 }
 
+/* Once the disk was full the transaction may be gone: what came then would stand for itself. */
+static bool has_no_room(const struct rows *r)
+{
+	return r->is_full || (r->acls != NULL && acl_store_is_full(r->acls));
+}
+
+static void run(struct rows *r, sqlite3_stmt *stmt)
+{
+	if (has_no_room(r))
+		db_reset(stmt);
+	else
+		r->is_full = !db_run(r->db, stmt);
+}
+
 static void put_meta(struct rows *r, const char *key, int64_t value)
 {
 	if (r->put_meta == NULL)
 		r->put_meta = db_prepare(r->db, "INSERT OR REPLACE INTO meta VALUES (?1, ?2)");
 	db_bind_text(r->put_meta, 1, slice_of(key));
 	db_bind_int(r->put_meta, 2, value);
-	db_must_run(r->db, r->put_meta);
+	run(r, r->put_meta);
 }
 
 static int create(struct rows *r, char reason[STORE_REASON_LEN])
@@ -126,7 +147,8 @@ static int create(struct rows *r, char reason[STORE_REASON_LEN])
 	sqlite3_finalize(stmt);
 	put_meta(r, "zxid", 0);
 	put_meta(r, "znodes", 0);
-	db_must_commit(r->db);
+	if (r->is_full || db_exec(r->db, "COMMIT") != SQLITE_OK)
+		return db_fail(r->db, "cannot make the tables", reason);
 	r->version = DB_VERSION;
 	return 0;
 }
@@ -221,7 +243,9 @@ void rows_close(struct rows *r, bool keep_wal)
 	sqlite3_finalize(r->put_session);
 	sqlite3_finalize(r->remove_session);
 	sqlite3_finalize(r->put_meta);
+	sqlite3_finalize(r->count_free);
 	db_close(r->db, keep_wal);
+	visitor_free(r->visitor);
 	buf_fini(&r->scratch);
 	mem_free(r);
 }
@@ -470,15 +494,74 @@ int rows_each_after(struct rows *r, const struct rows_key *after,
 void rows_begin(struct rows *r)
 {
 	db_must_exec(r->db, "BEGIN IMMEDIATE");
+	r->before = r->meta;
+}
+
+/* What SQLite has of it already goes; after some failures it went by itself. */
+static void undo(struct rows *r)
+{
+	if (!sqlite3_get_autocommit(r->db))
+		db_must_exec(r->db, "ROLLBACK");
+	acl_store_forget(r->acls);
+	r->meta = r->before;
+	r->is_full = false;
+}
+
+bool rows_try_commit(struct rows *r, int64_t zxid)
+{
+	int rc = SQLITE_FULL;
+
+	r->meta.zxid = zxid;
+	put_meta(r, "zxid", zxid);
+	put_meta(r, "znodes", (int64_t)r->meta.znodes);
+	if (!r->is_full && acl_store_write(r->acls))
+		rc = db_exec(r->db, "COMMIT");
+	if (rc == SQLITE_OK)
+		return true;
+	/* Its frames may be in the -wal, commit mark and all, and be found there after a crash: a
+	 * whole batch of what the log has, with its zxid. */
+	if (rc != SQLITE_FULL)
+		db_die(r->db, "store.commit_failed");
+	undo(r);
+	return false;
 }
 
 void rows_commit(struct rows *r, int64_t zxid)
 {
-	r->meta.zxid = zxid;
-	put_meta(r, "zxid", zxid);
-	put_meta(r, "znodes", (int64_t)r->meta.znodes);
-	acl_store_write(r->acls);
-	db_must_commit(r->db);
+	if (!rows_try_commit(r, zxid))
+		die("store.commit_failed", "the disk is full");
+}
+
+bool rows_restart_wal(struct rows *r, pid_t *pid)
+{
+	int rc;
+
+	*pid = 0;
+	/* The core's own reads take no longer. */
+	(void)sqlite3_busy_timeout(r->db, RESTART_BUSY_MS);
+	rc = sqlite3_wal_checkpoint_v2(r->db, "main", SQLITE_CHECKPOINT_RESTART, NULL, NULL);
+	(void)sqlite3_busy_timeout(r->db, DB_BUSY_MS);
+	if (rc == SQLITE_OK)
+		return true;
+	if ((rc & 0xff) != SQLITE_BUSY && (rc & 0xff) != SQLITE_FULL)
+		db_die(r->db, "store.checkpoint_failed");
+	if (r->visitor == NULL)
+		r->visitor = visitor_new(db_path(r->db));
+	*pid = visitor_find(r->visitor);
+	return false;
+}
+
+uint64_t rows_free_bytes(struct rows *r)
+{
+	uint64_t bytes = 0;
+
+	if (r->count_free == NULL)
+		r->count_free = db_prepare(r->db, "SELECT freelist_count * page_size FROM "
+						  "pragma_freelist_count, pragma_page_size");
+	if (sqlite3_step(r->count_free) == SQLITE_ROW)
+		bytes = (uint64_t)sqlite3_column_int64(r->count_free, 0);
+	db_reset(r->count_free);
+	return bytes;
 }
 
 /* SQLite binds to names that a statement lacks as an error, so each group is bound where it
@@ -549,7 +632,8 @@ static void remove_znode(struct rows *r, struct slice parent, struct slice name)
 			r->meta.znodes--;
 		acl_store_drop(r->acls, db_column(r->remove, 1));
 	}
-	if (rc != SQLITE_DONE)
+	r->is_full = (rc & 0xff) == SQLITE_FULL;
+	if (rc != SQLITE_DONE && !r->is_full)
 		db_die(r->db, "store.write_failed");
 	db_reset(r->remove);
 }
@@ -577,8 +661,8 @@ static bool try_insert(struct rows *r, struct slice parent, struct slice name,
 	db_bind_text(r->insert, P_PARENT, parent);
 	db_bind_text(r->insert, P_NAME, name);
 	bind_znode(r->insert, z, acl_id);
-	db_must_run(r->db, r->insert);
-	return sqlite3_changes(r->db) == 1;
+	run(r, r->insert);
+	return has_no_room(r) || sqlite3_changes(r->db) == 1;
 }
 
 static void insert_znode(struct rows *r, struct slice parent, struct slice name,
@@ -605,10 +689,12 @@ void rows_put_znode(struct rows *r, const struct record_znode *z, bool wipe)
 	struct slice parent, name;
 	sqlite3_stmt *stmt;
 
+	if (has_no_room(r))
+		return;
 	rows_split_path(z->path, &parent, &name);
 	if (wipe)
 		remove_znode(r, parent, name);
-	if (z->columns == 0)
+	if (z->columns == 0 || has_no_room(r))
 		return;
 	if (z->columns & RECORD_ACL)
 		acl_store_add(r->acls, z->acl, acl_id);
@@ -622,9 +708,9 @@ void rows_put_znode(struct rows *r, const struct record_znode *z, bool wipe)
 	db_bind_text(stmt, P_PARENT, parent);
 	db_bind_text(stmt, P_NAME, name);
 	bind_znode(stmt, z, acl_id);
-	db_must_run(r->db, stmt);
+	run(r, stmt);
 	/* The log changes a znode that the tree does not have: they no longer belong together. */
-	if (sqlite3_changes(r->db) != 1)
+	if (!has_no_room(r) && sqlite3_changes(r->db) != 1)
 		die("store.tree_damaged", db_path(r->db));
 }
 
@@ -647,5 +733,5 @@ void rows_put_session(struct rows *r, const struct record_session *s)
 		db_bind_blob(stmt, 3, hash);
 		db_bind_text(stmt, 4, s->identity);
 	}
-	db_must_run(r->db, stmt);
+	run(r, stmt);
 }

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/cdefs.h"
 #include "store/db.h"
@@ -59,12 +60,19 @@ must_check int rows_each_after(struct rows *r, const struct rows_key *after,
 			       bool (*each)(void *ctx, const struct record_znode *z), void *ctx,
 			       char reason[STORE_REASON_LEN]);
 
-/* A batch on the writing connection; a failure ends the process. */
+/* A batch on the writing connection; a failure ends the process. Where the disk is full what is put
+ * has no effect, and rows_try_commit undoes all of the batch: false. */
 void rows_begin(struct rows *r);
 /* Put the columns of z. wipe: the znode was deleted before that; with columns == 0 it is gone. */
 void rows_put_znode(struct rows *r, const struct record_znode *z, bool wipe);
 void rows_put_session(struct rows *r, const struct record_session *s);
 void rows_commit(struct rows *r, int64_t zxid);
+must_check bool rows_try_commit(struct rows *r, int64_t zxid);
+/* Have the next batch begin the -wal anew. False: somebody from outside is in it; *pid is who, 0
+ * where that is not seen. Between batches, on the writing connection. */
+must_check bool rows_restart_wal(struct rows *r, pid_t *pid);
+/* Bytes of the file's free pages, which new rows take before it grows. Writing connection. */
+uint64_t rows_free_bytes(struct rows *r);
 
 /* Path of the parent ("" for the root) and last part ("" for the root). */
 void rows_split_path(struct slice path, struct slice *parent, struct slice *name);

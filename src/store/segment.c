@@ -59,10 +59,13 @@ static void bind_audit(struct segment *g, sqlite3_stmt *stmt, int at)
 static int write_tables(struct segment *g)
 {
 	sqlite3_stmt *stmt;
-	int rc;
+	/* Already this may take room, for the wal-index. */
+	int rc = db_exec(g->db, "BEGIN IMMEDIATE");
+	bool has_room;
 
-	db_must_exec(g->db, "BEGIN IMMEDIATE");
-	if (db_create_schema(g->db, DB_SCHEMA_LOG) != 0)
+	if (rc != SQLITE_OK && rc != SQLITE_FULL)
+		db_die(g->db, "store.write_failed");
+	if (rc != SQLITE_OK || db_create_schema(g->db, DB_SCHEMA_LOG) != 0)
 		return -1;
 	stmt = db_prepare(g->db, "INSERT INTO segment VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
 	db_bind_blob(stmt, 1, (struct slice){ (const char *)g->database, DATABASE_ID_LEN });
@@ -75,8 +78,10 @@ static int write_tables(struct segment *g)
 	if (g->is_audited)
 		db_bind_blob(stmt, 7,
 			     (struct slice){ (const char *)g->audit_key, g->audit_key_len });
-	db_must_run(g->db, stmt);
+	has_room = db_run(g->db, stmt);
 	sqlite3_finalize(stmt);
+	if (!has_room)
+		return -1;
 	rc = db_exec(g->db, "COMMIT");
 	if (rc == SQLITE_FULL)
 		return -1;

@@ -44,6 +44,7 @@ struct segment {
 	bool is_audited;
 	uint64_t row_bytes; /* appended by this process */
 	uint32_t wal_pages; /* frames in the -wal as of the last commit */
+	uint64_t reserved;  /* the -wal has blocks up to here (store/room.h) */
 	sqlite3 *db;
 	int sync_fd; /* our own description of the -wal; -1: not made by this process */
 	sqlite3_stmt *append;

@@ -15,6 +15,8 @@
 #include "store/marker.h"
 #include "store/vfs.h"
 
+enum { CHECKPOINT_RETRY_MS = 10 * 1000 };
+
 /* A segment on the shelf, lowest number first; the core writes the last one or the last but one. */
 struct item {
 	struct list link;
@@ -29,6 +31,7 @@ struct item {
 	bool empty;              /* without a row: a start left it behind */
 	struct audit_head audit; /* its newest row of the audit trail; number 0: it has none */
 	int64_t newest_ms;       /* time of its newest row */
+	int64_t retry_ms;        /* its checkpoint was held up: not before this */
 };
 
 struct shelf {
@@ -41,6 +44,7 @@ struct shelf {
 	struct segment_reader reader;
 	int tree_wal_fd;
 	int64_t tree_on_disk; /* the tree is on disk at least up to here */
+	int64_t newest_ms;    /* time of the newest row that is known */
 
 	_Atomic uint64_t bytes;
 
@@ -152,6 +156,12 @@ static void note_audit(struct item *item, const struct segment *g)
 		item->audit = g->audit_last;
 }
 
+void shelf_note_time(struct shelf *s, int64_t row_ms)
+{
+	if (row_ms > s->newest_ms)
+		s->newest_ms = row_ms;
+}
+
 /* It is there already, as the item that the core wrote. */
 void shelf_accept(struct shelf *s, struct segment *g)
 {
@@ -164,6 +174,7 @@ void shelf_accept(struct shelf *s, struct segment *g)
 		item->last = g->last;
 		item->bytes = g->row_bytes;
 		item->newest_ms = g->last_ms;
+		shelf_note_time(s, g->last_ms);
 		note_audit(item, g);
 		item->seen = true;
 		item->old = true;
@@ -224,23 +235,28 @@ static bool look_into(struct shelf *s, struct item *item)
 	return true;
 }
 
-/* Copy an old segment's -wal into the file and close it. What a visitor holds up is done at the
- * next start. */
+/* Copy an old segment's -wal into the file and close it. A visitor, or a full disk, may hold that
+ * up for a while. */
 static void finish_segment(struct shelf *s, struct item *item)
 {
-	if (s->reading == item)
-		shelf_close_reader(s);
-	item->finished = true;
-	/* Unreadable. */
-	if (item->segment == NULL)
-		return;
-	if (segment_settle(item->segment, s->o.marker)) {
+	/* Unreadable, where there is none. */
+	if (item->segment != NULL) {
+		if (clock_wall_ms() < item->retry_ms)
+			return;
+		if (s->reading == item)
+			shelf_close_reader(s);
+		if (!segment_settle(item->segment, s->o.marker)) {
+			if (item->retry_ms == 0)
+				log_warn("store.checkpoint_held_up", LOG_TEXT("file", item->path));
+			item->retry_ms = clock_wall_ms() + CHECKPOINT_RETRY_MS;
+			return;
+		}
 		segment_close(item->segment, false);
-	} else {
-		log_warn("store.checkpoint_held_up", LOG_TEXT("file", item->path));
-		segment_close(item->segment, true);
+		item->segment = NULL;
+	} else if (s->reading == item) {
+		shelf_close_reader(s);
 	}
-	item->segment = NULL;
+	item->finished = true;
 	item->bytes = files_database_bytes(item->path);
 }
 
@@ -300,11 +316,22 @@ static bool waits_for_word(struct shelf *s, const struct item *item)
 	return waits;
 }
 
-/* Whether it is one to remove then: it says nothing, or is too much or too old. */
+/* Age is counted from the newest row: a clock that jumps ahead makes nothing old. */
+static bool is_old(const struct shelf *s, const struct item *item)
+{
+	int64_t now_ms = clock_wall_ms();
+
+	if (s->newest_ms < now_ms)
+		now_ms = s->newest_ms;
+	return s->o.retention_ms > 0 && item->newest_ms < now_ms - s->o.retention_ms;
+}
+
+/* Whether it is one to remove then: it says nothing, its room is needed, or it is too much or too
+ * old. */
 static bool is_to_remove(const struct shelf *s, const struct item *item)
 {
-	return item->empty || old_bytes(s) > s->o.retention_bytes ||
-	       (s->o.retention_ms > 0 && item->newest_ms < clock_wall_ms() - s->o.retention_ms);
+	return item->empty || room_is_short(s->o.room) || old_bytes(s) > s->o.retention_bytes ||
+	       is_old(s, item);
 }
 
 /* False: its removal cannot be noted, and it stays for now. */
@@ -326,6 +353,7 @@ static bool remove_segment(struct shelf *s, struct item *item, int64_t reached)
 	files_remove_database(item->path);
 	drop(item);
 	metrics_add(METRIC_log_segments_pruned, 1);
+	room_look(s->o.room);
 	return true;
 }
 
@@ -357,6 +385,21 @@ static void measure_log(struct shelf *s)
 	atomic_store(&s->bytes, sum);
 }
 
+/* What could go if it had to. */
+static void measure_prunable(struct shelf *s, int64_t reached)
+{
+	uint64_t sum = 0;
+
+	list_foreach(at, &s->items) {
+		const struct item *item = container_of(at, struct item, link);
+
+		if (!may_go(s, item, reached))
+			break;
+		sum += item->bytes;
+	}
+	room_note_log(s->o.room, sum);
+}
+
 void shelf_tidy(struct shelf *s, int64_t reached)
 {
 	remove_segments(s, reached);
@@ -365,10 +408,14 @@ void shelf_tidy(struct shelf *s, int64_t reached)
 
 		if (!item->old || item->finished || item->last > reached)
 			continue;
+		/* No copy where room is short: the segment will go. */
+		if (room_is_short(s->o.room))
+			break;
 		if (item->seen || look_into(s, item))
 			finish_segment(s, item);
 	}
 	remove_segments(s, reached);
+	measure_prunable(s, reached);
 	measure_log(s);
 }
 

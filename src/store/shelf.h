@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "store/flush.h"
+#include "store/room.h"
 #include "store/segment.h"
 
 struct shelf;
@@ -21,6 +22,7 @@ struct shelf_options {
 	int64_t retention_ms; /* 0: no limit by age */
 	/* Whether there is an audit trail, whose rows go only after shelf_allow_prune. */
 	bool is_audited;
+	struct room *room; /* lent; told of what may go, and asked whether it must */
 	/* Called on the replay thread: there is a new wish. */
 	void (*wished)(void *ctx);
 	void *ctx;
@@ -39,6 +41,8 @@ void shelf_add(struct shelf *s, uint32_t number, bool old, int64_t last);
 
 /* The core is done with g: the shelf's from now on. */
 void shelf_accept(struct shelf *s, struct segment *g);
+/* There is a row of this time. */
+void shelf_note_time(struct shelf *s, int64_t row_ms);
 /* A reader of the segment where the first change above reached is, or will be; NULL: there is none.
  * It is the shelf's, and good until the next shelf_tidy. What cannot be opened ends the process. */
 struct segment_reader *shelf_reader(struct shelf *s, int64_t reached);

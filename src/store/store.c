@@ -22,6 +22,7 @@
 #include "store/log.h"
 #include "store/marker.h"
 #include "store/replay.h"
+#include "store/room.h"
 #include "store/rows.h"
 #include "store/scan.h"
 #include "store/segment.h"
@@ -55,6 +56,7 @@ struct store {
 	struct rows *reader;     /* the core's */
 	struct upgrade *upgrade; /* of the tree; NULL: it has the newest version */
 	struct scan scan;
+	struct room *room;
 	uint32_t epoch;
 	struct flush *flush;
 	struct replay *replay;
@@ -107,6 +109,28 @@ static int find_log(struct store *s, bool *found, char reason[STORE_REASON_LEN])
 	}
 	mem_free(numbers);
 	return rc;
+}
+
+static void wake(void *ctx)
+{
+	const struct store *s = ctx;
+	const uint64_t one = 1;
+	ssize_t n = write(s->wake_fd, &one, sizeof(one));
+
+	/* EAGAIN: so many wakes wait that it is readable anyway. */
+	(void)n;
+}
+
+static int open_room(struct store *s, char reason[STORE_REASON_LEN])
+{
+	const struct room_options o = { .data_dir = s->dir,
+					.log_dir = s->log_parent,
+					.low_bytes = s->o.low_bytes,
+					.ballast_bytes = s->o.ballast_bytes,
+					.moved = wake,
+					.ctx = s };
+
+	return room_new(&s->room, &o, reason) == 0 ? room_open(s->room, reason) : -1;
 }
 
 static int open_tree(struct store *s, char reason[STORE_REASON_LEN])
@@ -197,7 +221,8 @@ int store_open(struct store **out, const struct store_options *o, char reason[ST
 	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (s->wake_fd < 0)
 		die("store.no_eventfd", strerror(errno));
-	if (open_dirs(s, reason) != 0 || open_marker(s, reason) != 0 || open_tree(s, reason) != 0 ||
+	if (open_dirs(s, reason) != 0 || open_room(s, reason) != 0 || open_marker(s, reason) != 0 ||
+	    open_tree(s, reason) != 0 ||
 	    scan_log(&s->scan, s->log_dir, rows_meta(s->writer), reason) != 0 ||
 	    check_unfinished(s, reason) != 0 || settle(s, reason) != 0) {
 		note_errors(s);
@@ -260,16 +285,6 @@ static uint32_t next_epoch(const struct store *s)
 	return by_clock > epoch ? by_clock : epoch;
 }
 
-static void wake(void *ctx)
-{
-	const struct store *s = ctx;
-	const uint64_t one = 1;
-	ssize_t n = write(s->wake_fd, &one, sizeof(one));
-
-	/* EAGAIN: so many wakes wait that it is readable anyway. */
-	(void)n;
-}
-
 static void on_flushed(void *ctx)
 {
 	const struct store *s = ctx;
@@ -283,6 +298,7 @@ static struct slice audit_key(const struct store *s)
 	return s->o.audit_key != NULL ? audit_key_id(s->o.audit_key) : (struct slice){ 0 };
 }
 
+/* NULL where there is no room for it. */
 static struct segment *make_first_segment(struct store *s)
 {
 	struct segment like = { .number = s->scan.highest + 1,
@@ -299,8 +315,13 @@ static struct segment *make_first_segment(struct store *s)
 	like.audit_key_len = key.len;
 	if (key.len > 0)
 		memcpy(like.audit_key, key.data, key.len);
-	if (segment_create(&g, s->log_dir, &like, reason) != 0)
-		die("store.segment_not_made", reason);
+	while (segment_create(&g, s->log_dir, &like, reason) != 0) {
+		if (!room_give(s->room, ROOM_LOG, true)) {
+			log_error("store.segment_not_made", LOG_TEXT("reason", reason));
+			return NULL;
+		}
+	}
+	g->reserved = room_reserve(s->room, g->sync_fd, 0, 0, true);
 	return g;
 }
 
@@ -385,15 +406,18 @@ static void make_replay(struct store *s, uint32_t live)
 		/* The -wal of the tree is let grow to what its cache holds. */
 		.tree_wal_pages =
 			wal_pages > TREE_WAL_LEAST_PAGES ? wal_pages : TREE_WAL_LEAST_PAGES,
+		.most_wal_pages = (uint32_t)(s->o.most_tree_wal_bytes / STORE_WAL_PAGE_BYTES),
 		.next_number = live + 1,
 		.epoch = s->epoch,
 		.is_audited = s->o.audit_key != NULL,
 		.audit_key = audit_key(s),
+		.room = s->room,
 		.moved = wake,
 		.ctx = s,
 	};
 
 	s->replay = replay_new(&o, s->writer, s->flush);
+	replay_add_chore(s->replay, room_keep, s->room);
 	make_upgrade(s);
 	sort_segments(s);
 	replay_add_segment(s->replay, live, false, 0);
@@ -407,11 +431,15 @@ int64_t store_begin(struct store *s)
 	scan_close(&s->scan);
 	s->epoch = next_epoch(s);
 	live = make_first_segment(s);
+	if (live == NULL)
+		return -1;
 	mark_begin(s, live->number);
+	room_note_tree(s->room, rows_free_bytes(s->writer));
 	s->flush = flush_new(s->scan.last, on_flushed, s);
 	make_replay(s, live->number);
 	s->log = store_log_new(live, s->scan.last, s->o.segment_bytes, s->o.audit_key, s->flush,
-			       s->replay);
+			       s->replay, s->room);
+	room_end_start(s->room);
 	flush_start(s->flush);
 	replay_start(s->replay);
 	log_info("store.ready", LOG_TEXT("dir", s->dir), LOG_INT("epoch", s->epoch),
@@ -529,6 +557,28 @@ uint64_t store_tree_bytes(const struct store *s)
 				 : files_database_bytes(db_path(rows_db(s->writer)));
 }
 
+enum room_level store_room(struct store *s)
+{
+	if (s->log != NULL)
+		store_log_take_room(s->log, 0);
+	return room_level(s->room);
+}
+
+bool store_is_tight(const struct store *s)
+{
+	return room_is_tight(s->room);
+}
+
+void store_get_room(const struct store *s, struct room_figures *out)
+{
+	room_get_figures(s->room, out);
+}
+
+void store_note_owned(struct store *s, uint64_t sessions, uint64_t ephemerals)
+{
+	room_note_owned(s->room, sessions, ephemerals);
+}
+
 uint64_t store_log_bytes(const struct store *s)
 {
 	return s->replay != NULL ? replay_log_bytes(s->replay) : 0;
@@ -542,6 +592,21 @@ int store_tree_version(const struct store *s)
 uint64_t store_upgrade_left(const struct store *s)
 {
 	return s->upgrade != NULL ? upgrade_left(s->upgrade) : 0;
+}
+
+uint64_t store_tree_wal_bytes(const struct store *s)
+{
+	return s->replay != NULL ? replay_tree_wal_bytes(s->replay) : 0;
+}
+
+uint64_t store_log_wal_size(const struct store *s)
+{
+	return s->log != NULL ? store_log_wal_bytes(s->log) : 0;
+}
+
+uint64_t store_take_longest_sync(struct store *s)
+{
+	return s->flush != NULL ? flush_take_longest(s->flush) : 0;
 }
 
 void store_get_sync_times(const struct store *s, struct summary *out)
@@ -597,6 +662,7 @@ void store_close(struct store *s)
 	scan_fini(&s->scan);
 	close_tree(s);
 	marker_close(s->marker);
+	room_free(s->room);
 	if (s->log_lock_fd >= 0)
 		close(s->log_lock_fd);
 	if (s->lock_fd >= 0)

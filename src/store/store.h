@@ -31,6 +31,13 @@ struct store_options {
 	uint32_t replay_delay_ms;
 	uint32_t tree_cache_kib; /* SQLite's page cache for each connection to tree.db */
 	uint32_t upgrade_rows;   /* znodes copied at a time for a newer version of the schema */
+	/* Room on disk below which writes are refused, and blocks kept for what goes on then
+	 * (store/room.h); 0: it is not looked at, and none. */
+	uint64_t low_bytes;
+	uint64_t ballast_bytes;
+	/* Replay waits while the tree's -wal is larger and a reader from outside keeps it so; 0: it
+	 * may grow. */
+	uint64_t most_tree_wal_bytes;
 	/* Of the audit trail, lent for the store's life; NULL: nothing is recorded. */
 	struct audit_key *audit_key;
 };
@@ -58,7 +65,7 @@ must_check int store_load(struct store *s, const struct store_loader *l,
 
 /* Raise the epoch (src/README.md, promise 4), begin a new segment that holds it, sync both, start
  * the threads. Returns the epoch's first zxid minus one (epoch << 32): the first change of this run
- * takes the next one. */
+ * takes the next one. -1: there is no room on disk for a segment. */
 int64_t store_begin(struct store *s);
 /* Zxid of the newest row, as store_load found it; 0 in an empty registry. */
 int64_t store_last_zxid(const struct store *s);
@@ -130,6 +137,11 @@ uint64_t store_log_bytes(const struct store *s);
  * and how many znodes are still to be copied for that. */
 int store_tree_version(const struct store *s);
 uint64_t store_upgrade_left(const struct store *s);
+/* Bytes in use of the -wal files of tree.db and of the segment that is written. */
+uint64_t store_tree_wal_bytes(const struct store *s);
+uint64_t store_log_wal_size(const struct store *s);
+/* The longest sync of the log since this was asked last, in us, also one that is under way. */
+uint64_t store_take_longest_sync(struct store *s);
 /* How long syncs of the log took, in us; reset: from now on. */
 void store_get_sync_times(const struct store *s, struct summary *out);
 void store_reset_sync_times(struct store *s);

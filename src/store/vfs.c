@@ -9,7 +9,9 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <sqlite3.h>
@@ -76,6 +78,21 @@ static int os_file_id(const char *path, struct vfs_file_id *out)
 	return 0;
 }
 
+static int os_free_bytes(const char *dir, uint64_t *bytes)
+{
+	struct statvfs st;
+
+	if (statvfs(dir, &st) != 0)
+		return -1;
+	*bytes = (uint64_t)st.f_bavail * st.f_frsize;
+	return 0;
+}
+
+static int os_allocate(int fd, uint64_t from, uint64_t len)
+{
+	return fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)len);
+}
+
 static const struct vfs_os real_os = {
 	.open_file = os_open_file,
 	.sync_file = fdatasync,
@@ -85,6 +102,8 @@ static const struct vfs_os real_os = {
 	.mkdir = mkdir,
 	.file_id = os_file_id,
 	.rename = rename,
+	.free_bytes = os_free_bytes,
+	.allocate = os_allocate,
 };
 static const struct vfs_os *current_os = &real_os;
 
@@ -273,15 +292,25 @@ static int file_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
 	return SQLITE_OK;
 }
 
+/* SQLite calls a file system without room FULL, but a user without quota an I/O error. Both may be
+ * waited for. */
+static int full_or(int rc)
+{
+	return errno == EDQUOT || errno == ENOSPC ? SQLITE_FULL : rc;
+}
+
 static int file_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at)
 {
 	struct vfs_file *v = file_of(f);
+	int rc;
 
 	if (v->is_main && at == 0)
 		checksum_look(&v->checksum, from, n);
 	if (v->is_main && checksum_covers(&v->checksum, n, at))
 		from = checksum_seal(&v->checksum, from, at);
-	return note_error(v->base->pMethods->xWrite(v->base, from, n, at));
+	errno = 0;
+	rc = v->base->pMethods->xWrite(v->base, from, n, at);
+	return note_error((rc & 0xff) == SQLITE_IOERR ? full_or(rc) : rc);
 }
 
 static int file_truncate(sqlite3_file *f, sqlite3_int64 size)
@@ -334,9 +363,38 @@ static int file_characteristics(sqlite3_file *f)
 	return base_of(f)->pMethods->xDeviceCharacteristics(base_of(f));
 }
 
+/* SQLite writes a byte of each page of a wal-index that it makes longer. Where the file system's
+ * blocks are smaller that leaves holes, and whoever writes there on a full disk gets a signal. */
+static bool has_blocks(void volatile *region, int size)
+{
+	return madvise((void *)(uintptr_t)region, (size_t)size, MADV_POPULATE_WRITE) == 0 ||
+	       errno != EFAULT;
+}
+
+static int map_region(sqlite3_file *f, int region, int size, int extend, void volatile **out)
+{
+	int rc;
+
+	errno = 0;
+	rc = base_of(f)->pMethods->xShmMap(base_of(f), region, size, extend, out);
+	if (rc == SQLITE_IOERR_SHMSIZE)
+		return full_or(rc);
+	if (rc != SQLITE_OK || !extend || has_blocks(*out, size))
+		return rc;
+	*out = NULL;
+	return SQLITE_FULL;
+}
+
+/* The next region is had ahead, as long as there is room: a commit must not find out that there is
+ * none. */
 static int file_shm_map(sqlite3_file *f, int region, int size, int extend, void volatile **out)
 {
-	return base_of(f)->pMethods->xShmMap(base_of(f), region, size, extend, out);
+	int rc = map_region(f, region, size, extend, out);
+	void volatile *next;
+
+	if (rc == SQLITE_OK && extend)
+		(void)map_region(f, region + 1, size, extend, &next);
+	return rc;
 }
 
 static int file_shm_lock(sqlite3_file *f, int offset, int n, int flags)

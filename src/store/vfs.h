@@ -35,6 +35,11 @@ struct vfs_os {
 	int (*mkdir)(const char *path, mode_t mode);
 	int (*file_id)(const char *path, struct vfs_file_id *out);
 	int (*rename)(const char *from, const char *to);
+	/* How much we may still write below dir (statvfs). */
+	int (*free_bytes)(const char *dir, uint64_t *bytes);
+	/* Have blocks for these bytes of a file, whose length stays as it is; EOPNOTSUPP where the
+	 * file system knows no such thing. */
+	int (*allocate)(int fd, uint64_t from, uint64_t len);
 };
 
 /* Register "zoolite" over the default VFS; more calls do nothing. */

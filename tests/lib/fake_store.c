@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "store/room.h"
 #include "wire/path.h"
 
 struct change {
@@ -27,6 +28,8 @@ struct store {
 	int64_t load_ms;
 	bool unreadable;
 	bool hold;
+	enum room_level room;
+	uint64_t owned[2]; /* sessions, ephemeral znodes */
 	size_t reads;
 };
 
@@ -211,6 +214,16 @@ void fake_store_set_unreadable(struct store *s, bool unreadable)
 	s->unreadable = unreadable;
 }
 
+void fake_store_set_room(struct store *s, enum room_level level)
+{
+	s->room = level;
+}
+
+uint64_t fake_store_owned(const struct store *s, bool ephemerals)
+{
+	return s->owned[ephemerals];
+}
+
 void fake_store_damage(struct store *s)
 {
 	assert(s->log_count > 0);
@@ -224,6 +237,7 @@ void fake_store_restart(struct store *s)
 	fake_store_tell(s);
 	s->unreadable = false;
 	s->hold = false;
+	s->room = ROOM_PLENTY;
 }
 
 void fake_store_set_load_ms(struct store *s, int64_t ms)
@@ -326,6 +340,28 @@ void store_append(struct store *s, const struct record_head *head, struct slice 
 	c->head.path = copy(head->path);
 	c->head.identity = copy(head->identity);
 	c->head.address = copy(head->address);
+}
+
+enum room_level store_room(struct store *s)
+{
+	return s->room;
+}
+
+bool store_is_tight(const struct store *s)
+{
+	(void)s;
+	return false;
+}
+
+void store_get_room(const struct store *s, struct room_figures *out)
+{
+	*out = (struct room_figures){ .level = s->room };
+}
+
+void store_note_owned(struct store *s, uint64_t sessions, uint64_t ephemerals)
+{
+	s->owned[0] = sessions;
+	s->owned[1] = ephemerals;
 }
 
 void store_audit(struct store *s, const struct audit_row *row)

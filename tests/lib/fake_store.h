@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "store/room.h"
 #include "store/store.h"
 
 struct store *fake_store_new(void);
@@ -24,6 +25,9 @@ void fake_store_replay(struct store *s, size_t count);
 void fake_store_tell(struct store *s);
 /* Reads of rows and lists give STORE_UNREADABLE. */
 void fake_store_set_unreadable(struct store *s, bool unreadable);
+/* What store_room tells, and what store_note_owned was told. */
+void fake_store_set_room(struct store *s, enum room_level level);
+uint64_t fake_store_owned(const struct store *s, bool ephemerals);
 /* The newest row's record ends in the middle. */
 void fake_store_damage(struct store *s);
 /* Put an end to this run: what is not on disk is lost, what is replayed is told. store_open does it

@@ -363,7 +363,8 @@ class Zoolite(Server):
 
     def base_config(self):
         # Its port would be the same for all.
-        return dict(super().base_config(), **{"admin.enableServer": "false"})
+        # And what tests leave behind is kept for a while.
+        return dict(super().base_config(), **{"admin.enableServer": "false", "zoolite.reserve": "1m"})
 
     def command(self):
         return [self.binary, self.config_path]

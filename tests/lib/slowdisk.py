@@ -22,10 +22,11 @@ class SlowDisk:
         subprocess.run([os.environ.get("CC", "cc"), "-O1", "-shared", "-fPIC", "-o", self.library, SOURCE,
                         "-ldl"], check=True)
 
-    def environment(self):
-        """For the server. ASan wants to be the first library, but does not need to."""
+    def environment(self, room=""):
+        """For the server; room: the directory that a budget is for. ASan wants to be the first library, but does not
+        need to."""
         options = [os.environ.get("ASAN_OPTIONS"), "verify_asan_link_order=0"]
-        return {"LD_PRELOAD": self.library, "SLOWDISK_DIR": self.directory,
+        return {"LD_PRELOAD": self.library, "SLOWDISK_DIR": self.directory, "SLOWDISK_ROOM": str(room),
                 "ASAN_OPTIONS": ":".join(filter(None, options))}
 
     def _path(self, word):
@@ -34,6 +35,15 @@ class SlowDisk:
     def say(self, word):
         with open(self._path(word), "w", encoding="ascii"):
             pass
+
+    def set_budget(self, bytes_, quota=False):
+        """How large all files may be together; None: as large as they like."""
+        new = self._path("budget.new")
+        with open(new, "w", encoding="ascii") as file:
+            file.write("%d" % (bytes_ if bytes_ is not None else 1 << 60))
+        if quota:
+            self.say("quota")
+        os.rename(new, self._path("budget"))
 
     def is_said(self, word):
         """A word that holds once is taken back by the server."""

@@ -24,6 +24,11 @@ TESTS += tests/unit/test_latency
 tests_unit_test_latency_SOURCES = tests/unit/test_latency.c
 tests_unit_test_latency_LDADD = $(ZOOLITE_LDADD) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_alarms
+TESTS += tests/unit/test_alarms
+tests_unit_test_alarms_SOURCES = tests/unit/test_alarms.c tests/unit/capture.h
+tests_unit_test_alarms_LDADD = $(ZOOLITE_LDADD) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_turn
 TESTS += tests/unit/test_turn
 tests_unit_test_turn_SOURCES = tests/unit/test_turn.c tests/unit/capture.h

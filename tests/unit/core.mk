@@ -126,6 +126,11 @@ TESTS += tests/unit/test_request_multi
 tests_unit_test_request_multi_SOURCES = tests/unit/test_request_multi.c $(HEADLESS)
 tests_unit_test_request_multi_LDADD = $(HEADLESS_LDADD)
 
+check_PROGRAMS += tests/unit/test_request_room
+TESTS += tests/unit/test_request_room
+tests_unit_test_request_room_SOURCES = tests/unit/test_request_room.c $(HEADLESS)
+tests_unit_test_request_room_LDADD = $(HEADLESS_LDADD)
+
 check_PROGRAMS += tests/unit/test_request_session
 TESTS += tests/unit/test_request_session
 tests_unit_test_request_session_SOURCES = tests/unit/test_request_session.c $(HEADLESS)

@@ -50,3 +50,8 @@ check_PROGRAMS += tests/unit/test_marker
 TESTS += tests/unit/test_marker
 tests_unit_test_marker_SOURCES = tests/unit/test_marker.c tests/lib/baddisk.h tests/lib/tmpdir.h tests/unit/capture.h
 tests_unit_test_marker_LDADD = $(STORE_TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test_room
+TESTS += tests/unit/test_room
+tests_unit_test_room_SOURCES = tests/unit/test_room.c tests/lib/tmpdir.h
+tests_unit_test_room_LDADD = $(STORE_TEST_LIBS)

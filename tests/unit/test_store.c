@@ -1057,10 +1057,16 @@ static void test_retention_by_age(void **state)
 	assert_true(count_segments(f) >= kept);
 	tmpdir_remove_tree(f->dir);
 
+	/* Nothing is old beside what is as old; a clock that has jumped ahead changes nothing. */
 	start(f);
 	add_many(f, 500, 1000);
 	stop(f);
-	assert_in_range(count_segments(f), 1, 4);
+	kept = count_segments(f);
+	assert_in_range(kept, 8, 100);
+	start(f);
+	add_many(f, 500, 1000 + f->o.retention_ms + 1);
+	stop(f);
+	assert_true(count_segments(f) <= kept + 1);
 }
 
 /* While the store is closed: a segment of its database without a row. */
@@ -1106,7 +1112,8 @@ static void test_leftovers_below_the_tree(void **state)
 	f->o.retention_ms = 1;
 	for (int i = 0; i < 2; i++) {
 		start(f);
-		add_many(f, 200, 1000);
+		add_many(f, 200, 1000 + 5000 * i);
+		add_many(f, 1, 2000 + 5000 * i);
 		for (unsigned n = 0; n < 4; n++)
 			wait_until_removed(paths[n]);
 		stop(f);

@@ -10,10 +10,18 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "core/tree.h"
-#include "store/store.h"
+#include "store/room.h"
 
 static char written[1024];
+static enum room_level room;
+
+enum room_level store_room(struct store *s)
+{
+	assert_null(s);
+	return room;
+}
 
 void store_audit(struct store *s, const struct audit_row *row)
 {
@@ -59,6 +67,7 @@ static int set_up(void **state)
 	(void)state;
 	clock_fake_start(1000000, 1000000);
 	written[0] = 0;
+	room = ROOM_PLENTY;
 	audit = audit_new(NULL, &o);
 	return 0;
 }
@@ -117,12 +126,35 @@ static void test_a_flood_of_refusals_leaves_commands(void **state)
 	assert_non_null(strstr(written, "control srst x5;"));
 }
 
+/* On the last of the disk what repeats is counted elsewhere; what somebody did is recorded. */
+static void test_refusals_take_no_room_where_it_is_scarce(void **state)
+{
+	struct audit_event command = event("control", "srst"), refusal = event("refuse", "connect");
+	uint64_t before = metrics_get(METRIC_audit_unwritten);
+
+	(void)state;
+	audit_begin(audit);
+	room = ROOM_SCARCE;
+	for (int i = 0; i < 3; i++)
+		audit_refuse(audit, &refusal);
+	audit_record(audit, &command);
+	audit_end_turn(audit, true);
+	assert_string_equal(written, "control srst x1;");
+	assert_int_equal(metrics_get(METRIC_audit_unwritten) - before, 3);
+	room = ROOM_LOW;
+	audit_refuse(audit, &refusal);
+	audit_end_turn(audit, true);
+	assert_string_equal(written, "control srst x1;refuse connect x1;");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_what_came_before_it_serves, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_flood_of_refusals_leaves_commands, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(test_refusals_take_no_room_where_it_is_scarce,
+						set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

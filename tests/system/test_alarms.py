@@ -1,0 +1,42 @@
+"""Figures that pass a limit are told in the log, and when they are good again."""
+import slowdisk
+import zk_wire as zk
+
+
+def test_sync_that_takes_long(make_server, tmp_path):
+    """Also while it is still under way."""
+    disk = slowdisk.SlowDisk(tmp_path)
+    server = make_server.new(zoolite__alarmSyncTime="200ms")
+    server.extra_environment = disk.environment()
+    server.start()
+    client = server.client()
+    assert client.call(zk.create("/a")).err == 0
+    since = server.log_size()
+    with disk.hangs("hang-sync"):
+        held = client.submit(zk.create("/b"))
+        server.wait_log(r"level=warn event=alarm\.raised name=sync_time_ms value=\d+ limit=200 "
+                        r"option=zoolite\.alarmSyncTime", since)
+        assert held not in client.done
+        assert server.metric("alarms") == 1
+    assert client.wait(held).err == 0
+    server.wait_log(r"event=alarm\.cleared name=sync_time_ms ", since)
+    assert (server.metric("alarms"), server.metric("alarms_raised")) == (0, 1)
+
+
+def test_room_on_disk(make_server):
+    """Of which nobody has so much."""
+    server = make_server(zoolite__alarmFreeRoom="1024g")
+    server.wait_log(r"level=warn event=alarm\.raised name=disk_free_bytes value=\d+ limit=1099511627776 ")
+    assert 0 < server.metric("disk_free_bytes") < 1 << 40
+    assert server.metric("disk_free_bytes") == server.metric("log_disk_free_bytes")
+
+
+def test_sizes(make_server):
+    server = make_server(zoolite__alarmLogSize="1k", zoolite__replayDelay=1)
+    with server.client() as client:
+        assert client.call(zk.create("/a", b"x" * 5000)).err == 0
+        client.close_session()
+    server.wait_log(r"event=alarm\.raised name=log_size value=\d+ limit=1024 ")
+    assert server.metric("log_wal_size") > 5000
+    assert server.metric("tree_wal_size") > 5000
+    assert server.metric("ballast_bytes") >= 1 << 20
