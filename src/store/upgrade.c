@@ -26,7 +26,7 @@ enum {
 	MEND_CACHE_KIB = 1024,
 	WAL_PAGES = 2048,    /* the copy is checkpointed when its -wal has so many */
 	TELL_MS = 10 * 1000, /* between two lines about how far it is */
-	LATER_MS = 5 * 1000, /* when something is in the way */
+	LATER_MS = 1000,     /* when something is in the way */
 	SOON_MS = 20,
 };
 
