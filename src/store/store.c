@@ -41,6 +41,7 @@ enum { EPOCH_UNIT_S = 600 };
 #define EPOCH_YEARS_S (INT64_C(30) * 366 * 24 * 3600)
 #define EPOCH_MOST UINT32_C(0x7fffffff)
 
+enum { UPGRADE_SPARE = 16 * 1024 * 1024 };
 enum { TREE_PAGE_KIB = 4, TREE_WAL_LEAST_PAGES = 16 };
 
 struct store {
@@ -384,6 +385,7 @@ static void make_upgrade(struct store *s)
 		.data_dir = s->dir,
 		.cache_kib = s->o.tree_cache_kib,
 		.step_rows = s->o.upgrade_rows,
+		.spare_bytes = UPGRADE_SPARE,
 		.marker = s->marker,
 		.moved = wake,
 		.ctx = s,

@@ -26,10 +26,11 @@ enum {
 	MEND_CACHE_KIB = 1024,
 	WAL_PAGES = 2048,    /* the copy is checkpointed when its -wal has so many */
 	TELL_MS = 10 * 1000, /* between two lines about how far it is */
-	LATER_MS = 5 * 1000, /* when something is in the way */
+	LATER_MS = 1000,     /* when something is in the way */
 	SOON_MS = 20,
-	ROOM_BYTES = 16 * 1024 * 1024, /* left free on disk beside the copy */
 };
+
+static const char for_room[] = "room on disk";
 
 /* In meta of the copy, until it is whole. */
 #define PARTIAL "partial"
@@ -253,7 +254,7 @@ static bool has_room(const struct upgrade *u, uint64_t more)
 	struct statvfs fs;
 
 	return statvfs(u->dir, &fs) != 0 ||
-	       (uint64_t)fs.f_bavail * fs.f_frsize >= more + ROOM_BYTES;
+	       (uint64_t)fs.f_bavail * fs.f_frsize >= more + u->o.spare_bytes;
 }
 
 /* ---- the copy ---- */
@@ -562,8 +563,11 @@ static int64_t go_on(struct upgrade *u, int64_t now_ms)
 	char reason[STORE_REASON_LEN];
 	int rc;
 
-	if (!has_room(u, 0))
-		return wait_for(u, "room on disk", now_ms);
+	/* Others need it more. */
+	if (!has_room(u, 0)) {
+		drop_copy(u);
+		return wait_for(u, for_room, now_ms);
+	}
 	rc = copy_step(u, reason);
 	if (rc < 0)
 		return give_up(u, reason);
@@ -584,7 +588,7 @@ static int64_t begin_copy(struct upgrade *u, int64_t now_ms)
 	if (!goes_on)
 		files_remove_database(u->next_path);
 	if (!goes_on && !has_room(u, files_database_bytes(u->path)))
-		return wait_for(u, "room on disk", now_ms);
+		return wait_for(u, for_room, now_ms);
 	if (!goes_on && make_copy(u, reason) != 0)
 		return give_up(u, reason);
 	log_info("store.upgrade_begun", LOG_TEXT("file", u->path),

@@ -24,6 +24,7 @@ struct upgrade_options {
 	const char *data_dir;
 	uint32_t cache_kib;    /* of each connection */
 	uint32_t step_rows;    /* most znodes copied at a time */
+	uint64_t spare_bytes;  /* of room on disk, which the copy leaves to others */
 	struct marker *marker; /* is told of the tree's -wal; NULL: there is none */
 	/* Called on the replay thread: there is a reader to take. */
 	void (*moved)(void *ctx);
