@@ -385,7 +385,8 @@ static void make_upgrade(struct store *s)
 		.data_dir = s->dir,
 		.cache_kib = s->o.tree_cache_kib,
 		.step_rows = s->o.upgrade_rows,
-		.spare_bytes = UPGRADE_SPARE,
+		/* More than would have writes refused. */
+		.spare_bytes = s->o.low_bytes + s->o.low_bytes / 4 + UPGRADE_SPARE,
 		.marker = s->marker,
 		.moved = wake,
 		.ctx = s,

@@ -8,7 +8,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -24,12 +23,14 @@
 enum {
 	MOST_STEP_BYTES = 1024 * 1024,
 	MEND_CACHE_KIB = 1024,
-	WAL_PAGES = 2048,    /* the copy is checkpointed when its -wal has so many */
-	TELL_MS = 10 * 1000, /* between two lines about how far it is */
-	LATER_MS = 1000,     /* when something is in the way */
+	WAL_PAGES = 2048,     /* the copy is checkpointed when its -wal has so many */
+	TELL_MS = 10 * 1000,  /* between two lines about how far it is */
+	LATER_MS = 1000,      /* when something is in the way */
+	FULL_MS = 300 * 1000, /* when the disk was full */
 	SOON_MS = 20,
 };
 
+enum { NO_ROOM = -2 };
 static const char for_room[] = "room on disk";
 
 /* In meta of the copy, until it is whole. */
@@ -63,6 +64,7 @@ struct upgrade {
 	enum state state;
 	struct rows *next; /* writes the copy */
 	uint32_t next_wal_pages;
+	bool is_full; /* the copy lacks a batch, for want of room */
 	bool has_key;
 	struct buf parent, name; /* the highest key copied */
 	uint64_t copied;
@@ -235,9 +237,18 @@ static void drop_copy(struct upgrade *u)
 	files_remove_database(u->next_path);
 	buf_clear(&u->parent);
 	buf_clear(&u->name);
-	u->has_key = false;
+	u->has_key = u->is_full = false;
 	u->copied = 0;
 	u->state = STATE_NEW;
+}
+
+/* The disk was full though it had told otherwise, as one with a quota does: what others have to
+ * write matters more than another try soon. */
+static int64_t give_way(struct upgrade *u, int64_t now_ms)
+{
+	drop_copy(u);
+	(void)wait_for(u, for_room, now_ms);
+	return now_ms + FULL_MS;
 }
 
 /* The tree cannot be copied: it stays what it is until a start tries again. */
@@ -251,10 +262,9 @@ static int64_t give_up(struct upgrade *u, const char *reason)
 
 static bool has_room(const struct upgrade *u, uint64_t more)
 {
-	struct statvfs fs;
+	uint64_t bytes;
 
-	return statvfs(u->dir, &fs) != 0 ||
-	       (uint64_t)fs.f_bavail * fs.f_frsize >= more + u->o.spare_bytes;
+	return vfs_os()->free_bytes(u->dir, &bytes) != 0 || bytes >= more + u->o.spare_bytes;
 }
 
 /* ---- the copy ---- */
@@ -279,14 +289,17 @@ static void set_key(struct upgrade *u, struct slice parent, struct slice name)
 		die("store.upgrade_failed", "out of memory");
 }
 
-static void put_meta(struct rows *r, const char *key, struct slice value)
+/* Whether there was room for it. */
+static bool put_meta(struct rows *r, const char *key, struct slice value)
 {
 	sqlite3_stmt *stmt = db_prepare(rows_db(r), "INSERT OR REPLACE INTO meta VALUES (?1, ?2)");
+	bool is_put;
 
 	db_bind_text(stmt, 1, slice_of(key));
 	db_bind_blob(stmt, 2, value);
-	db_must_run(rows_db(r), stmt);
+	is_put = db_run(rows_db(r), stmt);
 	sqlite3_finalize(stmt);
+	return is_put;
 }
 
 static int open_copy(struct upgrade *u, char reason[STORE_REASON_LEN])
@@ -313,7 +326,8 @@ static void copy_session(void *ctx, const struct record_session *s)
 	rows_put_session(u->next, s);
 }
 
-/* A file with the tables of the newest version, sessions, and no znode yet. */
+/* A file with the tables of the newest version, sessions, and no znode yet. NO_ROOM; -1: the tree
+ * cannot be read, or the file not be made. */
 static int make_copy(struct upgrade *u, char reason[STORE_REASON_LEN])
 {
 	const struct store_loader loader = { .ctx = u,
@@ -321,20 +335,22 @@ static int make_copy(struct upgrade *u, char reason[STORE_REASON_LEN])
 					     .ephemeral = pass_over };
 	struct rows *tree = replay_rows(u->replay);
 	const struct rows_meta *meta = rows_meta(tree);
-	int rc;
+	int rc = NO_ROOM;
 
 	if (rows_open(&u->next, u->next_path, DB_WRITE, u->o.cache_kib, true, reason) != 0)
 		return -1;
-	rows_begin(u->next);
-	put_meta(u->next, "database",
-		 (struct slice){ (const char *)meta->database, DATABASE_ID_LEN });
-	put_meta(u->next, PARTIAL, slice_of("1"));
-	rc = rows_load(tree, &loader, reason);
-	rows_commit(u->next, meta->zxid);
+	if (put_meta(u->next, PARTIAL, slice_of("1")) &&
+	    put_meta(u->next, "database",
+		     (struct slice){ (const char *)meta->database, DATABASE_ID_LEN })) {
+		rows_begin(u->next);
+		rc = rows_load(tree, &loader, reason);
+		if (!rows_try_commit(u->next, meta->zxid))
+			rc = NO_ROOM;
+	}
 	rows_close(u->next, false);
 	u->next = NULL;
 	/* With its id. */
-	return rc == 0 ? open_copy(u, reason) : -1;
+	return rc == 0 ? open_copy(u, reason) : rc;
 }
 
 /* The highest key in the copy. */
@@ -367,8 +383,10 @@ static bool find_copy(struct upgrade *u)
 		return false;
 	}
 	u->copied = next->znodes;
-	put_meta(u->next, PARTIAL, slice_of("1"));
-	return true;
+	if (put_meta(u->next, PARTIAL, slice_of("1")))
+		return true;
+	drop_copy(u);
+	return false;
 }
 
 struct step {
@@ -423,7 +441,7 @@ static struct rows_key key_of(const struct upgrade *u)
 	};
 }
 
-/* Some znodes more. 1: there are more; 0: all are copied; -1: the tree cannot be read. */
+/* Some znodes more. 1: there are more; 0: all are copied; NO_ROOM; -1: the tree cannot be read. */
 static int copy_step(struct upgrade *u, char reason[STORE_REASON_LEN])
 {
 	struct rows *tree = replay_rows(u->replay);
@@ -433,7 +451,8 @@ static int copy_step(struct upgrade *u, char reason[STORE_REASON_LEN])
 
 	rows_begin(u->next);
 	rc = rows_each_after(tree, u->has_key ? &after : NULL, copy_znode, &s, reason);
-	rows_commit(u->next, rows_meta(tree)->zxid);
+	if (!rows_try_commit(u->next, rows_meta(tree)->zxid))
+		return NO_ROOM;
 	u->copied = rows_meta(u->next)->znodes;
 	metrics_add(METRIC_upgrade_znodes, s.rows);
 	if (rc != 0)
@@ -448,11 +467,14 @@ static void follow(void *ctx, struct merge *m, int64_t zxid)
 	struct upgrade *u = ctx;
 	struct rows_key key = key_of(u);
 
-	if (u->state != STATE_COPIES)
+	if (u->state != STATE_COPIES || u->is_full)
 		return;
 	rows_begin(u->next);
 	merge_write(m, u->next, &key);
-	rows_commit(u->next, zxid);
+	if (!rows_try_commit(u->next, zxid)) {
+		u->is_full = true;
+		return;
+	}
 	u->copied = rows_meta(u->next)->znodes;
 	checkpoint_copy(u);
 }
@@ -460,20 +482,23 @@ static void follow(void *ctx, struct merge *m, int64_t zxid)
 /* ---- the exchange ---- */
 
 /* What the table meta says beside what a batch writes. */
-static void copy_meta(struct rows *from, struct rows *to)
+static bool copy_meta(struct rows *from, struct rows *to)
 {
 	sqlite3_stmt *read = db_prepare(rows_db(from), "SELECT key, value FROM meta WHERE key NOT "
 						       "IN ('database', 'zxid', 'znodes')");
 	sqlite3_stmt *write =
 		db_prepare(rows_db(to), "INSERT OR REPLACE INTO meta VALUES (?1, ?2)");
 
-	while (sqlite3_step(read) == SQLITE_ROW) {
+	bool has_room = true;
+
+	while (has_room && sqlite3_step(read) == SQLITE_ROW) {
 		db_bind_text(write, 1, db_column(read, 0));
 		(void)sqlite3_bind_value(write, 2, sqlite3_column_value(read, 1));
-		db_must_run(rows_db(to), write);
+		has_room = db_run(rows_db(to), write);
 	}
 	sqlite3_finalize(read);
 	sqlite3_finalize(write);
+	return has_room;
 }
 
 /* Close the copy as one whole file, and have the core read it: under a name that it will lose. */
@@ -489,11 +514,11 @@ static int64_t finish_copy(struct upgrade *u, int64_t now_ms)
 	/* What is in a -wal would be lost with its name. */
 	if (!rows_settle(tree))
 		return wait_for(u, "somebody who reads tree.db, or room on disk", now_ms);
-	copy_meta(tree, u->next);
-	db_must_exec(rows_db(u->next), "DELETE FROM meta WHERE key = '" PARTIAL "'");
-	if (!rows_settle(u->next)) {
-		put_meta(u->next, PARTIAL, slice_of("1"));
-		return wait_for(u, "somebody who reads tree.db.next, or room on disk", now_ms);
+	if (!copy_meta(tree, u->next) ||
+	    db_exec(rows_db(u->next), "DELETE FROM meta WHERE key = '" PARTIAL "'") != SQLITE_OK ||
+	    !rows_settle(u->next)) {
+		/* Or somebody reads it, who has it open. */
+		return give_way(u, now_ms);
 	}
 	rows_close(u->next, false);
 	u->next = NULL;
@@ -568,7 +593,9 @@ static int64_t go_on(struct upgrade *u, int64_t now_ms)
 		drop_copy(u);
 		return wait_for(u, for_room, now_ms);
 	}
-	rc = copy_step(u, reason);
+	rc = u->is_full ? NO_ROOM : copy_step(u, reason);
+	if (rc == NO_ROOM)
+		return give_way(u, now_ms);
 	if (rc < 0)
 		return give_up(u, reason);
 	tell_progress(u, now_ms);
@@ -584,12 +611,17 @@ static int64_t begin_copy(struct upgrade *u, int64_t now_ms)
 {
 	char reason[STORE_REASON_LEN];
 	bool goes_on = find_copy(u);
+	int rc = 0;
 
 	if (!goes_on)
 		files_remove_database(u->next_path);
 	if (!goes_on && !has_room(u, files_database_bytes(u->path)))
 		return wait_for(u, for_room, now_ms);
-	if (!goes_on && make_copy(u, reason) != 0)
+	if (!goes_on)
+		rc = make_copy(u, reason);
+	if (rc == NO_ROOM)
+		return give_way(u, now_ms);
+	if (rc != 0)
 		return give_up(u, reason);
 	log_info("store.upgrade_begun", LOG_TEXT("file", u->path),
 		 LOG_INT("from", upgrade_version(u)), LOG_INT("to", DB_VERSION),

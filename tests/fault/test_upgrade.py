@@ -24,6 +24,7 @@ import certs  # noqa: E402
 import make_v1  # noqa: E402
 import pages  # noqa: E402
 import servers  # noqa: E402
+import slowdisk  # noqa: E402
 import zk_wire as zk  # noqa: E402
 
 SEED = int(os.environ.get("ZOOLITE_UPGRADE_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
@@ -260,6 +261,37 @@ def test_a_visitor_holds_it_up_and_no_more(make_old):
         client.close_session()
     assert len(rows.fetchall()) > 100
     visitor.close()
+
+
+def used(directory):
+    return sum(os.stat(os.path.join(top, name)).st_blocks * 512
+               for top, _, names in os.walk(directory) for name in names)
+
+
+@pytest.mark.parametrize("quota", [False, True], ids=["full", "quota"])
+def test_a_full_disk_holds_it_up_and_no_more(make_old, tmp_path, quota):
+    """Where there is no room for the copy, told or met, it waits, and the server serves, and keeps the disk free."""
+    disk = slowdisk.SlowDisk(tmp_path)
+    old = make_old("clean", zoolite__lowRoom=0, zoolite__reserve=0)
+    server = old.server
+    enlarge(old.tree_path, 12000)
+    server.extra_environment = disk.environment(server.data_dir)
+    # Half of the copy's room.
+    disk.set_budget(used(server.data_dir) + os.path.getsize(old.tree_path) // 2 + (2 << 20 if quota else 0), quota)
+    server.start()
+    server.wait_log(r"event=store.upgrade_waits file=\S+/tree.db for=\"room on disk\"")
+    with server.client(tls=False) as client:
+        assert client.call(zk.create("/meanwhile", b"x")).err == 0
+        client.close_session()
+    assert not os.path.exists(old.tree_path + ".next")
+    assert not old.is_upgraded()
+    server.stop()
+    disk.set_budget(None)
+    server.start()
+    old.wait_upgraded()
+    with server.client(tls=False) as client:
+        assert client.call(zk.get_data("/meanwhile")).value.data == b"x"
+        client.close_session()
 
 
 @pytest.mark.parametrize("file", ["tree.db", "log/0000000003.db"])
