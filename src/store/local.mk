@@ -10,8 +10,12 @@ libstore_a_SOURCES = \
 	src/store/audit.h \
 	src/store/audit_read.c \
 	src/store/audit_read.h \
+	src/store/copy.c \
+	src/store/copy.h \
 	src/store/db.c \
 	src/store/db.h \
+	src/store/digest.c \
+	src/store/digest.h \
 	src/store/files.c \
 	src/store/files.h \
 	src/store/flush.c \
@@ -24,24 +28,38 @@ libstore_a_SOURCES = \
 	src/store/marker.h \
 	src/store/merge.c \
 	src/store/merge.h \
+	src/store/readonly.c \
+	src/store/readonly.h \
 	src/store/record.c \
 	src/store/record.h \
 	src/store/replay.c \
 	src/store/replay.h \
+	src/store/restore.c \
+	src/store/restore.h \
 	src/store/rows.c \
 	src/store/rows.h \
 	src/store/scan.c \
 	src/store/scan.h \
+	src/store/seal.c \
+	src/store/seal.h \
 	src/store/segment.c \
 	src/store/segment.h \
 	src/store/shelf.c \
 	src/store/shelf.h \
+	src/store/snapshot.c \
+	src/store/snapshot.h \
+	src/store/snapshot_file.c \
+	src/store/snapshot_file.h \
 	src/store/store.c \
 	src/store/store.h \
 	src/store/survey.c \
 	src/store/survey.h \
 	src/store/thread.c \
 	src/store/thread.h \
+	src/store/verify.c \
+	src/store/verify.h \
+	src/store/verify_log.c \
+	src/store/verify_log.h \
 	src/store/vfs.c \
 	src/store/vfs.h
 nodist_libstore_a_SOURCES = src/store/schema.h

@@ -22,9 +22,11 @@
 #include "store/log.h"
 #include "store/marker.h"
 #include "store/replay.h"
+#include "store/restore.h"
 #include "store/rows.h"
 #include "store/scan.h"
 #include "store/segment.h"
+#include "store/snapshot.h"
 #include "store/survey.h"
 #include "store/vfs.h"
 
@@ -56,6 +58,7 @@ struct store {
 	uint32_t epoch;
 	struct flush *flush;
 	struct replay *replay;
+	struct snapshot *snapshot;
 	struct store_log *log;
 };
 
@@ -77,6 +80,12 @@ static int open_dirs(struct store *s, char reason[STORE_REASON_LEN])
 	if (files_make_dir(s->dir, reason) != 0 || files_lock(s->dir, &s->lock_fd, reason) != 0 ||
 	    files_make_dir(s->log_parent, reason) != 0)
 		return -1;
+	if (restore_is_cut_short(s->dir)) {
+		(void)snprintf(reason, STORE_REASON_LEN,
+			       "%s: a restore was cut short: do it again (zoolited --restore)",
+			       s->dir);
+		return -1;
+	}
 	if (!files_same_dir(s->log_parent, s->dir) &&
 	    files_lock(s->log_parent, &s->log_lock_fd, reason) != 0)
 		return -1;
@@ -267,6 +276,13 @@ static void wake(void *ctx)
 	(void)n;
 }
 
+static void wake_chores(void *ctx)
+{
+	const struct store *s = ctx;
+
+	replay_wake_chores(s->replay);
+}
+
 static void on_flushed(void *ctx)
 {
 	const struct store *s = ctx;
@@ -379,6 +395,18 @@ static void make_replay(struct store *s, uint32_t live)
 	sort_segments(s);
 	replay_add_segment(s->replay, live, false, 0);
 	replay_add_lag(s->replay, s->scan.rows);
+	s->snapshot = snapshot_new(s->writer, wake_chores, wake, s);
+	replay_add_chore(s->replay, snapshot_run, s->snapshot);
+}
+
+struct snapshot *store_snapshot(struct store *s)
+{
+	return s->snapshot;
+}
+
+uint32_t store_epoch(const struct store *s)
+{
+	return s->epoch;
 }
 
 int64_t store_begin(struct store *s)
@@ -558,6 +586,8 @@ void store_close(struct store *s)
 		replay_stop(s->replay);
 	}
 	replay_free(s->replay);
+	/* It reads over the connection that is closed below. */
+	snapshot_free(s->snapshot);
 	store_log_free(s->log, s->marker);
 	flush_free(s->flush);
 	scan_fini(&s->scan);

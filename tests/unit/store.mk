@@ -40,3 +40,13 @@ check_PROGRAMS += tests/unit/test_marker
 TESTS += tests/unit/test_marker
 tests_unit_test_marker_SOURCES = tests/unit/test_marker.c tests/lib/baddisk.h tests/lib/tmpdir.h tests/unit/capture.h
 tests_unit_test_marker_LDADD = $(STORE_TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test_verify
+TESTS += tests/unit/test_verify
+tests_unit_test_verify_SOURCES = tests/unit/test_verify.c tests/lib/tmpdir.h tests/unit/tree_fixture.h
+tests_unit_test_verify_LDADD = $(STORE_TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test_snapshot
+TESTS += tests/unit/test_snapshot
+tests_unit_test_snapshot_SOURCES = tests/unit/test_snapshot.c tests/lib/baddisk.h tests/lib/tmpdir.h tests/unit/tree_fixture.h
+tests_unit_test_snapshot_LDADD = $(STORE_TEST_LIBS)
