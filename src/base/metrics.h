@@ -82,6 +82,9 @@
 	X(log_segments_pruned, "segments removed")                                          \
 	X(replay_batches, "batches replayed into the tree")                                 \
 	X(replay_rows, "log rows replayed into the tree")                                   \
+	X(snapshots_written, "snapshots written, verified and named")                       \
+	X(snapshots_failed, "snapshots that could not be written, or were found damaged")   \
+	X(snapshots_removed, "snapshots removed because they were not to be kept")          \
 	X(tree_reads, "znodes and lists read from tree.db")                                 \
 	X(cache_evictions, "cached znodes dropped for room")                                \
 	X(loop_turns_slow, "turns of the core loop longer than 100 ms")                     \
