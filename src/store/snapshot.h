@@ -28,7 +28,7 @@ enum snapshot_state {
 	SNAPSHOT_IDLE,
 	SNAPSHOT_RUNNING,
 	SNAPSHOT_DONE,   /* the file is there */
-	SNAPSHOT_FAILED, /* and it is not, but for what was left of it where that cannot be removed */
+	SNAPSHOT_FAILED, /* it is not */
 };
 
 struct snapshot_result {

@@ -289,21 +289,63 @@ def test_without_room_there_is_none(make_server):
     assert not names(server) and server.metric("snapshots_failed") == 1
 
 
-def test_verifier_that_dies(make_server):
-    """Nobody has said that it is good, so it is none."""
-    server = make_server()
+def test_place_that_is_taken(make_server):
+    server = make_server.new()
+    elsewhere = os.path.join(server.directory, "elsewhere")
+    server.config["zoolite.snapshotDir"] = elsewhere
+    server.start()
+    os.makedirs(os.path.join(elsewhere, "snapshot.part"))
+    done = zoolited("--control", "snapshot", server.config_path)
+    assert done.returncode == 1 and "snapshot.part" in done.stdout
+    os.rmdir(os.path.join(elsewhere, "snapshot.part"))
+    assert os.path.dirname(ask(server)) == elsewhere
+
+
+def verifier(server):
+    """The process that verifies for it, once it has stepped back behind everything else; None: there is none."""
+    for path in glob.glob("/proc/%d/task/*/children" % server.process.pid):
+        try:
+            with open(path, encoding="ascii") as file:
+                pids = file.read().split()
+            for pid in pids:
+                with open("/proc/%s/stat" % pid, encoding="ascii") as file:
+                    if file.read().rsplit(") ", 1)[1].split()[16] == "19":
+                        return int(pid)
+        except OSError:
+            pass
+    return None
+
+
+def verify_and(server, signum):
+    """A snapshot whose verifier gets this signal; what who asked was told."""
+    for _ in range(20):
+        asking = subprocess.Popen([servers.find_zoolited(), "--control", "snapshot", server.config_path],
+                                  stdout=subprocess.PIPE, text=True)
+        while asking.poll() is None:
+            pid = verifier(server)
+            if pid:
+                os.kill(pid, signum)
+                break
+        answer = asking.communicate(timeout=DEADLINE_S)[0]
+        if asking.returncode != 0:
+            return answer
+        with server.client() as client:
+            client.close_session()
+    raise AssertionError("the verifier was too fast, time and again")
+
+
+@pytest.mark.parametrize("signum, word", [(signal.SIGKILL, "ended with signal 9"),
+                                          (signal.SIGSTOP, "zoolite.snapshotTimeout")], ids=["dies", "hangs"])
+def test_verifier_that(make_server, signum, word):
+    """Nobody has said that it is good, so it is none; the server goes on, and so do its snapshots."""
+    server = make_server(zoolite__snapshotTimeout=2000)
     with server.client() as client:
-        fill(client, "/a", 50)
-        server.config["zoolite.snapshotDir"] = os.path.join(server.directory, "elsewhere")
-        server.restart()
-        os.makedirs(server.config["zoolite.snapshotDir"])
-        # It cannot open what is no regular file of its own: a part that somebody put there is removed first.
-        os.mkdir(os.path.join(server.config["zoolite.snapshotDir"], "snapshot.part"))
-        done = zoolited("--control", "snapshot", server.config_path)
-        assert done.returncode == 1 and "snapshot.part" in done.stdout
-        client.abandon()
-    os.rmdir(os.path.join(server.config["zoolite.snapshotDir"], "snapshot.part"))
-    assert os.path.dirname(ask(server)) == server.config["zoolite.snapshotDir"]
+        fill(client, "/a", 2000)
+        answer = verify_and(server, signum)
+        assert answer.startswith("error: ") and word in answer
+        assert "snapshot.part" not in names(server) and server.metric("snapshot_failing") == 1
+        client.close_session()
+    assert verify(ask(server)).returncode == 0
 
 
 def test_under_writes(make_server):
