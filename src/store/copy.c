@@ -45,6 +45,25 @@ static int open_target(struct copy *c, const char *path, char reason[DB_REASON_L
 	return 0;
 }
 
+/* The first page alone, saying of the file what that of the source says: bytes that pages have to
+ * spare, and its version. SQLite writes it last, and until then whoever is below it (store/vfs.h)
+ * would not know what to do with the others. */
+static int begin_like_source(struct copy *c, char reason[DB_REASON_LEN])
+{
+	int reserve = -1, version;
+	char sql[64];
+
+	if (db_version(c->from, &version, reason) != 0)
+		return -1;
+	(void)sqlite3_file_control(c->from, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserve);
+	if (reserve > 0)
+		(void)sqlite3_file_control(c->to, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserve);
+	(void)snprintf(sql, sizeof(sql), "PRAGMA user_version = %d", version);
+	if (db_exec(c->to, sql) != SQLITE_OK)
+		return db_fail(c->to, "cannot be written", reason);
+	return 0;
+}
+
 struct copy *copy_begin(sqlite3 *from, const char *path, char reason[DB_REASON_LEN])
 {
 	struct copy *c;
@@ -53,7 +72,7 @@ struct copy *copy_begin(sqlite3 *from, const char *path, char reason[DB_REASON_L
 		return NULL;
 	c = mem_new(sizeof(*c));
 	c->from = from;
-	if (open_target(c, path, reason) == 0) {
+	if (open_target(c, path, reason) == 0 && begin_like_source(c, reason) == 0) {
 		c->backup = sqlite3_backup_init(c->to, "main", from, "main");
 		if (c->backup != NULL)
 			return c;
