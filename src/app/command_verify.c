@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "app/complain.h"
@@ -20,7 +21,7 @@
 #include "store/snapshot_file.h"
 #include "store/verify_log.h"
 
-enum { LOWEST_PRIORITY = 19 };
+enum { LOWEST_PRIORITY = 19, IO_WHO_PROCESS = 1, IO_CLASS_IDLE = 3, IO_CLASS_SHIFT = 13 };
 
 static void print_good(const char *path)
 {
@@ -105,6 +106,9 @@ static void step_back(void)
 {
 	if (setpriority(PRIO_PROCESS, 0, LOWEST_PRIORITY) != 0)
 		log_debug("verify.priority", LOG_TEXT("reason", strerror(errno)));
+	/* As ionice -c idle, for which there is no function. */
+	if (syscall(SYS_ioprio_set, IO_WHO_PROCESS, 0, IO_CLASS_IDLE << IO_CLASS_SHIFT) != 0)
+		log_debug("verify.io_priority", LOG_TEXT("reason", strerror(errno)));
 	/* Nobody is left to hear of it. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 }

@@ -158,6 +158,10 @@ static bool run_snapshot(struct run *r, int64_t argument)
 	char reason[SNAPSHOTS_REASON_LEN];
 
 	(void)argument;
+	if (!v->snapshots) {
+		print(&r->told, "no snapshots are taken here");
+		return false;
+	}
 	switch (snapshots_ask(v->snapshots, registry_last_change(v->registry), "control",
 			      r->request->ticket, reason)) {
 	case SNAPSHOTS_BEGUN:

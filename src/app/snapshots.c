@@ -20,7 +20,7 @@
 enum {
 	LEAST_KEPT = 3, /* as in ZooKeeper, whatever the configuration says */
 	MOST_WAITING = 64,
-	FIRST_MS = 10 * 1000, /* of a start, which has other things to do */
+	FIRST_MS = 60 * 1000, /* after a start, which has other things to do */
 	RETRY_MS = 10 * 60 * 1000,
 	HOUR_MS = 3600 * 1000,
 };

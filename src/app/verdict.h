@@ -1,5 +1,5 @@
-/* What is said on stdout of files that are looked at offline: "bad: …" for each thing that is wrong,
- * in printable ASCII. */
+/* What is said on stdout of files that are looked at offline: "bad: …" for each thing that is
+ * wrong, in printable ASCII. */
 #ifndef APP_VERDICT_H
 #define APP_VERDICT_H
 
