@@ -226,17 +226,18 @@ def test_verify_finds_what_was_altered(make_server):
 def test_verify_reads_the_log(make_server):
     server = make_server(zoolite__segmentSize=65536)
     with server.client() as client:
-        fill(client, "/a", 300, 500)
+        for below in ("/a", "/b", "/c"):
+            fill(client, below, 150, 500)
         client.close_session()
     running = verify(server.config_path)
     assert running.returncode == 0, running.stdout
     server.stop()
     files = sorted(os.listdir(os.path.join(server.data_dir, "log")))
     found = verify(server.config_path)
-    assert found.returncode == 0 and int(values(found.stdout)["segments"]) >= 3, found.stdout
-    assert int(values(found.stdout)["changes"]) >= 300
+    assert found.returncode == 0 and int(values(found.stdout)["segments"]) >= 2, found.stdout
+    assert int(values(found.stdout)["changes"]) >= 450
     assert sorted(os.listdir(os.path.join(server.data_dir, "log"))) == files, "it writes nothing"
-    segment = os.path.join(server.data_dir, "log", [name for name in files if name.endswith(".db")][1])
+    segment = os.path.join(server.data_dir, "log", [name for name in files if name.endswith(".db")][0])
     edit(segment, "DELETE FROM change WHERE zxid = (SELECT min(zxid) + 3 FROM change)")
     found = verify(server.config_path)
     assert found.returncode == 1 and "and the one before it is" in found.stdout
