@@ -205,7 +205,7 @@ static const struct option options[] = {
 	{ "autopurge.purgeInterval", OPTION_INT, TO(purge_hours), INT_MIN, INT_MAX, 0 },
 	{ "zoolite.snapshotStep", OPTION_INT, TO(snapshot_step), 1, 65536, 256 },
 	{ "zoolite.snapshotRate", OPTION_SIZE, TO(snapshot_rate), 0, TIB, 64 * MIB },
-	{ "zoolite.snapshotSpare", OPTION_SIZE, TO(snapshot_spare_bytes), 0, TIB, 64 * MIB },
+	{ "zoolite.snapshotSpare", OPTION_SIZE, TO(snapshot_spare_bytes), 0, TIB, 128 * MIB },
 	{ "zoolite.snapshotTimeout", OPTION_TIME, TO(snapshot_timeout_ms), 100, DAY, HOUR },
 	{ "admin.snapshot.enabled", OPTION_BOOL, TO(admin_snapshot), 0, 0, false },
 	{ "zoolite.replayBatch", OPTION_INT, TO(replay_batch_rows), 1, 1000000, 10000 },

@@ -240,8 +240,13 @@ static void snapshot_for_signal(struct server *s)
 {
 	char reason[SNAPSHOTS_REASON_LEN];
 
+	const struct audit_event e = { .kind = "control",
+				       .address = slice_of("SIGUSR1"),
+				       .op = slice_of("snapshot") };
+
 	if (!s->serving)
 		return;
+	audit_record(s->audit, &e);
 	if (snapshots_ask(s->snapshots, registry_last_change(s->registry), "SIGUSR1", 0, reason) ==
 	    SNAPSHOTS_THERE)
 		log_info("snapshot.there",

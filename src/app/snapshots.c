@@ -22,6 +22,8 @@ enum {
 	MOST_WAITING = 64,
 	FIRST_MS = 60 * 1000, /* after a start, which has other things to do */
 	RETRY_MS = 10 * 60 * 1000,
+	LEAST_RETRY_MS = 1000,
+	WATCH_MS = 1000,
 	HOUR_MS = 3600 * 1000,
 };
 
@@ -48,6 +50,7 @@ struct snapshots {
 	enum state state;
 	struct timer due;      /* of the next one by schedule */
 	struct timer deadline; /* of the copy under way */
+	struct timer watch;    /* looks meanwhile whether there is room still */
 	struct list waiters;
 	unsigned waiting;
 	int64_t wanted; /* somebody wants one with this change; -1: nobody does */
@@ -116,10 +119,9 @@ static void look_around(struct snapshots *s)
 	snapshot_file_list_free(list, count);
 }
 
-/* Room for the copy, and for what the server itself may need meanwhile. */
-static bool has_room(const struct snapshots *s, char reason[STORE_REASON_LEN])
+/* So many bytes where they are. */
+static bool has_bytes(const struct snapshots *s, uint64_t wanted, char reason[STORE_REASON_LEN])
 {
-	uint64_t wanted = store_tree_bytes(s->store) + s->config->snapshot_spare_bytes;
 	struct statvfs v;
 	uint64_t is_free;
 
@@ -135,6 +137,12 @@ static bool has_room(const struct snapshots *s, char reason[STORE_REASON_LEN])
 		       "(zoolite.snapshotSpare)",
 		       s->dir, (unsigned long long)is_free, (unsigned long long)wanted);
 	return false;
+}
+
+/* Room for the copy, and for what the server itself may need meanwhile. */
+static bool has_room(const struct snapshots *s, char reason[STORE_REASON_LEN])
+{
+	return has_bytes(s, store_tree_bytes(s->store) + s->config->snapshot_spare_bytes, reason);
 }
 
 /* ---- who waits ---- */
@@ -187,6 +195,8 @@ static void end_bad(struct snapshots *s, const char *event, const char *file, co
 	metrics_add(METRIC_snapshots_failed, 1);
 	log_error(event, LOG_TEXT("file", file), LOG_TEXT("reason", reason));
 	tell_waiters(s, false, reason);
+	if (interval < LEAST_RETRY_MS)
+		interval = LEAST_RETRY_MS;
 	schedule(s, interval < RETRY_MS ? interval : RETRY_MS);
 }
 
@@ -210,6 +220,7 @@ static void copy(struct snapshots *s)
 	mem_free(part);
 	s->state = COPYING;
 	timer_arm(s->wheel, &s->deadline, clock_now_ms() + s->config->snapshot_timeout_ms);
+	timer_arm(s->wheel, &s->watch, clock_now_ms() + WATCH_MS);
 }
 
 static void start(struct snapshots *s)
@@ -270,7 +281,23 @@ static void on_deadline(struct timer *t)
 	struct snapshots *s = container_of(t, struct snapshots, deadline);
 
 	if (s->state == COPYING)
-		snapshot_cancel(store_snapshot(s->store));
+		snapshot_cancel(store_snapshot(s->store),
+				"the copy took too long (zoolite.snapshotTimeout)");
+}
+
+/* A copy is the first that must give way to what fills the disk. */
+static void on_watch(struct timer *t)
+{
+	struct snapshots *s = container_of(t, struct snapshots, watch);
+	char reason[STORE_REASON_LEN];
+
+	if (s->state != COPYING)
+		return;
+	if (has_bytes(s, s->config->snapshot_spare_bytes / 2, reason))
+		timer_arm(s->wheel, &s->watch, clock_now_ms() + WATCH_MS);
+	else
+		snapshot_cancel(store_snapshot(s->store),
+				"the disk is filling (zoolite.snapshotSpare)");
 }
 
 static void end_copy(struct snapshots *s, const struct snapshot_result *r)
@@ -388,6 +415,7 @@ struct snapshots *snapshots_new(const struct config *c, struct timer_wheel *whee
 	list_init(&s->waiters);
 	timer_init(&s->due, on_due);
 	timer_init(&s->deadline, on_deadline);
+	timer_init(&s->watch, on_watch);
 	return s;
 }
 
@@ -438,6 +466,7 @@ void snapshots_free(struct snapshots *s)
 	keeper_free(s->keeper);
 	timer_disarm(s->wheel, &s->due);
 	timer_disarm(s->wheel, &s->deadline);
+	timer_disarm(s->wheel, &s->watch);
 	while (!list_is_empty(&s->waiters))
 		drop_waiter(s, container_of(s->waiters.next, struct waiter, link));
 	mem_free(s->last_path);

@@ -1,7 +1,7 @@
 #include "store/snapshot.h"
 
 #include <pthread.h>
-#include <string.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -25,7 +25,7 @@ struct snapshot {
 	pthread_mutex_t mutex;
 	enum snapshot_state state;
 	struct snapshot_order order;
-	bool is_cancelled;
+	const char *cancelled; /* why; NULL: it is not */
 };
 
 struct snapshot *snapshot_new(struct rows *rows, void (*poke)(void *ctx), void (*woke)(void *ctx),
@@ -72,7 +72,7 @@ bool snapshot_start(struct snapshot *s, const struct snapshot_order *o)
 		mem_free(s->path);
 		s->path = mem_strdup(o->path);
 		s->order = *o;
-		s->is_cancelled = false;
+		s->cancelled = NULL;
 		s->result = (struct snapshot_result){ 0 };
 		s->state = SNAPSHOT_RUNNING;
 	}
@@ -82,10 +82,10 @@ bool snapshot_start(struct snapshot *s, const struct snapshot_order *o)
 	return is_free;
 }
 
-void snapshot_cancel(struct snapshot *s)
+void snapshot_cancel(struct snapshot *s, const char *reason)
 {
 	pthread_mutex_lock(&s->mutex);
-	s->is_cancelled = true;
+	s->cancelled = reason;
 	pthread_mutex_unlock(&s->mutex);
 	s->poke(s->ctx);
 }
@@ -144,16 +144,17 @@ static int64_t step(struct snapshot *s, int64_t now_ms)
 int64_t snapshot_run(void *snapshot, int64_t now_ms)
 {
 	struct snapshot *s = snapshot;
-	bool is_running, is_cancelled;
+	const char *cancelled;
+	bool is_running;
 
 	pthread_mutex_lock(&s->mutex);
 	is_running = s->state == SNAPSHOT_RUNNING;
-	is_cancelled = s->is_cancelled;
+	cancelled = s->cancelled;
 	pthread_mutex_unlock(&s->mutex);
 	if (!is_running)
 		return INT64_MAX;
-	if (is_cancelled) {
-		memcpy(s->result.reason, "cancelled", sizeof("cancelled"));
+	if (cancelled != NULL) {
+		(void)snprintf(s->result.reason, sizeof(s->result.reason), "%s", cancelled);
 		finish(s, SNAPSHOT_FAILED);
 		return INT64_MAX;
 	}

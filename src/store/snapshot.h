@@ -41,8 +41,8 @@ struct snapshot_result {
 
 /* Core thread. False: one is under way. */
 must_check bool snapshot_start(struct snapshot *s, const struct snapshot_order *o);
-/* The one that is under way, if any, is to end without a result worth having. */
-void snapshot_cancel(struct snapshot *s);
+/* The one that is under way, if any, is to fail for this reason (lent for good). */
+void snapshot_cancel(struct snapshot *s, const char *reason);
 /* How it stands. DONE and FAILED are told once, with *out, then it is idle; the store's wake_fd
  * becomes readable when it comes to that. */
 enum snapshot_state snapshot_poll(struct snapshot *s, struct snapshot_result *out);

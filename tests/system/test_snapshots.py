@@ -108,7 +108,7 @@ def test_on_request(make_server):
         assert server.metric("snapshot_failing") == server.metric("snapshots_failed") == 0
         client.close_session()
     trail = zoolited("--export-audit", server.config_path).stdout
-    assert '"op":"snapshot"' in trail and '"op":"http snapshot"' in trail
+    assert '"op":"snapshot"' in trail and '"op":"http snapshot"' in trail and '"address":"SIGUSR1"' in trail
 
 
 def http(server, command):
@@ -280,6 +280,7 @@ def test_that_takes_too_long_is_given_up(make_server):
     server = slow(make_server.new(zoolite__snapshotTimeout=300)).start()
     done = zoolited("--control", "snapshot", server.config_path)
     assert done.returncode == 1 and "error: " in done.stdout
+    assert "zoolite.snapshotTimeout" in done.stdout
     assert not names(server) and "event=snapshot.failed" in server.log()
 
 

@@ -149,10 +149,10 @@ static void test_cancelled(void **state)
 	grow(f, 0, 50, TREE_ZXID + 1);
 	assert_true(snapshot_start(s, &o));
 	assert_int_equal(run_steps(s, 3), 3);
-	snapshot_cancel(s);
+	snapshot_cancel(s, "no time");
 	assert_int_equal(run_steps(s, 3), 0);
 	assert_int_equal(snapshot_poll(s, &result), SNAPSHOT_FAILED);
-	assert_string_equal(result.reason, "cancelled");
+	assert_string_equal(result.reason, "no time");
 	assert_int_equal(access(part, F_OK), -1);
 	/* And the next one is another. */
 	assert_true(snapshot_start(s, &o));
