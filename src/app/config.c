@@ -203,7 +203,7 @@ static const struct option options[] = {
 	{ "zoolite.snapshotAge", OPTION_TIME, TO(snapshot_age_ms), 0, 36500 * DAY, 0 },
 	{ "autopurge.snapRetainCount", OPTION_INT, TO(snap_retain), INT_MIN, INT_MAX, 3 },
 	{ "autopurge.purgeInterval", OPTION_INT, TO(purge_hours), INT_MIN, INT_MAX, 0 },
-	{ "zoolite.snapshotStep", OPTION_INT, TO(snapshot_step), 1, 65536, 256 },
+	{ "zoolite.snapshotStep", OPTION_INT, TO(snapshot_step), 1, 65536, 64 },
 	{ "zoolite.snapshotRate", OPTION_SIZE, TO(snapshot_rate), 0, TIB, 64 * MIB },
 	{ "zoolite.snapshotSpare", OPTION_SIZE, TO(snapshot_spare_bytes), 0, TIB, 128 * MIB },
 	{ "zoolite.snapshotTimeout", OPTION_TIME, TO(snapshot_timeout_ms), 100, DAY, HOUR },

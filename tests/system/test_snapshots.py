@@ -433,6 +433,21 @@ def test_restore(make_server, tmp_path, apart):
     assert verify(kept).returncode == 0, "a snapshot that is moved is one still"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_restore_by_root_is_for_who_owns_the_directory(make_server, tmp_path):
+    server = make_server()
+    path = ask(server)
+    other = tmp_path / "other"
+    other.mkdir()
+    os.chown(other, 65534, 65534)
+    for _ in range(2):
+        restored(server, path, other)
+        for folder, _, files in os.walk(other):
+            for name in [folder, *(os.path.join(folder, name) for name in files)]:
+                assert os.stat(name).st_uid == 65534 or "/replaced-" in name, name
+    assert len(glob.glob(str(other / "replaced-*"))) == 1
+
+
 def test_restore_counts_quotas(make_server):
     """Statistics of a quota count ephemerals, which go."""
     server = make_server()
