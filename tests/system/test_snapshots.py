@@ -276,6 +276,24 @@ def test_cut_short(make_server, end):
     assert verify(ask(server)).returncode == 0
 
 
+def test_many_ask_and_one_goes(make_server):
+    """All get the one that has what they have seen; who went away is missed by nobody."""
+    server = make_server(zoolite__snapshotStep=1, zoolite__snapshotRate="32k")
+    command = [servers.find_zoolited(), "--control", "snapshot", server.config_path]
+    asking = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    servers.wait_until(lambda: server.log().count("event=snapshot.asked") == 3, DEADLINE_S, "them to ask")
+    asking[0].kill()
+    with server.client() as client:
+        zxid = client.call(zk.create("/later")).zxid
+        later = ask(server)
+        assert int(later[-19:-3], 16) >= zxid
+        client.close_session()
+    answers = [process.communicate(timeout=DEADLINE_S)[0] for process in asking]
+    assert answers[1] == answers[2] and answers[1].startswith("ok\nsnapshot=")
+    # The one under way takes in what is changed meanwhile.
+    assert server.metric("snapshots_written") in (1, 2)
+
+
 def test_that_takes_too_long_is_given_up(make_server):
     server = slow(make_server.new(zoolite__snapshotTimeout=300)).start()
     done = zoolited("--control", "snapshot", server.config_path)
