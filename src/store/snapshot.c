@@ -12,10 +12,7 @@
 enum { REPLAY_WAIT_MS = 10, MS_PER_S = 1000 };
 
 struct snapshot {
-	struct rows *rows;
-	void (*poke)(void *ctx);
-	void (*woke)(void *ctx);
-	void *ctx;
+	struct snapshot_hooks hooks;
 	/* The replay thread's, while one runs. */
 	char *path;
 	struct copy *copy;
@@ -28,21 +25,32 @@ struct snapshot {
 	const char *cancelled; /* why; NULL: it is not */
 };
 
-struct snapshot *snapshot_new(struct rows *rows, void (*poke)(void *ctx), void (*woke)(void *ctx),
-			      void *ctx)
+struct snapshot *snapshot_new(const struct snapshot_hooks *hooks)
 {
 	struct snapshot *s = mem_new(sizeof(*s));
 
-	s->rows = rows;
-	s->poke = poke;
-	s->woke = woke;
-	s->ctx = ctx;
+	s->hooks = *hooks;
 	pthread_mutex_init(&s->mutex, NULL);
 	return s;
 }
 
+static const struct rows_meta *meta(const struct snapshot *s)
+{
+	return rows_meta(s->hooks.rows(s->hooks.ctx));
+}
+
+static void begin_copy(struct snapshot *s)
+{
+	s->began_us = clock_exact_us();
+	s->copy = copy_begin(rows_db(s->hooks.rows(s->hooks.ctx)), s->path, s->result.reason);
+	if (s->copy != NULL)
+		s->hooks.lend(s->hooks.ctx, true);
+}
+
 static void drop_copy(struct snapshot *s, bool keep)
 {
+	if (s->copy != NULL)
+		s->hooks.lend(s->hooks.ctx, false);
 	copy_end(s->copy);
 	s->copy = NULL;
 	if (!keep)
@@ -78,7 +86,7 @@ bool snapshot_start(struct snapshot *s, const struct snapshot_order *o)
 	}
 	pthread_mutex_unlock(&s->mutex);
 	if (is_free)
-		s->poke(s->ctx);
+		s->hooks.poke(s->hooks.ctx);
 	return is_free;
 }
 
@@ -87,7 +95,7 @@ void snapshot_cancel(struct snapshot *s, const char *reason)
 	pthread_mutex_lock(&s->mutex);
 	s->cancelled = reason;
 	pthread_mutex_unlock(&s->mutex);
-	s->poke(s->ctx);
+	s->hooks.poke(s->hooks.ctx);
 }
 
 enum snapshot_state snapshot_poll(struct snapshot *s, struct snapshot_result *out)
@@ -108,14 +116,14 @@ enum snapshot_state snapshot_poll(struct snapshot *s, struct snapshot_result *ou
 
 static void finish(struct snapshot *s, enum snapshot_state state)
 {
-	s->result.zxid = rows_meta(s->rows)->zxid;
+	s->result.zxid = meta(s)->zxid;
 	s->result.took_us = clock_exact_us() - s->began_us;
 	drop_copy(s, state == SNAPSHOT_DONE);
 	s->result.bytes = files_database_bytes(s->path);
 	pthread_mutex_lock(&s->mutex);
 	s->state = state;
 	pthread_mutex_unlock(&s->mutex);
-	s->woke(s->ctx);
+	s->hooks.woke(s->hooks.ctx);
 }
 
 /* When the next step is due, so that the disk has time for others. */
@@ -158,12 +166,10 @@ int64_t snapshot_run(void *snapshot, int64_t now_ms)
 		finish(s, SNAPSHOT_FAILED);
 		return INT64_MAX;
 	}
-	if (rows_meta(s->rows)->zxid < s->order.zxid)
+	if (meta(s)->zxid < s->order.zxid)
 		return now_ms + REPLAY_WAIT_MS;
-	if (s->copy == NULL) {
-		s->began_us = clock_exact_us();
-		s->copy = copy_begin(rows_db(s->rows), s->path, s->result.reason);
-	}
+	if (s->copy == NULL)
+		begin_copy(s);
 	if (s->copy == NULL) {
 		finish(s, SNAPSHOT_FAILED);
 		return INT64_MAX;

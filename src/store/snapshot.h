@@ -47,10 +47,17 @@ void snapshot_cancel(struct snapshot *s, const char *reason);
  * becomes readable when it comes to that. */
 enum snapshot_state snapshot_poll(struct snapshot *s, struct snapshot_result *out);
 
-/* The store's part. rows: the connection that writes; poke: has the replay thread call snapshot_run
- * soon; woke: as above, on the replay thread. */
-struct snapshot *snapshot_new(struct rows *rows, void (*poke)(void *ctx), void (*woke)(void *ctx),
-			      void *ctx);
+/* The store's part. */
+struct snapshot_hooks {
+	void *ctx;
+	void (*poke)(void *ctx); /* have the replay thread call snapshot_run soon */
+	/* On the replay thread: the connection that writes now; whether it is read from one call of
+	 * snapshot_run to another, and must stay; what is told has come about. */
+	struct rows *(*rows)(void *ctx);
+	void (*lend)(void *ctx, bool is_lent);
+	void (*woke)(void *ctx);
+};
+struct snapshot *snapshot_new(const struct snapshot_hooks *hooks);
 /* After the thread has ended. NULL is allowed. */
 void snapshot_free(struct snapshot *s);
 /* The chore: a step, where one is to be made. When it wants to be called again. */

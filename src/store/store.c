@@ -283,6 +283,20 @@ static void wake_chores(void *ctx)
 	replay_wake_chores(s->replay);
 }
 
+static struct rows *tree_of(void *ctx)
+{
+	const struct store *s = ctx;
+
+	return s->writer;
+}
+
+/* It stays the same as long as the store is open. */
+static void lend_tree(void *ctx, bool is_lent)
+{
+	(void)ctx;
+	(void)is_lent;
+}
+
 static void on_flushed(void *ctx)
 {
 	const struct store *s = ctx;
@@ -373,6 +387,11 @@ static void sort_segments(struct store *s)
 static void make_replay(struct store *s, uint32_t live)
 {
 	uint32_t wal_pages = s->o.tree_cache_kib / TREE_PAGE_KIB;
+	const struct snapshot_hooks snapshots = { .ctx = s,
+						  .poke = wake_chores,
+						  .rows = tree_of,
+						  .lend = lend_tree,
+						  .woke = wake };
 	const struct replay_options o = {
 		.log_dir = s->log_dir,
 		.marker = s->marker,
@@ -395,7 +414,7 @@ static void make_replay(struct store *s, uint32_t live)
 	sort_segments(s);
 	replay_add_segment(s->replay, live, false, 0);
 	replay_add_lag(s->replay, s->scan.rows);
-	s->snapshot = snapshot_new(s->writer, wake_chores, wake, s);
+	s->snapshot = snapshot_new(&snapshots);
 	replay_add_chore(s->replay, snapshot_run, s->snapshot);
 }
 
@@ -585,9 +604,9 @@ void store_close(struct store *s)
 		flush_stop(s->flush);
 		replay_stop(s->replay);
 	}
-	replay_free(s->replay);
-	/* It reads over the connection that is closed below. */
+	/* It reads over the replay thread's connection. */
 	snapshot_free(s->snapshot);
+	replay_free(s->replay);
 	store_log_free(s->log, s->marker);
 	flush_free(s->flush);
 	scan_fini(&s->scan);

@@ -11,7 +11,9 @@
 #include "tests/unit/tree_fixture.h"
 
 struct told {
+	struct rows *rows;
 	unsigned poked, woken;
+	int lent;
 };
 
 static void note_poke(void *ctx)
@@ -19,9 +21,27 @@ static void note_poke(void *ctx)
 	((struct told *)ctx)->poked++;
 }
 
+static struct rows *give_rows(void *ctx)
+{
+	return ((struct told *)ctx)->rows;
+}
+
+static void note_lend(void *ctx, bool is_lent)
+{
+	((struct told *)ctx)->lent += is_lent ? 1 : -1;
+}
+
 static void note_wake(void *ctx)
 {
 	((struct told *)ctx)->woken++;
+}
+
+static struct snapshot *make_snapshot(struct tree_fixture *f, struct told *told)
+{
+	const struct snapshot_hooks hooks = { told, note_poke, give_rows, note_lend, note_wake };
+
+	told->rows = f->rows;
+	return snapshot_new(&hooks);
 }
 
 /* So many znodes more, of a page each. */
@@ -64,7 +84,7 @@ static void test_a_copy_has_what_was_committed_meanwhile(void **state)
 {
 	struct tree_fixture *f = *state;
 	struct told told = { 0 };
-	struct snapshot *s = snapshot_new(f->rows, note_poke, note_wake, &told);
+	struct snapshot *s = make_snapshot(f, &told);
 	char *part = part_of(f), reason[STORE_REASON_LEN];
 	const struct snapshot_order o = { .path = part, .step_pages = 8 };
 	struct snapshot_result result;
@@ -79,11 +99,13 @@ static void test_a_copy_has_what_was_committed_meanwhile(void **state)
 	/* Page by page, with changes in what was copied, and in what was not. */
 	for (unsigned i = 0; i < 20; i++) {
 		assert_int_equal(run_steps(s, 1), 1);
+		assert_int_equal(told.lent, 1);
 		assert_int_equal(snapshot_poll(s, &result), SNAPSHOT_RUNNING);
 		grow(f, 200 + 2 * i, 2, TREE_ZXID + 2 + i);
 	}
 	assert_true(run_steps(s, 1000) > 1);
 	assert_int_equal(told.woken, 1);
+	assert_int_equal(told.lent, 0);
 	assert_int_equal(snapshot_poll(s, &result), SNAPSHOT_DONE);
 	assert_int_equal(snapshot_poll(s, &result), SNAPSHOT_IDLE);
 	assert_int_equal(result.zxid, TREE_ZXID + 21);
@@ -104,7 +126,7 @@ static void test_it_waits_for_the_change(void **state)
 {
 	struct tree_fixture *f = *state;
 	struct told told = { 0 };
-	struct snapshot *s = snapshot_new(f->rows, note_poke, note_wake, &told);
+	struct snapshot *s = make_snapshot(f, &told);
 	char *part = part_of(f);
 	const struct snapshot_order o = { .path = part, .step_pages = 8, .zxid = TREE_ZXID + 1 };
 	struct snapshot_result result;
@@ -124,7 +146,7 @@ static void test_its_rate(void **state)
 {
 	struct tree_fixture *f = *state;
 	struct told told = { 0 };
-	struct snapshot *s = snapshot_new(f->rows, note_poke, note_wake, &told);
+	struct snapshot *s = make_snapshot(f, &told);
 	char *part = part_of(f);
 	const struct snapshot_order o = { .path = part, .step_pages = 2, .bytes_per_s = 16384 };
 
@@ -133,6 +155,7 @@ static void test_its_rate(void **state)
 	assert_int_equal(snapshot_run(s, 1000), 1500);
 	/* Ended in the midst: nothing stays. */
 	snapshot_free(s);
+	assert_int_equal(told.lent, 0);
 	assert_int_equal(access(part, F_OK), -1);
 	mem_free(part);
 }
@@ -141,7 +164,7 @@ static void test_cancelled(void **state)
 {
 	struct tree_fixture *f = *state;
 	struct told told = { 0 };
-	struct snapshot *s = snapshot_new(f->rows, note_poke, note_wake, &told);
+	struct snapshot *s = make_snapshot(f, &told);
 	char *part = part_of(f);
 	const struct snapshot_order o = { .path = part, .step_pages = 2 };
 	struct snapshot_result result;
@@ -153,6 +176,7 @@ static void test_cancelled(void **state)
 	assert_int_equal(run_steps(s, 3), 0);
 	assert_int_equal(snapshot_poll(s, &result), SNAPSHOT_FAILED);
 	assert_string_equal(result.reason, "no time");
+	assert_int_equal(told.lent, 0);
 	assert_int_equal(access(part, F_OK), -1);
 	/* And the next one is another. */
 	assert_true(snapshot_start(s, &o));
@@ -166,7 +190,7 @@ static void test_without_a_place(void **state)
 {
 	struct tree_fixture *f = *state;
 	struct told told = { 0 };
-	struct snapshot *s = snapshot_new(f->rows, note_poke, note_wake, &told);
+	struct snapshot *s = make_snapshot(f, &told);
 	char *part = files_join(f->dir, "nowhere/snapshot.part");
 	const struct snapshot_order o = { .path = part, .step_pages = 2 };
 	struct snapshot_result result;
@@ -193,7 +217,7 @@ static void test_a_full_disk(void **state)
 	rows_close(f->rows, false);
 	bad_disk_use();
 	assert_int_equal(rows_open(&f->rows, f->path, DB_WRITE, 1024, false, reason), 0);
-	s = snapshot_new(f->rows, note_poke, note_wake, &told);
+	s = make_snapshot(f, &told);
 	assert_true(snapshot_start(s, &o));
 	bad_disk.write_error = SQLITE_FULL;
 	(void)run_steps(s, 1000);
