@@ -440,9 +440,10 @@ static int move_log(const char *parent, const char *aside, char reason[STORE_REA
 
 static int move_tree(const char *dir, const char *aside, char reason[STORE_REASON_LEN])
 {
-	/* "state": what store/marker.h says of the others. */
-	static const char *const names[] = { "tree.db", "tree.db-wal", "tree.db-shm",
-					     "tree.db-journal", "state" };
+	/* "next": a copy under way; "state": what store/marker.h says of the others. */
+	static const char *const names[] = { "tree.db",          "tree.db-wal",  "tree.db-shm",
+					     "tree.db-journal",  "tree.db.next", "tree.db.next-wal",
+					     "tree.db.next-shm", "state" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (move(dir, names[i], aside, reason) != 0)
