@@ -16,7 +16,7 @@ struct command {
 	const char *names[MOST_NAMES]; /* the first is the one it goes by */
 	bool needs_registry;
 	bool tells_all; /* names znodes, or who is connected */
-	/* NULL: it acts, which nothing does that comes over HTTP. Returns an error or NULL. */
+	/* NULL: it acts, and is not to be had over HTTP. Returns an error or NULL. */
 	const char *(*run)(const struct view *v, struct json *j);
 };
 
@@ -41,7 +41,7 @@ static const struct command commands[] = {
 	{ { "ruok" }, true, false, admin_ruok },
 	{ { "server_stats", "srvr" }, true, false, admin_server_stats },
 	{ { "set_trace_mask", "stmk" }, false, false, NULL },
-	{ { "snapshot", "snap" }, true, false, NULL },
+	{ { "snapshot", "snap" }, true, false, admin_snapshot },
 	{ { "stat_reset", "srst" }, true, false, NULL },
 	{ { "stats", "stat" }, true, true, admin_stats },
 	{ { "system_properties", "sysp" }, false, false, admin_system_properties },
@@ -66,6 +66,17 @@ static bool is_kept_back(const struct view *v, const struct command *command)
 	return command->tells_all && v->is_curtailed;
 }
 
+/* The one that acts is to be had where the configuration says so. */
+static bool is_closed(const struct view *v, const struct command *command)
+{
+	return !command->run || (command->run == admin_snapshot && !v->config->admin_snapshot);
+}
+
+static bool is_anothers(const struct view *v, const struct command *command)
+{
+	return command->run == admin_snapshot && !v->may_act;
+}
+
 static void tell_refusal(const struct view *v, const struct command *command, const char *why)
 {
 	char op[64];
@@ -76,9 +87,13 @@ static void tell_refusal(const struct view *v, const struct command *command, co
 
 static const char *run_command(const struct view *v, const struct command *command, struct json *j)
 {
-	if (!command->run) {
+	if (is_closed(v, command)) {
 		tell_refusal(v, command, "not executed over HTTP");
 		return "This command is not executed over HTTP";
+	}
+	if (is_anothers(v, command)) {
+		tell_refusal(v, command, "not an administrator");
+		return "This command is an administrator's";
 	}
 	if (is_kept_back(v, command)) {
 		metrics_add(METRIC_policy_refused, 1);
@@ -127,7 +142,8 @@ enum http_status admin_run(const struct view *v, const char *name, struct buf *b
 		json_put_text(&j, "error", PRINT_TOO_LARGE);
 		json_close_object(&j);
 	}
-	if (command && (!command->run || is_kept_back(v, command)))
+	if (command &&
+	    (is_closed(v, command) || is_anothers(v, command) || is_kept_back(v, command)))
 		return HTTP_FORBIDDEN;
 	return HTTP_OK;
 }
@@ -135,7 +151,7 @@ enum http_status admin_run(const struct view *v, const char *name, struct buf *b
 void admin_print_links(const struct view *v, struct buf *body)
 {
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
-		if (!commands[i].run)
+		if (is_closed(v, &commands[i]))
 			continue;
 		print(body, "<a href=\"%s/%s\">%s</a>\n<br/>\n", v->config->admin_url,
 		      commands[i].names[0], commands[i].names[0]);

@@ -1,5 +1,5 @@
-/* The commands of ZooKeeper's AdminServer that read, in JSON with its names and members; those that
- * act are refused. Core thread. */
+/* The commands of ZooKeeper's AdminServer that read, in JSON with its names and members. Those that
+ * act are refused, but for snapshot where admin.snapshot.enabled is on. Core thread. */
 #ifndef APP_ADMIN_H
 #define APP_ADMIN_H
 

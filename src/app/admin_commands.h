@@ -24,6 +24,7 @@ const char *admin_monitor(const struct view *v, struct json *j);
 const char *admin_observers(const struct view *v, struct json *j);
 const char *admin_ruok(const struct view *v, struct json *j);
 const char *admin_server_stats(const struct view *v, struct json *j);
+const char *admin_snapshot(const struct view *v, struct json *j);
 const char *admin_stats(const struct view *v, struct json *j);
 const char *admin_system_properties(const struct view *v, struct json *j);
 const char *admin_voting_view(const struct view *v, struct json *j);

@@ -2,17 +2,17 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "app/admin_commands.h"
 #include "app/json.h"
 #include "app/latency.h"
 #include "app/machine.h"
 #include "app/peers.h"
+#include "app/snapshots.h"
 #include "app/stats.h"
 #include "app/view.h"
+#include "app/witness.h"
 #include "base/clock.h"
-#include "base/mem.h"
 #include "base/metrics.h"
 #include "core/registry.h"
 
@@ -79,29 +79,43 @@ const char *admin_is_read_only(const struct view *v, struct json *j)
 	return NULL;
 }
 
-static int64_t modified(const char *dir, const char *name)
-{
-	size_t len = strlen(dir) + strlen(name) + 2;
-	char *path = mem_new(len);
-	struct stat st;
-	int rc;
+/* ZooKeeper's answer where there is none. */
+enum { NO_SNAPSHOT = -1, MS_PER_S = 1000 };
 
-	snprintf(path, len, "%s/%s", dir, name);
-	rc = stat(path, &st);
-	mem_free(path);
-	return rc == 0 ? (int64_t)st.st_mtime : -1;
-}
-
-/* The tree in tree.db is what a snapshot is to ZooKeeper. */
 const char *admin_last_snapshot(const struct view *v, struct json *j)
 {
-	int64_t tree = modified(v->config->data_dir, "tree.db");
-	int64_t wal = modified(v->config->data_dir, "tree.db-wal");
+	struct snapshots_figures f = { 0 };
 	char zxid[32];
 
-	snprintf(zxid, sizeof(zxid), "%" PRIx64, (uint64_t)store_replayed(v->store));
+	if (v->snapshots)
+		f = snapshots_figures(v->snapshots);
+	snprintf(zxid, sizeof(zxid), "%" PRIx64,
+		 f.has_last ? (uint64_t)f.last_zxid : (uint64_t)NO_SNAPSHOT);
 	json_put_text(j, "zxid", zxid);
-	json_put_int(j, "timestamp", wal > tree ? wal : tree);
+	json_put_int(j, "timestamp", f.has_last ? f.last_time_ms / MS_PER_S : NO_SNAPSHOT);
+	return NULL;
+}
+
+/* Who asked looks at last_snapshot for when it is there. */
+const char *admin_snapshot(const struct view *v, struct json *j)
+{
+	static char reason[SNAPSHOTS_REASON_LEN];
+	char zxid[32];
+
+	if (!v->snapshots)
+		return VIEW_NOT_SERVING;
+	snprintf(zxid, sizeof(zxid), "%" PRIx64, (uint64_t)registry_last_change(v->registry));
+	switch (snapshots_ask(v->snapshots, registry_last_change(v->registry),
+			      v->asks ? v->asks->address : "http", 0, reason)) {
+	case SNAPSHOTS_REFUSED:
+		return reason;
+	case SNAPSHOTS_THERE:
+	case SNAPSHOTS_BEGUN:
+		break;
+	}
+	if (v->asks)
+		witness_command(v->audit, v->asks, "http snapshot");
+	json_put_text(j, "last_zxid", zxid);
 	return NULL;
 }
 

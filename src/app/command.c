@@ -6,6 +6,8 @@
 #include "app/command_audit.h"
 #include "app/command_control.h"
 #include "app/command_explain.h"
+#include "app/command_restore.h"
+#include "app/command_verify.h"
 #include "app/complain.h"
 
 /* In the order of the man page. */
@@ -21,6 +23,15 @@ static const struct command commands[] = {
 	{ "--explain-access", 3, SIZE_MAX, "identities, a path and a configuration file",
 	  "IDENTITY... PATH zoo.cfg", "which line of zoolite.policyFile decides what",
 	  command_explain },
+	{ "--verify", 1, 1, "a snapshot or a configuration file", "FILE|zoo.cfg",
+	  "check that a snapshot, or the data directory, is whole", command_verify },
+	{ "--verify-part", 1, 1, "a file", "FILE",
+	  "the same, as the server has it done for a new snapshot", command_verify_part },
+	{ "--restore", 2, 3, "a snapshot, and a data directory or a configuration file",
+	  "FILE DIR|zoo.cfg [LOGDIR]", "make a snapshot the tree of a data directory again",
+	  command_restore },
+	{ "--drill", 1, 1, "a snapshot or a configuration file", "FILE|zoo.cfg",
+	  "try whether the newest snapshot can be restored, and report", command_drill },
 };
 
 enum { COUNT = sizeof(commands) / sizeof(commands[0]) };

@@ -40,6 +40,17 @@ struct config {
 	char *control_socket; /* NULL: in data_dir, "none": there is none */
 	int64_t control_ms;   /* time for a command */
 	int32_t max_control;  /* connections at once */
+	/* snapshots */
+	char *snapshot_dir;            /* NULL: "snapshots" in data_dir */
+	int64_t snapshot_interval_ms;  /* 0: only on request */
+	int64_t snapshot_age_ms;       /* younger ones are kept, whatever their number */
+	int32_t snap_retain;           /* so many are kept, whatever their age */
+	int32_t purge_hours;           /* between two looks for those to remove; 0: after each */
+	int32_t snapshot_step;         /* pages in a step of the copy */
+	uint64_t snapshot_rate;        /* bytes a second; 0: no limit */
+	uint64_t snapshot_spare_bytes; /* that must be left free */
+	int64_t snapshot_timeout_ms;   /* for copying one, and for verifying it */
+	bool admin_snapshot;           /* over HTTP, too */
 	/* sessions */
 	int32_t tick_ms;
 	int32_t min_session_ms; /* never -1 after reading */

@@ -26,6 +26,7 @@ struct control {
 	struct timer pause; /* after an accept that failed */
 	struct list peers;
 	unsigned peer_count;
+	uint64_t tickets; /* given so far */
 	int64_t flushed;
 };
 
@@ -40,7 +41,10 @@ struct peer {
 	size_t len;
 	struct buf answer;
 	int64_t mark; /* the answer waits for it */
+	uint64_t ticket;
 	bool is_asked;
+	bool is_later;   /* the answer comes by control_answer, */
+	bool is_running; /* which it may while the request is taken */
 };
 
 static void peer_free(struct peer *p)
@@ -115,19 +119,43 @@ static void answer(struct peer *p, struct slice text)
 	struct control_request rq = { .line = &line,
 				      .uid = p->who.uid,
 				      .pid = p->who.pid,
+				      .ticket = ++p->control->tickets,
 				      .answer = &p->answer };
 
+	p->ticket = rq.ticket;
 	p->is_asked = true;
 	event_del(p->event);
 	if (control_line_parse(text, &line, reason) != 0) {
 		refuse(p, reason);
 		return;
 	}
+	p->is_later = p->is_running = true;
 	p->control->o.run(p->control->o.ctx, &rq);
+	p->is_running = false;
 	metrics_add(METRIC_control_commands, 1);
 	p->mark = rq.mark;
-	if (p->mark <= p->control->flushed)
+	p->is_later = p->is_later && rq.later_ms > 0;
+	if (p->is_later)
+		timer_arm(p->control->wheel, &p->deadline, clock_now_ms() + rq.later_ms);
+	else if (p->mark <= p->control->flushed)
 		send_answer(p);
+}
+
+void control_answer(struct control *c, uint64_t ticket, struct slice text)
+{
+	if (!c)
+		return;
+	list_foreach_safe(link, &c->peers) {
+		struct peer *p = container_of(link, struct peer, link);
+
+		if (!p->is_later || p->ticket != ticket)
+			continue;
+		p->is_later = false;
+		print_slice(&p->answer, text);
+		if (!p->is_running)
+			send_answer(p);
+		return;
+	}
 }
 
 void control_release(struct control *c, int64_t flushed)
@@ -201,6 +229,8 @@ static void on_deadline(struct timer *t)
 	if (p->is_asked && p->mark > p->control->flushed) {
 		buf_clear(&p->answer);
 		print(&p->answer, "error: it is done, but not on disk yet\n");
+	} else if (p->is_later) {
+		print(&p->answer, "error: it is under way, but took too long to wait for\n");
 	} else if (!p->is_asked) {
 		print(&p->answer, "error: no line has come in time\n");
 	}

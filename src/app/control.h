@@ -20,10 +20,13 @@ struct turn;
 
 struct control_request {
 	const struct control_line *line;
-	uid_t uid; /* whose process asks, */
-	pid_t pid; /* and which it is */
+	uid_t uid;       /* whose process asks, */
+	pid_t pid;       /* and which it is */
+	uint64_t ticket; /* by which control_answer finds it */
 	struct buf *answer;
 	int64_t mark; /* the handler's to set: zxid that must be on disk before the answer leaves */
+	/* Also his: > 0: the answer comes by control_answer, and it may take so long. */
+	int64_t later_ms;
 };
 
 struct control_options {
@@ -42,6 +45,8 @@ must_check struct control *control_new(struct event_base *base, struct timer_whe
 				       char reason[CONTROL_SOCKET_REASON_LEN]);
 /* Ends all connections, removes the socket. */
 void control_free(struct control *c);
+/* The answer to a request that was to get it later; nothing where nobody waits for it any more. */
+void control_answer(struct control *c, uint64_t ticket, struct slice answer);
 /* F rose: answers that waited for it leave. */
 void control_release(struct control *c, int64_t flushed);
 

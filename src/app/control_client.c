@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "app/control_commands.h"
 #include "app/control_socket.h"
 #include "base/mem.h"
 
@@ -60,6 +61,19 @@ static int read_answer(int fd, int64_t silence_ms, struct buf *answer)
 	return got == 0 || (errno == ECONNRESET && buf_len(answer) > 0) ? 0 : -1;
 }
 
+/* How long the server may be silent: it keeps its own deadline, then says so. */
+static int64_t silence_ms(const struct config *c, const char *line)
+{
+	char reason[CONTROL_REASON_LEN];
+	struct control_line parsed;
+	struct slice text = { line, strcspn(line, "\n") };
+	bool is_snapshot = control_line_parse(text, &parsed, reason) == 0 &&
+			   parsed.command == CONTROL_SNAPSHOT;
+
+	return (is_snapshot ? CONTROL_SNAPSHOT_TIMES * c->snapshot_timeout_ms : c->control_ms) +
+	       25 * SECOND_MS;
+}
+
 static int ask(const struct config *c, const char *path, const char *line, struct buf *answer,
 	       char reason[CONTROL_CLIENT_REASON_LEN])
 {
@@ -71,8 +85,7 @@ static int ask(const struct config *c, const char *path, const char *line, struc
 	if (fd >= 0 && (send(fd, line, strlen(line), MSG_NOSIGNAL) == (ssize_t)strlen(line) ||
 			errno == EPIPE)) {
 		what = "no answer from";
-		/* The server keeps its own deadline, then says so. */
-		rc = read_answer(fd, c->control_ms + 25 * SECOND_MS, answer);
+		rc = read_answer(fd, silence_ms(c, line), answer);
 	}
 	if (rc != 0)
 		snprintf(reason, CONTROL_CLIENT_REASON_LEN, "%s %.*s: %s", what, PATH_SHOWN, path,

@@ -4,6 +4,7 @@
 
 #include "app/connections.h"
 #include "app/print.h"
+#include "app/snapshots.h"
 #include "app/stats.h"
 #include "app/view.h"
 #include "base/log.h"
@@ -144,6 +145,55 @@ static bool run_reload(struct run *r, int64_t argument)
 	return is_taken;
 }
 
+/* One that is copied may have to wait for another, and so may its verification. */
+static int64_t longest_ms(const struct config *c)
+{
+	return CONTROL_SNAPSHOT_TIMES * c->snapshot_timeout_ms;
+}
+
+static bool run_snapshot(struct run *r, int64_t argument)
+{
+	const struct view *v = r->view;
+	struct snapshots_figures figures;
+	char reason[SNAPSHOTS_REASON_LEN];
+
+	(void)argument;
+	if (!v->snapshots) {
+		print(&r->told, "no snapshots are taken here");
+		return false;
+	}
+	switch (snapshots_ask(v->snapshots, registry_last_change(v->registry), "control",
+			      r->request->ticket, reason)) {
+	case SNAPSHOTS_BEGUN:
+		r->request->later_ms = longest_ms(v->config);
+		return true;
+	case SNAPSHOTS_THERE:
+		figures = snapshots_figures(v->snapshots);
+		control_print_snapshot(&r->told, figures.last_path, figures.last_zxid);
+		return true;
+	case SNAPSHOTS_REFUSED:
+		break;
+	}
+	print(&r->told, "%s", reason);
+	return false;
+}
+
+void control_print_snapshot(struct buf *out, const char *path, int64_t zxid)
+{
+	print(out, "snapshot=");
+	print_slice(out, slice_of(path));
+	print(out, "\nzxid=0x%llx\n", (unsigned long long)zxid);
+}
+
+void control_print_outcome(struct buf *out, const struct snapshots_outcome *o)
+{
+	print(out, o->is_good ? "ok\n" : "error: ");
+	if (o->is_good)
+		control_print_snapshot(out, o->path, o->zxid);
+	else
+		print(out, "%s\n", o->reason);
+}
+
 static bool run_stop(struct run *r, int64_t argument)
 {
 	(void)argument;
@@ -163,6 +213,7 @@ static const struct {
 	[CONTROL_CLOSE_SESSION] = { run_close_session, true },
 	[CONTROL_KICK] = { run_kick, true },
 	[CONTROL_RELOAD] = { run_reload, false },
+	[CONTROL_SNAPSHOT] = { run_snapshot, true },
 	[CONTROL_STOP] = { run_stop, false },
 };
 
@@ -221,9 +272,11 @@ void control_run(const struct view *v, const struct control_hooks *hooks,
 		log_command(rq, is_done, &r.told);
 		record_command(v, rq, is_done, &r.told);
 	}
-	print(rq->answer, is_done ? "ok\n" : "error: ");
-	print_slice(rq->answer, buf_slice(&r.told));
-	if (!is_done)
-		print(rq->answer, "\n");
+	if (rq->later_ms == 0) {
+		print(rq->answer, is_done ? "ok\n" : "error: ");
+		print_slice(rq->answer, buf_slice(&r.told));
+		if (!is_done)
+			print(rq->answer, "\n");
+	}
 	buf_fini(&r.told);
 }

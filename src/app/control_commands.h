@@ -7,7 +7,11 @@
 
 #include "app/control.h"
 
+struct snapshots_outcome;
 struct view;
+
+/* How many times zoolite.snapshotTimeout who asks for a snapshot may have to wait. */
+enum { CONTROL_SNAPSHOT_TIMES = 4 };
 
 /* The server's part. */
 struct control_hooks {
@@ -22,5 +26,10 @@ struct control_hooks {
 /* Do it, log it where it acts, and append the answer. */
 void control_run(const struct view *v, const struct control_hooks *hooks,
 		 struct control_request *rq);
+
+/* "snapshot=" and "zxid=", a line each. */
+void control_print_snapshot(struct buf *out, const char *path, int64_t zxid);
+/* The answer to who waited for a snapshot. */
+void control_print_outcome(struct buf *out, const struct snapshots_outcome *o);
 
 #endif

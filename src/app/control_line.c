@@ -31,6 +31,8 @@ static const struct command {
 	[CONTROL_KICK] = { "kick", WHOM, true,
 			   "cut a session's connection, or all of an address, and end them" },
 	[CONTROL_RELOAD] = { "reload", NO_ARGUMENT, true, "read the configuration anew" },
+	[CONTROL_SNAPSHOT] = { "snapshot", NO_ARGUMENT, true,
+			       "take a snapshot, and tell its file when it is verified" },
 	[CONTROL_STOP] = { "stop", NO_ARGUMENT, true, "stop the server cleanly" },
 };
 

@@ -20,6 +20,7 @@ enum control_command {
 	CONTROL_CLOSE_SESSION,    /* argument: its id */
 	CONTROL_KICK,             /* argument: a session's id; or range: addresses */
 	CONTROL_RELOAD,
+	CONTROL_SNAPSHOT,
 	CONTROL_STOP,
 };
 

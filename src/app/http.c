@@ -81,8 +81,7 @@ static struct answer answer_metrics(const struct view *v, const char *path, stru
 	return (struct answer){ HTTP_OK, PROMETHEUS_CONTENT_TYPE };
 }
 
-/* Whether it listens on loopback alone: where it was told an address or "localhost" for that. */
-static bool is_loopback(const char *host)
+bool http_is_loopback(const char *host)
 {
 	struct in6_addr address = IN6ADDR_ANY_INIT;
 
@@ -99,7 +98,7 @@ static bool is_misdirected(const struct view *v, enum http_place place, struct s
 {
 	const struct config *c = v->config;
 
-	return is_loopback(place == HTTP_ADMIN ? c->admin_host : c->metrics_host) &&
+	return http_is_loopback(place == HTTP_ADMIN ? c->admin_host : c->metrics_host) &&
 	       !http_host_is_plain(host);
 }
 

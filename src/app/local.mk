@@ -13,6 +13,8 @@ libapp_a_SOURCES = \
 	src/app/command_audit.c src/app/command_audit.h \
 	src/app/command_control.c src/app/command_control.h \
 	src/app/command_explain.c src/app/command_explain.h \
+	src/app/command_restore.c src/app/command_restore.h \
+	src/app/command_verify.c src/app/command_verify.h \
 	src/app/complain.c src/app/complain.h \
 	src/app/config.c src/app/config.h \
 	src/app/control.c src/app/control.h \
@@ -32,12 +34,15 @@ libapp_a_SOURCES = \
 	src/app/privileges.c src/app/privileges.h \
 	src/app/print.c src/app/print.h \
 	src/app/prometheus.c src/app/prometheus.h \
+	src/app/snapshots.c src/app/snapshots.h \
 	src/app/stamps.c src/app/stamps.h \
 	src/app/stats.c src/app/stats.h \
+	src/app/verdict.c src/app/verdict.h \
 	src/app/view.h \
 	src/app/http.c src/app/http.h \
 	src/app/http_head.c src/app/http_head.h \
 	src/app/json.c src/app/json.h \
+	src/app/keeper.c src/app/keeper.h \
 	src/app/latency.c src/app/latency.h \
 	src/app/notify.c src/app/notify.h \
 	src/app/peers.c src/app/peers.h \

@@ -158,6 +158,8 @@ int main(int argc, char **argv)
 	mem_setup();
 	/* A reload that is asked for before there is a loop to do it must not end the start. */
 	signal(SIGHUP, SIG_IGN);
+	/* And one for a snapshot. */
+	signal(SIGUSR1, SIG_IGN);
 	/* OpenSSL writes to sockets without MSG_NOSIGNAL. */
 	signal(SIGPIPE, SIG_IGN);
 	event_set_log_callback(log_event_message);

@@ -365,3 +365,18 @@ bool peers_reads_all(const struct peers *p, const struct access_limits *limits,
 	access_ids_fini(&ids);
 	return reads_all;
 }
+
+bool peers_administers(const struct peers *p, const struct access_limits *limits,
+		       const struct conn *c)
+{
+	struct access_ids ids;
+	struct known known;
+	bool administers;
+
+	know(&known, p, conn_peer(c));
+	access_ids_init(&ids, limits);
+	administers = access_ids_add_peer(&ids, &known.peer) == 0 &&
+		      (access_rights(&ids, slice_of("/")) & PERM_ADMIN) != 0;
+	access_ids_fini(&ids);
+	return administers;
+}

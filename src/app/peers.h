@@ -54,5 +54,8 @@ struct client *peers_client(void *user);
  * word is no session, and gives no other identity. */
 bool peers_reads_all(const struct peers *p, const struct access_limits *limits,
 		     const struct conn *c);
+/* Whether the policy gives who has this connection the right to administer everything. */
+bool peers_administers(const struct peers *p, const struct access_limits *limits,
+		       const struct conn *c);
 
 #endif

@@ -25,6 +25,7 @@
 #include "app/privileges.h"
 #include "app/reload.h"
 #include "app/setup.h"
+#include "app/snapshots.h"
 #include "app/sweep.h"
 #include "app/turn.h"
 #include "app/validity.h"
@@ -64,8 +65,9 @@ struct server {
 	struct latency *latency;
 	struct control *control; /* NULL: none */
 	struct event_base *base;
-	struct event *gate_event, *store_event, *loaded_event, *sleep_event;
-	struct event *signals[3];
+	struct event *gate_event, *store_event, *loaded_event, *sleep_event, *snapshot_event;
+	struct event *signals[4];
+	struct snapshots *snapshots;
 	struct timer_wheel connection_wheel; /* of net */
 	struct timer_wheel session_wheel; /* of the registry; another thread's while that loads */
 	struct timer trim;
@@ -137,12 +139,27 @@ static struct view view_of(struct server *s)
 		.peers = s->peers,
 		.latency = s->latency,
 		.gate = s->gate,
+		.snapshots = s->serving ? s->snapshots : NULL,
 		.validity = s->validity,
 		.alarms = s->alarms,
 		.serves_since_ms = s->serves_since_ms,
 		.audit = s->audit,
 		.trace_mask = &s->trace_mask,
 	};
+}
+
+/* A snapshot is an administrator's to ask for: whom the policy makes one; where there is none, who
+ * comes with a certificate or from this machine. */
+static bool may_act(const struct server *s, const struct access_limits *access,
+		    const struct conn *c)
+{
+	const struct arrival *peer = conn_peer(c);
+
+	if (peer->kind != GATE_ADMIN)
+		return false;
+	if (access->policy != NULL)
+		return peers_administers(s->peers, access, c);
+	return peer->identity.subject != NULL || http_is_loopback(s->config.admin_host);
 }
 
 static enum conn_text answer_text(void *ctx, struct conn *c, struct slice bytes)
@@ -155,6 +172,7 @@ static enum conn_text answer_text(void *ctx, struct conn *c, struct slice bytes)
 
 	view.asks = conn_peer(c);
 	view.is_curtailed = access->policy != NULL && !peers_reads_all(s->peers, access, c);
+	view.may_act = may_act(s, access, c);
 	if (gate_kind_is_http(conn_peer(c)->kind)) {
 		result = answer_http(&view, c, bytes);
 		turn_note(&s->turn, "http", began_us, clock_exact_us());
@@ -196,9 +214,21 @@ static void on_store(evutil_socket_t fd, short what, void *arg)
 	registry_wake(s->registry);
 	latency_flushed(s->latency, registry_flushed(s->registry));
 	release(s);
+	snapshots_wake(s->snapshots);
 	/* What waits for replay may be refused now. */
 	if (!registry_is_behind(s->registry) || store_room(s->store) != ROOM_PLENTY)
 		conn_set_unpark(peers_connections(s->peers));
+}
+
+static void on_snapshot(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *s = arg;
+
+	(void)fd;
+	(void)what;
+	turn_step(&s->turn, "snapshot");
+	clock_update();
+	snapshots_wake(s->snapshots);
 }
 
 static void on_sleep(evutil_socket_t fd, short what, void *arg)
@@ -211,6 +241,23 @@ static void on_sleep(evutil_socket_t fd, short what, void *arg)
 
 static void reload_for_signal(struct server *s);
 
+static void snapshot_for_signal(struct server *s)
+{
+	char reason[SNAPSHOTS_REASON_LEN];
+
+	const struct audit_event e = { .kind = "control",
+				       .address = slice_of("SIGUSR1"),
+				       .op = slice_of("snapshot") };
+
+	if (!s->serving)
+		return;
+	audit_record(s->audit, &e);
+	if (snapshots_ask(s->snapshots, registry_last_change(s->registry), "SIGUSR1", 0, reason) ==
+	    SNAPSHOTS_THERE)
+		log_info("snapshot.there",
+			 LOG_TEXT("file", snapshots_figures(s->snapshots).last_path));
+}
+
 static void on_signal(evutil_socket_t number, short what, void *arg)
 {
 	struct server *s = arg;
@@ -219,6 +266,8 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 	turn_step(&s->turn, "signal");
 	if (number == SIGHUP)
 		reload_for_signal(s);
+	else if (number == SIGUSR1)
+		snapshot_for_signal(s);
 	else
 		s->stopping = true;
 }
@@ -262,6 +311,8 @@ static void start_serving(struct server *s)
 	peers_set_registry(s->peers, s->registry);
 	sweep_set_registry(s->sweep, s->registry);
 	watch_figures(s);
+	snapshots_begin(s->snapshots, s->store);
+	event_add(s->snapshot_event, NULL);
 	log_info("server.serving", LOG_HEX("zxid", registry_last_zxid(s->registry)),
 		 LOG_INT("znodes", tree_counts(registry_tree(s->registry)).znodes));
 	notify_ready();
@@ -348,6 +399,18 @@ static void note_control_refused(void *ctx, uid_t uid, const char *reason)
 	};
 
 	audit_refuse(s->audit, &e);
+}
+
+/* To who waits at the control socket. */
+static void tell_outcome(void *ctx, uint64_t ticket, const struct snapshots_outcome *o)
+{
+	struct server *s = ctx;
+	struct buf answer;
+
+	buf_init(&answer, MAX_HTTP_HEAD);
+	control_print_outcome(&answer, o);
+	control_answer(s->control, ticket, buf_slice(&answer));
+	buf_fini(&answer);
 }
 
 /* As with the admin server's port: the socket that nobody asked for is no reason not to serve. */
@@ -683,7 +746,8 @@ static struct event *watch_fd(struct server *s, int fd, event_callback_fn call)
 
 static void make_loop(struct server *s)
 {
-	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
+	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
+	const struct snapshots_hooks hooks = { s, tell_outcome };
 	const struct config *c = &s->config;
 	/* What may be written may be read. */
 	const uint64_t largest =
@@ -723,6 +787,10 @@ static void make_loop(struct server *s)
 	s->gate_event = watch_fd(s, gate_fd(s->gate), on_gate);
 	s->store_event = watch_fd(s, store_wake_fd(s->store), on_store);
 	s->loaded_event = watch_fd(s, s->loaded_fd, on_loaded);
+	s->snapshots = snapshots_new(&s->config, &s->connection_wheel, &hooks);
+	if (!s->snapshots)
+		die("server.loop", "no event descriptor");
+	s->snapshot_event = watch_fd(s, snapshots_fd(s->snapshots), on_snapshot);
 	s->sleep_event = evtimer_new(s->base, on_sleep, s);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
 		s->signals[i] = evsignal_new(s->base, numbers[i], on_signal, s);
@@ -851,6 +919,7 @@ void server_free(struct server *s)
 		gate_stop(s->gate);
 	/* While the data directory is still ours. */
 	control_free(s->control);
+	snapshots_free(s->snapshots);
 	sweep_free(s->sweep);
 	validity_free(s->validity);
 	alarms_free(s->alarms);
@@ -859,6 +928,7 @@ void server_free(struct server *s)
 	free_event(s->store_event);
 	free_event(s->loaded_event);
 	free_event(s->sleep_event);
+	free_event(s->snapshot_event);
 	for (size_t i = 0; i < sizeof(s->signals) / sizeof(*s->signals); i++)
 		free_event(s->signals[i]);
 	if (s->base)

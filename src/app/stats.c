@@ -6,6 +6,7 @@
 #include "app/latency.h"
 #include "app/machine.h"
 #include "app/peers.h"
+#include "app/snapshots.h"
 #include "app/validity.h"
 #include "app/view.h"
 #include "base/clock.h"
@@ -216,6 +217,26 @@ static void tell_validity(const struct telling *t)
 			tell(t, STAT_GAUGE, parts[i].name, parts[i].help, days);
 }
 
+static void tell_snapshots(const struct telling *t)
+{
+	struct snapshots_figures f;
+
+	if (!t->view->snapshots)
+		return;
+	f = snapshots_figures(t->view->snapshots);
+	if (f.has_last)
+		tell(t, STAT_GAUGE, "snapshot_age",
+		     "time since the newest snapshot was verified, ms",
+		     clock_wall_ms() - f.last_time_ms);
+	gauge(t, "snapshots_kept", "snapshots that are there, verified", f.kept);
+	gauge(t, "snapshot_failing", "1: the snapshot that was tried last is no good",
+	      f.is_failing);
+	gauge(t, "snapshot_step_max", "longest step of the copy of a snapshot, us",
+	      (uint64_t)f.longest_step_us);
+	gauge(t, "snapshot_time", "the last snapshot, from the beginning to its name, ms",
+	      (uint64_t)f.last_took_ms);
+}
+
 void stats_foreach(const struct view *v, each_fn each, void *ctx)
 {
 	struct telling t = { v, each, ctx };
@@ -227,6 +248,7 @@ void stats_foreach(const struct view *v, each_fn each, void *ctx)
 	tell_room(&t);
 	tell_process(&t);
 	tell_validity(&t);
+	tell_snapshots(&t);
 	tell_counters(&t);
 	tell_summaries(&t);
 }
@@ -237,6 +259,8 @@ void stats_reset(const struct view *v)
 	store_reset_sync_times(v->store);
 	registry_reset_fired(v->registry);
 	metrics_reset();
+	if (v->snapshots)
+		snapshots_reset(v->snapshots);
 }
 
 static void tell_part(const struct stat_value *s, const char *prefix, int64_t number, each_fn each,

@@ -14,6 +14,7 @@ struct gate;
 struct latency;
 struct peers;
 struct registry;
+struct snapshots;
 struct store;
 struct validity;
 
@@ -24,10 +25,12 @@ struct view {
 	struct peers *peers;
 	struct latency *latency;
 	struct gate *gate;               /* NULL: no listener */
+	struct snapshots *snapshots;     /* NULL: none are taken */
 	const struct validity *validity; /* NULL: nothing runs out */
 	const struct alarms *alarms;     /* NULL: nobody looks */
 	int64_t serves_since_ms;         /* monotonic */
 	bool is_curtailed;   /* who asks may not read everything: no names of znodes and peers */
+	bool may_act;        /* who asks may do what an administrator does */
 	struct audit *audit; /* hears what is refused and done; NULL: none */
 	const struct arrival *asks; /* who it is that asks; NULL where audit is */
 	int64_t *trace_mask;        /* a number that gtmk tells and stmk sets; it traces nothing */

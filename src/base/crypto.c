@@ -70,6 +70,17 @@ void crypto_base64(const uint8_t *in, size_t len, char *out)
 	*out = '\0';
 }
 
+void crypto_hex(const uint8_t *in, size_t len, char *out)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < len; i++) {
+		*out++ = digits[in[i] >> 4];
+		*out++ = digits[in[i] & 15];
+	}
+	*out = '\0';
+}
+
 bool crypto_unhex(const char *text, uint8_t *out, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
@@ -93,6 +104,43 @@ void crypto_random(void *out, size_t len)
 bool crypto_equal(const void *a, const void *b, size_t len)
 {
 	return CRYPTO_memcmp(a, b, len) == 0;
+}
+
+struct crypto_stream {
+	EVP_MD_CTX *ctx;
+};
+
+static void must_hash(bool done)
+{
+	if (!done)
+		die("crypto.hash", "OpenSSL computes no SHA-256");
+}
+
+struct crypto_stream *crypto_stream_new(void)
+{
+	struct crypto_stream *s = mem_new(sizeof(*s));
+
+	s->ctx = EVP_MD_CTX_new();
+	must_hash(s->ctx != NULL && EVP_DigestInit_ex(s->ctx, EVP_sha256(), NULL) == 1);
+	return s;
+}
+
+void crypto_stream_free(struct crypto_stream *s)
+{
+	if (s == NULL)
+		return;
+	EVP_MD_CTX_free(s->ctx);
+	mem_free(s);
+}
+
+void crypto_stream_add(struct crypto_stream *s, const void *in, size_t len)
+{
+	must_hash(EVP_DigestUpdate(s->ctx, in, len) == 1);
+}
+
+void crypto_stream_end(struct crypto_stream *s, uint8_t out[CRYPTO_SHA256_LEN])
+{
+	must_hash(EVP_DigestFinal_ex(s->ctx, out, NULL) == 1);
 }
 
 struct crypto_hmac {

@@ -87,6 +87,9 @@
 	X(replay_batches, "batches replayed into the tree")                                 \
 	X(replay_rows, "log rows replayed into the tree")                                   \
 	X(replay_undone, "batches undone for want of room on disk, and tried again")        \
+	X(snapshots_written, "snapshots written, verified and named")                       \
+	X(snapshots_failed, "snapshots that could not be written, or were found damaged")   \
+	X(snapshots_removed, "snapshots removed because they were not to be kept")          \
 	X(tree_reads, "znodes and lists read from tree.db")                                 \
 	X(upgrade_znodes, "znodes copied for a newer version of the tree's schema")         \
 	X(pages_damaged, "pages of database files whose checksum did not fit")              \

@@ -14,8 +14,12 @@ libstore_a_SOURCES = \
 	src/store/ballast.h \
 	src/store/checksum.c \
 	src/store/checksum.h \
+	src/store/copy.c \
+	src/store/copy.h \
 	src/store/db.c \
 	src/store/db.h \
+	src/store/digest.c \
+	src/store/digest.h \
 	src/store/files.c \
 	src/store/files.h \
 	src/store/flush.c \
@@ -28,20 +32,30 @@ libstore_a_SOURCES = \
 	src/store/marker.h \
 	src/store/merge.c \
 	src/store/merge.h \
+	src/store/readonly.c \
+	src/store/readonly.h \
 	src/store/record.c \
 	src/store/record.h \
 	src/store/replay.c \
 	src/store/replay.h \
 	src/store/room.c \
 	src/store/room.h \
+	src/store/restore.c \
+	src/store/restore.h \
 	src/store/rows.c \
 	src/store/rows.h \
 	src/store/scan.c \
 	src/store/scan.h \
+	src/store/seal.c \
+	src/store/seal.h \
 	src/store/segment.c \
 	src/store/segment.h \
 	src/store/shelf.c \
 	src/store/shelf.h \
+	src/store/snapshot.c \
+	src/store/snapshot.h \
+	src/store/snapshot_file.c \
+	src/store/snapshot_file.h \
 	src/store/store.c \
 	src/store/store.h \
 	src/store/survey.c \
@@ -50,6 +64,10 @@ libstore_a_SOURCES = \
 	src/store/thread.h \
 	src/store/upgrade.c \
 	src/store/upgrade.h \
+	src/store/verify.c \
+	src/store/verify.h \
+	src/store/verify_log.c \
+	src/store/verify_log.h \
 	src/store/vfs.c \
 	src/store/vfs.h \
 	src/store/visitor.c \

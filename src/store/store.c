@@ -22,10 +22,12 @@
 #include "store/log.h"
 #include "store/marker.h"
 #include "store/replay.h"
+#include "store/restore.h"
 #include "store/room.h"
 #include "store/rows.h"
 #include "store/scan.h"
 #include "store/segment.h"
+#include "store/snapshot.h"
 #include "store/survey.h"
 #include "store/upgrade.h"
 #include "store/vfs.h"
@@ -41,6 +43,7 @@ enum { EPOCH_UNIT_S = 600 };
 #define EPOCH_YEARS_S (INT64_C(30) * 366 * 24 * 3600)
 #define EPOCH_MOST UINT32_C(0x7fffffff)
 
+enum { HELD_MS = 20 };
 enum { UPGRADE_SPARE = 16 * 1024 * 1024 };
 enum { TREE_PAGE_KIB = 4, TREE_WAL_LEAST_PAGES = 16 };
 
@@ -61,6 +64,7 @@ struct store {
 	uint32_t epoch;
 	struct flush *flush;
 	struct replay *replay;
+	struct snapshot *snapshot;
 	struct store_log *log;
 };
 
@@ -83,6 +87,12 @@ static int open_dirs(struct store *s, char reason[STORE_REASON_LEN])
 	if (files_make_dir(s->dir, reason) != 0 || files_lock(s->dir, &s->lock_fd, reason) != 0 ||
 	    files_make_dir(s->log_parent, reason) != 0)
 		return -1;
+	if (restore_is_cut_short(s->dir)) {
+		(void)snprintf(reason, STORE_REASON_LEN,
+			       "%s: a restore was cut short: do it again (zoolited --restore)",
+			       s->dir);
+		return -1;
+	}
 	if (!files_same_dir(s->log_parent, s->dir) &&
 	    files_lock(s->log_parent, &s->log_lock_fd, reason) != 0)
 		return -1;
@@ -286,6 +296,37 @@ static uint32_t next_epoch(const struct store *s)
 	return by_clock > epoch ? by_clock : epoch;
 }
 
+static void wake_chores(void *ctx)
+{
+	const struct store *s = ctx;
+
+	replay_wake_chores(s->replay);
+}
+
+static struct rows *tree_of(void *ctx)
+{
+	const struct store *s = ctx;
+
+	return replay_rows(s->replay);
+}
+
+static void lend_tree(void *ctx, bool is_lent)
+{
+	const struct store *s = ctx;
+
+	replay_lend_tree(s->replay, is_lent);
+}
+
+/* None begins while the tree is exchanged for another file. */
+static int64_t run_snapshot(void *ctx, int64_t now_ms)
+{
+	const struct store *s = ctx;
+
+	if (replay_is_held(s->replay) && !replay_is_tree_lent(s->replay))
+		return now_ms + HELD_MS;
+	return snapshot_run(s->snapshot, now_ms);
+}
+
 static void on_flushed(void *ctx)
 {
 	const struct store *s = ctx;
@@ -399,6 +440,11 @@ static void make_upgrade(struct store *s)
 static void make_replay(struct store *s, uint32_t live)
 {
 	uint32_t wal_pages = s->o.tree_cache_kib / TREE_PAGE_KIB;
+	const struct snapshot_hooks snapshots = { .ctx = s,
+						  .poke = wake_chores,
+						  .rows = tree_of,
+						  .lend = lend_tree,
+						  .woke = wake };
 	const struct replay_options o = {
 		.log_dir = s->log_dir,
 		.marker = s->marker,
@@ -425,6 +471,18 @@ static void make_replay(struct store *s, uint32_t live)
 	sort_segments(s);
 	replay_add_segment(s->replay, live, false, 0);
 	replay_add_lag(s->replay, s->scan.rows);
+	s->snapshot = snapshot_new(&snapshots);
+	replay_add_chore(s->replay, run_snapshot, s);
+}
+
+struct snapshot *store_snapshot(struct store *s)
+{
+	return s->snapshot;
+}
+
+uint32_t store_epoch(const struct store *s)
+{
+	return s->epoch;
 }
 
 int64_t store_begin(struct store *s)
@@ -656,6 +714,8 @@ void store_close(struct store *s)
 		flush_stop(s->flush);
 		replay_stop(s->replay);
 	}
+	/* It reads over the replay thread's connection. */
+	snapshot_free(s->snapshot);
 	/* An upgrade may have made another one. */
 	if (s->replay != NULL)
 		s->writer = replay_rows(s->replay);

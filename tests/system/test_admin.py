@@ -2,6 +2,7 @@
 import http.client
 import json
 import re
+import signal
 import socket
 import time
 
@@ -190,10 +191,14 @@ def test_stats(watched):
 
 
 def test_last_snapshot(watched):
+    answer = run(watched, "last_snapshot")
+    assert answer["zxid"] == "f" * 16 and answer["timestamp"] == -1, "none was taken: ZooKeeper's answer then"
     with watched.client() as client:
         zxid = client.call(zk.create("/snapshot", flags=zk.EPHEMERAL)).zxid
-        servers.wait_until(lambda: int(run(watched, "last_snapshot")["zxid"], 16) >= zxid, 15, "the tree to have it")
-        assert abs(run(watched, "last_snapshot")["timestamp"] - time.time()) < 60
+        watched.process.send_signal(signal.SIGUSR1)
+        servers.wait_until(lambda: run(watched, "last_snapshot")["timestamp"] != -1, 15, "a snapshot")
+        answer = run(watched, "last_snapshot")
+        assert int(answer["zxid"], 16) >= zxid and abs(answer["timestamp"] - time.time()) < 60
         client.close_session()
 
 

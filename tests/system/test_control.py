@@ -18,7 +18,7 @@ NOBODY = 65534
 NO_NODE = -101
 NODE_DELETED = 2
 COMMANDS = ("help", "stat_reset", "connection_stat_reset", "set_trace_mask", "shed_connections", "close_session",
-            "kick", "reload", "stop")
+            "kick", "reload", "snapshot", "stop")
 
 
 def path_of(server):

@@ -361,8 +361,6 @@ static void test_ignored(void **state)
 		"initLimit",
 		"syncLimit",
 		"electionAlg",
-		"autopurge.snapRetainCount",
-		"autopurge.purgeInterval",
 		"snapCount",
 		"admin.httpVersion",
 		"metricsProvider.exportJvmInfo",

@@ -112,6 +112,27 @@ static void test_base64(void **state)
 	}
 }
 
+static void test_stream(void **state)
+{
+	uint8_t whole[CRYPTO_SHA256_LEN], parts[CRYPTO_SHA256_LEN];
+	struct crypto_stream *s = crypto_stream_new();
+	char hex[2 * CRYPTO_SHA256_LEN + 1];
+
+	(void)state;
+	crypto_sha256(slice_of("abc"), whole);
+	crypto_stream_add(s, "a", 1);
+	crypto_stream_add(s, "", 0);
+	crypto_stream_add(s, "bc", 2);
+	crypto_stream_end(s, parts);
+	crypto_stream_free(s);
+	crypto_stream_free(NULL);
+	assert_memory_equal(whole, parts, sizeof(whole));
+	crypto_hex(parts, sizeof(parts), hex);
+	/* FIPS 180-2, B.1 */
+	assert_string_equal(hex,
+			    "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
 static void test_random(void **state)
 {
 	uint8_t a[33] = { 0 };
@@ -142,7 +163,7 @@ int main(void)
 		cmocka_unit_test(test_sha1),   cmocka_unit_test(test_sha256),
 		cmocka_unit_test(test_hmac),   cmocka_unit_test(test_unhex),
 		cmocka_unit_test(test_base64), cmocka_unit_test(test_random),
-		cmocka_unit_test(test_equal),
+		cmocka_unit_test(test_equal),  cmocka_unit_test(test_stream),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
