@@ -500,6 +500,11 @@ void replay_hold(struct replay *r, bool is_held)
 	r->is_held = is_held;
 }
 
+bool replay_is_held(const struct replay *r)
+{
+	return r->is_held;
+}
+
 void replay_lend_tree(struct replay *r, bool is_lent)
 {
 	r->lent = is_lent ? r->lent + 1 : r->lent - 1;

@@ -59,8 +59,10 @@ void replay_set_follower(struct replay *r, replay_follower *follow, void *ctx);
 struct rows *replay_rows(const struct replay *r);
 /* For chores: no batch is taken while it is held. */
 void replay_hold(struct replay *r, bool is_held);
+bool replay_is_held(const struct replay *r);
 /* For chores: whoever has work under way on the writing connection from one call to another (a
- * backup) says so, and when it is over: the tree is not exchanged meanwhile. */
+ * backup) says so, and when it is over: the tree is not exchanged meanwhile. It is not to begin
+ * while batches are held. */
 void replay_lend_tree(struct replay *r, bool is_lent);
 bool replay_is_tree_lent(const struct replay *r);
 /* For a chore, while batches are held and nobody is lent the tree: the writing connection, which
