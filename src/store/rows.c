@@ -449,10 +449,10 @@ int rows_load(struct rows *r, const struct store_loader *l, char reason[STORE_RE
 }
 
 /* In the order of the index on (parent, name). */
-#define EACH_ZNODE(where)                                                                             \
-	"SELECT " ZNODE_COLUMNS ", CASE z.parent WHEN '' THEN '/' WHEN '/' THEN '/' || z.name "       \
-	"ELSE z.parent || '/' || z.name END FROM znode AS z CROSS JOIN acl ON acl.key = z.acl " where \
-	" ORDER BY z.parent, z.name"
+#define EACH_ZNODE(where)                                                                       \
+	"SELECT " ZNODE_COLUMNS ", CASE z.parent WHEN '' THEN '/' WHEN '/' THEN '/' || z.name " \
+	"ELSE z.parent || '/' || z.name END "                                                   \
+	"FROM znode AS z CROSS JOIN acl ON acl.key = z.acl " where " ORDER BY z.parent, z.name"
 
 /* The caller may go on to another key while rows come. */
 static void bind_copy(sqlite3_stmt *stmt, int at, struct slice s)

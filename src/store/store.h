@@ -133,8 +133,8 @@ uint64_t store_znode_count(const struct store *s);
 uint64_t store_tree_bytes(const struct store *s);
 /* Bytes of the log's segments, as of the last batch. */
 uint64_t store_log_bytes(const struct store *s);
-/* Version of tree.db's schema, which rises while the server runs where the file was of an older one;
- * and how many znodes are still to be copied for that. */
+/* Version of tree.db's schema, which rises while the server runs where the file was of an older
+ * one; and how many znodes are still to be copied for that. */
 int store_tree_version(const struct store *s);
 uint64_t store_upgrade_left(const struct store *s);
 /* Bytes in use of the -wal files of tree.db and of the segment that is written. */
