@@ -175,17 +175,19 @@ def test_full(server, disk, how):
     server.finish()
 
 
-def test_killed_and_started_on_it(server, disk):
-    disk.set_budget(24 * MIB)
+@pytest.mark.parametrize("quota", [False, True], ids=["full", "quota"])
+def test_killed_and_started_on_it(server, disk, quota):
+    disk.set_budget(24 * MIB, quota)
     client = start(server)
     assert client.call(zk.create("/own", flags=zk.EPHEMERAL)).err == 0
     paths = ["/fill-%d" % number for number in range(20)]
     assert all(reply.err == 0 for reply in client.call_all([zk.create(path, BIG) for path in paths]))
-    disk.set_budget(disk.used())
-    wait_level(server, 1)
+    disk.set_budget(disk.used(), quota)
+    if not quota:
+        wait_level(server, 1)
     for _ in range(3):
         server.kill()
-        disk.set_budget(disk.used())
+        disk.set_budget(disk.used(), quota)
         server.start()
         again = zk.Client(server.link())
         assert again.connect(timeout=40000, session_id=client.session_id,
@@ -195,7 +197,7 @@ def test_killed_and_started_on_it(server, disk):
         assert again.call(zk.create("/more")).err == NOT_READ_ONLY
         assert server.metric("room_level") > 0
         again.abandon()
-    disk.set_budget(64 * MIB)
+    disk.set_budget(64 * MIB, quota)
     wait_level(server, 0)
     servers.wait_until(lambda: server.metric("ballast_bytes") >= RESERVE, 15, "the reserve to be taken again")
     with server.client() as other:
