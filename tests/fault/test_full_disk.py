@@ -76,6 +76,16 @@ def fill(client):
     return paths
 
 
+def freeze(server, disk):
+    """What the log has given up, and will, is not room for more."""
+    servers.wait_until(lambda: server.metric("replay_lag_rows") == 0, 10, "the tree to have all")
+    used = None
+    while used != disk.used():
+        used = disk.used()
+        disk.set_budget(used + MIB // 2)
+        time.sleep(0.5)
+
+
 def wait_level(server, level, deadline_s=HEAL_S):
     servers.wait_until(lambda: server.metric("room_level") == level, deadline_s, "level %d of room; the log ends:\n%s" % (
         level, server.log()[-3000:]))
@@ -144,8 +154,7 @@ def test_full(server, disk, how):
     client = start(server)
     if how == "data":
         paths = fill(client)
-        # What the log gives up from now on is not room for more.
-        disk.set_budget(disk.used() + MIB // 2)
+        freeze(server, disk)
     else:
         paths = ["/fill-%d" % number for number in range(20)]
         assert all(reply.err == 0 for reply in client.call_all([zk.create(path, BIG) for path in paths]))
