@@ -1,5 +1,5 @@
-/* Figures of the store that should not get out of hand: each has a limit, and the log tells once when
- * it is passed and once when the figure is a fifth on the good side again. Core thread. */
+/* Figures of the store that should not get out of hand: each has a limit, and the log tells once
+ * when it is passed and once when the figure is a fifth on the good side again. Core thread. */
 #ifndef APP_ALARMS_H
 #define APP_ALARMS_H
 

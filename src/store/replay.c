@@ -416,8 +416,8 @@ static void wait_for_room(struct replay *r)
 	r->batch_due_ms = now_ms() + RETRY_MS;
 }
 
-/* Whether the tree's -wal may not grow any more, and somebody from outside keeps it from being begun
- * anew. Then the log grows instead, and writers wait when the tree is too far behind. */
+/* Whether the tree's -wal may not grow any more, and somebody from outside keeps it from being
+ * begun anew. Then the log grows instead, and writers wait when the tree is too far behind. */
 static bool is_held_up(struct replay *r)
 {
 	const char *path = db_path(rows_db(r->rows));

@@ -242,15 +242,14 @@ static bool judge(struct room *r)
 	return level != was || (was_tight && !tight);
 }
 
-/* With the mutex. Try a blocked one. */
+/* With the mutex. Try what can be had. */
 static void probe(const struct room *r, struct place *p)
 {
 	uint64_t bytes = least(enough(r->o.low_bytes), p->free - p->free / 8);
 
-	if (bytes > 0 && ballast_could_take(p->ballast, bytes)) {
-		p->is_blocked = false;
+	p->is_blocked = bytes == 0 || !ballast_could_take(p->ballast, bytes);
+	if (!p->is_blocked)
 		return;
-	}
 	/* As much as the log must have. */
 	bytes /= 2;
 	p->found = bytes > 0 && ballast_could_take(p->ballast, bytes) ? bytes : 0;
@@ -473,6 +472,15 @@ static const struct place *find_full(struct room *r)
 	return NULL;
 }
 
+/* A quota that was used up before is not to be found out by writing. */
+static void look_first(struct room *r)
+{
+	(void)look(r, now_ms());
+	for (unsigned i = 0; i < r->count && r->o.low_bytes > 0; i++)
+		probe(r, &r->places[i]);
+	(void)look(r, now_ms());
+}
+
 int room_open(struct room *r, char reason[STORE_REASON_LEN])
 {
 	const struct timespec pause = { .tv_nsec = LOOK_MS * INT64_C(1000000) };
@@ -492,7 +500,7 @@ int room_open(struct room *r, char reason[STORE_REASON_LEN])
 		(void)snprintf(reason, STORE_REASON_LEN, "%s: no room: a start takes %llu bytes",
 			       full->dir, (unsigned long long)START_LEAST);
 	else
-		(void)look(r, now_ms());
+		look_first(r);
 	pthread_mutex_unlock(&r->mutex);
 	return full == NULL ? 0 : -1;
 }

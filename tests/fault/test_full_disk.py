@@ -21,7 +21,7 @@ NO_NODE = -101
 BIG = b"x" * 50000
 READ_ACL = [zk.Acl(1, "world", "anyone")]
 HEAL_S = 8
-SETTLE_S = 2
+SETTLE_S = 0.5
 
 
 class Disk(slowdisk.SlowDisk):
@@ -61,8 +61,7 @@ def start(server):
 
 
 def fill(client):
-    """Create until that is refused, and still is when the log has given up what it can; the paths of those that were
-    acknowledged."""
+    """Create until that is refused, and still is a moment later; the paths of those that were acknowledged."""
     paths, refused_since = [], None
     while refused_since is None or time.monotonic() < refused_since + SETTLE_S:
         reply = client.call(zk.create("/fill-%04d" % len(paths), BIG))
@@ -75,6 +74,16 @@ def fill(client):
             refused_since = refused_since or time.monotonic()
             time.sleep(0.05)
     return paths
+
+
+def freeze(server, disk):
+    """What the log has given up, and will, is not room for more."""
+    servers.wait_until(lambda: server.metric("replay_lag_rows") == 0, 10, "the tree to have all")
+    used = None
+    while used != disk.used():
+        used = disk.used()
+        disk.set_budget(used + MIB // 2)
+        time.sleep(0.5)
 
 
 def wait_level(server, level, deadline_s=HEAL_S):
@@ -141,16 +150,19 @@ def assert_does_not_spin(server):
 
 @pytest.mark.parametrize("how", ["data", "process", "quota"])
 def test_full(server, disk, how):
-    disk.set_budget(24 * MIB, quota=how == "quota")
+    disk.set_budget(16 * MIB, quota=how == "quota")
     client = start(server)
-    if how == "process":
+    if how == "data":
+        paths = fill(client)
+        freeze(server, disk)
+    else:
         paths = ["/fill-%d" % number for number in range(20)]
         assert all(reply.err == 0 for reply in client.call_all([zk.create(path, BIG) for path in paths]))
-        disk.set_budget(disk.used())
-        wait_level(server, 1)
-    else:
-        paths = fill(client)
-    assert server.metric("room_level") == 1
+        servers.wait_until(lambda: server.metric("replay_lag_rows") == 0, 10, "the tree to have all")
+        disk.set_budget(disk.used(), quota=how == "quota")
+        if how == "quota":
+            paths += fill(client)
+    wait_level(server, 1)
     assert_refuses_what_lasts(server, client)
     assert_goes_on(server, client, paths.pop())
     assert_kept(client, paths)
@@ -159,7 +171,9 @@ def test_full(server, disk, how):
     assert count_lines(server, "room.back") == changes - 1
     assert server.metric("room_changes") == 2 * changes - 1
     if how == "data":
-        # Free pages of the tree count.
+        # Free pages of the tree count, where the log has what it needs.
+        disk.set_budget(disk.used() + LOW * 7 // 8)
+        assert server.metric("room_level") == 1
         replies = client.call_all([zk.delete(paths.pop()) for _ in range(len(paths) // 2)])
         assert all(reply.err == 0 for reply in replies)
     else:
@@ -175,17 +189,19 @@ def test_full(server, disk, how):
     server.finish()
 
 
-def test_killed_and_started_on_it(server, disk):
-    disk.set_budget(24 * MIB)
+@pytest.mark.parametrize("quota", [False, True], ids=["full", "quota"])
+def test_killed_and_started_on_it(server, disk, quota):
+    disk.set_budget(24 * MIB, quota)
     client = start(server)
     assert client.call(zk.create("/own", flags=zk.EPHEMERAL)).err == 0
     paths = ["/fill-%d" % number for number in range(20)]
     assert all(reply.err == 0 for reply in client.call_all([zk.create(path, BIG) for path in paths]))
-    disk.set_budget(disk.used())
-    wait_level(server, 1)
+    disk.set_budget(disk.used(), quota)
+    if not quota:
+        wait_level(server, 1)
     for _ in range(3):
         server.kill()
-        disk.set_budget(disk.used())
+        disk.set_budget(disk.used(), quota)
         server.start()
         again = zk.Client(server.link())
         assert again.connect(timeout=40000, session_id=client.session_id,
@@ -195,7 +211,7 @@ def test_killed_and_started_on_it(server, disk):
         assert again.call(zk.create("/more")).err == NOT_READ_ONLY
         assert server.metric("room_level") > 0
         again.abandon()
-    disk.set_budget(64 * MIB)
+    disk.set_budget(64 * MIB, quota)
     wait_level(server, 0)
     servers.wait_until(lambda: server.metric("ballast_bytes") >= RESERVE, 15, "the reserve to be taken again")
     with server.client() as other:

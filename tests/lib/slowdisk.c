@@ -10,9 +10,9 @@
  *   drag        each read and write of the main thread takes DRAG_US
  *   slow-write  the main thread's next write takes SLOW_US; the file is gone then
  *   slow-read   likewise its next read
- *   budget      holds a number: so many bytes of blocks may the files below $SLOWDISK_ROOM have, a directory; writes
- *               beyond fail (ENOSPC), and statvfs tells what is left
- *   quota       while it is there, too, they fail otherwise (EDQUOT), and statvfs tells of the disk
+ *   budget      holds a number: so many bytes of blocks may the files below the directory
+ *               $SLOWDISK_ROOM have; writes beyond fail (ENOSPC), statvfs tells what is left
+ *   quota       while it is there, too, they fail otherwise (EDQUOT), statvfs tells of the disk
  */
 #define _GNU_SOURCE
 #include <dirent.h>

@@ -324,9 +324,10 @@ static void test_quota_of_which_the_file_system_does_not_tell(void **state)
 
 	(void)state;
 	disk.size = UINT64_C(1) << 40;
-	disk.quota = 6 * MIB;
+	disk.quota = 64 * MIB;
 	r = make(8 * MIB, 4 * MIB);
 	keep(r);
+	disk.quota = 6 * MIB;
 	assert_int_equal(ballast_size(), 4 * MIB);
 	assert_int_equal(room_level(r), ROOM_PLENTY);
 	upto = room_reserve(r, LOG_FD, 0, 0, true);
@@ -345,6 +346,11 @@ static void test_quota_of_which_the_file_system_does_not_tell(void **state)
 	disk.quota = 20 * MIB;
 	keep(r);
 	assert_int_equal(room_level(r), ROOM_PLENTY);
+	room_free(r);
+	/* A start finds out at once. */
+	disk.quota = 10 * MIB;
+	r = make(8 * MIB, 4 * MIB);
+	assert_int_equal(room_level(r), ROOM_LOW);
 	room_free(r);
 }
 
