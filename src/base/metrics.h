@@ -83,6 +83,7 @@
 	X(replay_batches, "batches replayed into the tree")                                 \
 	X(replay_rows, "log rows replayed into the tree")                                   \
 	X(tree_reads, "znodes and lists read from tree.db")                                 \
+	X(tree_read_errors, "znodes and lists that could not be read from tree.db")         \
 	X(cache_evictions, "cached znodes dropped for room")                                \
 	X(loop_turns_slow, "turns of the core loop longer than 100 ms")                     \
 	X(memory_refused, "allocations sized by a peer that failed")                        \

@@ -18,6 +18,8 @@ libstore_a_SOURCES = \
 	src/store/flush.h \
 	src/store/found.c \
 	src/store/found.h \
+	src/store/inspect.c \
+	src/store/inspect.h \
 	src/store/log.c \
 	src/store/log.h \
 	src/store/marker.c \

@@ -36,6 +36,9 @@ struct store_options {
 void store_options_init(struct store_options *o); /* defaults; data_dir stays NULL */
 
 enum { STORE_REASON_LEN = 1024 };
+/* Instead of -1: what is in the directory is damaged, or not all of it is there. The reason names
+ * the command that salvages the rest. */
+enum { STORE_DAMAGED = -2 };
 
 /* Lock the directory, open or make the files, check that log and tree belong together (database id,
  * chain of predecessors above the tree's zxid, log not below the tree), sync what the newest

@@ -2,10 +2,12 @@
 
 Nothing is served that lacks what was acknowledged, and nothing is written to what is refused.
 """
+import contextlib
 import os
 import re
 import shutil
 import signal
+import sqlite3
 import sys
 
 import pytest
@@ -20,6 +22,7 @@ import zk_wire as zk  # noqa: E402
 LATE = {"zoolite.replayDelay": 60000}
 SOON = {"zoolite.replayDelay": 1}
 ZNODES = 40
+SYSTEM_ERROR = -1
 
 
 @pytest.fixture(name="make_server")
@@ -155,6 +158,142 @@ def test_kills_and_stops_are_no_damage(make_server):
     since = server.log_size()
     server.start()
     assert not re.search(r"event=store.cut_off ", server.log()[since:])
+    server.finish()
+
+
+# ---- files that are not what they were ----
+
+COMMAND = "zoolited --recover "
+
+
+def stopped(make_server, name="server", **config):
+    server = make_server(name, **dict(SOON, **config))
+    fill(server.start())
+    assert server.stop() == 0
+    return server
+
+
+def tree_of(server):
+    return os.path.join(server.data_dir, "tree.db")
+
+
+def test_truncated_tree(make_server):
+    server = stopped(make_server)
+    os.truncate(tree_of(server), os.path.getsize(tree_of(server)) - 4096)
+    assert_refused(server, "tree.db: is cut off", COMMAND + server.data_dir)
+    os.truncate(tree_of(server), 50)
+    assert_refused(server, "tree.db: is cut off", COMMAND)
+    os.truncate(tree_of(server), 0)
+    assert_refused(server, "tree.db: is empty", COMMAND)
+    os.unlink(tree_of(server))
+    assert_refused(server, "tree.db: is missing", COMMAND)
+
+
+def test_truncated_segment(make_server):
+    server = stopped(make_server)
+    segment = files_of(server, ".db")[-1]
+    os.truncate(segment, os.path.getsize(segment) - 4096)
+    assert_refused(server, "%s: is cut off" % segment, COMMAND)
+
+
+@pytest.mark.parametrize("which", ["tree", "segment"])
+def test_foreign_files(make_server, which):
+    server = stopped(make_server)
+    path = tree_of(server) if which == "tree" else files_of(server, ".db")[-1]
+    original = path + ".kept"
+    os.rename(path, original)
+    # No database at all; one of somebody else; the one of another server.
+    with open(path, "wb") as file:
+        file.write(b"hello, world\n" * 1000)
+    assert_refused(server, "%s: is no database" % path, COMMAND)
+    os.unlink(path)
+    foreign = ((0, "DELETE", "is a database of another program"),
+               (0, "WAL", "is not a tree of this program" if which == "tree" else "log ends"),
+               (1, "WAL", "its tables are not" if which == "tree" else "cannot read the table segment"))
+    for version, mode, words in foreign:
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            database.executescript("PRAGMA journal_mode=%s; CREATE TABLE orders (number); PRAGMA user_version=%d;" %
+                                   (mode, version))
+        assert_refused(server, words, COMMAND)
+        os.unlink(path)
+    other = stopped(make_server, "other")
+    shutil.copy(tree_of(other) if which == "tree" else files_of(other, ".db")[-1], path)
+    assert_refused(server, "foreign database id", COMMAND)
+    os.rename(original, path)
+    assert_filled(server.start())
+    server.finish()
+
+
+@pytest.mark.parametrize("which", ["tree", "segment"])
+def test_newer_schema_names_the_way_back(make_server, which):
+    server = stopped(make_server)
+    path = tree_of(server) if which == "tree" else files_of(server, ".db")[-1]
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA user_version=99")
+    line = assert_refused(server, "%s: has schema version 99" % path, "newer zoolited", "--restore")
+    assert COMMAND not in line
+
+
+def test_rows_that_are_gone(make_server):
+    server = stopped(make_server)
+    with contextlib.closing(sqlite3.connect(tree_of(server))) as database:
+        database.execute("DELETE FROM meta WHERE key = 'zxid'")
+        database.commit()
+    assert_refused(server, "tree.db: the table meta has no 'zxid'", COMMAND)
+
+
+def test_a_zookeepers_directory_is_refused(make_server):
+    server = make_server()
+    os.makedirs(os.path.join(server.data_dir, "version-2"))
+    with open(os.path.join(server.data_dir, "version-2", "log.1"), "wb"):
+        pass
+    server.start(wait=False)
+    assert server.wait_exit() == 2
+    assert "dataDir: %s holds a ZooKeeper's data" % server.data_dir in server.log()
+    assert "zoolited --import" in server.log()
+    assert not os.path.exists(tree_of(server))
+
+
+def page_of_table(path, name):
+    """Pages of a table or index but its root, first to last."""
+    with contextlib.closing(sqlite3.connect("file:%s?mode=ro" % path, uri=True)) as database:
+        size = database.execute("PRAGMA page_size").fetchone()[0]
+        pages = [row[0] for row in database.execute(
+            "SELECT pageno FROM dbstat WHERE name = ? AND pagetype = 'leaf' ORDER BY pageno", (name,))]
+    return size, pages
+
+
+def spoil(path, size, page):
+    with open(path, "r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xa5" * size)
+
+
+def test_reads_that_fail_are_answered(make_server):
+    """A damaged page is the client's error, a line and a number; the server goes on, and the log stays small."""
+    server = make_server(**SOON)
+    server.start()
+    client = server.client()
+    assert all(reply.err == 0 for reply in client.call_all(
+        [zk.create("/n%03d" % number, b"x" * 1000) for number in range(100)]))
+    assert server.stop() == 0
+    size, pages = page_of_table(tree_of(server), "znode")
+    assert len(pages) > 10
+    spoil(tree_of(server), size, pages[len(pages) // 2])
+    server.start()
+    since = server.log_size()
+    client = server.client()
+    errors = [client.call(zk.get_data("/n%03d" % number)).err for number in range(100)]
+    bad = [number for number, err in enumerate(errors) if err != 0]
+    assert 0 < len(bad) < 20 and all(errors[number] == SYSTEM_ERROR for number in bad)
+    for _ in range(5):
+        replies = client.call_all([zk.get_data("/n%03d" % bad[0]) for _ in range(200)])
+        assert all(reply.err == SYSTEM_ERROR for reply in replies)
+    assert server.metric("tree_read_errors") >= 1000
+    assert client.call(zk.create("/later")).err == 0
+    lines = re.findall(r"level=error event=store.read_failed .*tree.db.*", server.log()[since:])
+    assert 1 <= len(lines) < 200
+    assert client.call(zk.get_data("/n000")).err == 0
     server.finish()
 
 
