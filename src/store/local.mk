@@ -32,6 +32,8 @@ libstore_a_SOURCES = \
 	src/store/replay.h \
 	src/store/rows.c \
 	src/store/rows.h \
+	src/store/salvage.c \
+	src/store/salvage.h \
 	src/store/scan.c \
 	src/store/scan.h \
 	src/store/segment.c \
