@@ -18,6 +18,8 @@ libstore_a_SOURCES = \
 	src/store/flush.h \
 	src/store/found.c \
 	src/store/found.h \
+	src/store/frames.c \
+	src/store/frames.h \
 	src/store/inspect.c \
 	src/store/inspect.h \
 	src/store/log.c \
@@ -28,6 +30,8 @@ libstore_a_SOURCES = \
 	src/store/merge.h \
 	src/store/record.c \
 	src/store/record.h \
+	src/store/remnant.c \
+	src/store/remnant.h \
 	src/store/replay.c \
 	src/store/replay.h \
 	src/store/rows.c \

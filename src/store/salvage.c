@@ -1,12 +1,9 @@
-/* Three passes: the tree's rows; the log, oldest row first; what hangs in the air then. A table that
- * is damaged is read in the order of its rowids, and where a page cannot be read, the next row that
- * can is searched by doubling steps and halving back: the rows of a page stand together. */
+/* Three passes: the tree's rows; the log, oldest row first; what hangs in the air then. */
 #include "store/salvage.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -19,22 +16,13 @@
 #include "store/db.h"
 #include "store/files.h"
 #include "store/found.h"
+#include "store/remnant.h"
 #include "store/rows.h"
-#include "store/segment.h"
-#include "store/vfs.h"
 #include "wire/path.h"
 
-enum {
-	COPY_BYTES = 4096,
-	HEADER_BYTES = 24,
-	CACHE_KIB = 16 * 1024,
-	BATCH_ROWS = 10000,
-	RESTORED_EPOCHS = 1024,
-	SEQUENCE_DIGITS = 10,
-};
-
-/* What every file of ours begins with, but for the reserved bytes (20): pages of 4,096 bytes. */
-static const uint8_t header[HEADER_BYTES] = "SQLite format 3\0\x10\0\2\2\0\x40\x20\x20";
+enum { CACHE_KIB = 16 * 1024, BATCH_ROWS = 10000, RESTORED_EPOCHS = 1024 };
+/* The rest is left for starts to come. */
+#define EPOCH_MOST (INT32_MAX - 2 * RESTORED_EPOCHS)
 
 /* World may do nothing: nobody gets in but who stands above all ACLs. And: anyone may. */
 static const char closed_acl[] = "\0\0\0\1\0\0\0\0\0\0\0\5world\0\0\0\6anyone";
@@ -44,12 +32,14 @@ enum { ACL_LEN = sizeof(open_acl) - 1 };
 
 struct salvage {
 	struct salvage_options o;
+	struct remnants remnants;
 	struct salvage_report r;
 	char *log_dir;
 	char *tmp;
 	int lock_fd, log_lock_fd;
 	struct found *found;
 	struct rows *to;
+	sqlite3_stmt *acls;                 /* of the old tree */
 	sqlite3_stmt *find;                 /* a znode in the new tree */
 	sqlite3_stmt *find_ours, *add_ours; /* those that came from the log though they are older */
 	sqlite3_stmt *add_made;
@@ -62,244 +52,10 @@ struct salvage {
 	struct buf path;
 };
 
-printf_like(2, 3) static void tell(struct salvage *s, const char *format, ...)
-{
-	char line[STORE_REASON_LEN];
-	va_list args;
-
-	va_start(args, format);
-	(void)vsnprintf(line, sizeof(line), format, args);
-	va_end(args);
-	s->o.tell(s->o.ctx, line);
-}
-
 static int fail(const char *path, const char *what, char reason[STORE_REASON_LEN])
 {
 	(void)snprintf(reason, STORE_REASON_LEN, "%s: %s: %s", path, what, strerror(errno));
 	return -1;
-}
-
-/* ---- copies of the files ---- */
-
-/* Blocks that cannot be read stay zeros. */
-static int copy_blocks(struct salvage *s, const char *from, int in, int out, off_t size)
-{
-	uint8_t block[COPY_BYTES];
-	uint64_t bad = 0;
-
-	for (off_t at = 0; at < size; at += COPY_BYTES) {
-		ssize_t n = pread(in, block, sizeof(block), at);
-
-		if (n < 0) {
-			bad++;
-			continue;
-		}
-		if (pwrite(out, block, (size_t)n, at) != n)
-			return -1;
-	}
-	if (bad == 0)
-		return 0;
-	s->r.damaged += bad;
-	tell(s, "%s: %" PRIu64 " blocks cannot be read", from, bad);
-	return 0;
-}
-
-/* to gets what can be read of from, which may be missing: 1 then. */
-static int copy_file(struct salvage *s, const char *from, const char *to,
-		     char reason[STORE_REASON_LEN])
-{
-	int in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), out = -1, rc = -1;
-	struct stat st;
-
-	if (in < 0) {
-		if (errno != ENOENT) {
-			s->r.damaged++;
-			tell(s, "%s: cannot be opened: %s", from, strerror(errno));
-		}
-		return 1;
-	}
-	out = open(to, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
-	if (out < 0 || fstat(in, &st) != 0 || ftruncate(out, st.st_size) != 0 ||
-	    copy_blocks(s, from, in, out, st.st_size) != 0)
-		(void)fail(to, "cannot be copied", reason);
-	else
-		rc = 0;
-	close(in);
-	if (out >= 0)
-		close(out);
-	return rc;
-}
-
-static uint32_t number_at(const uint8_t *bytes)
-{
-	return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 |
-	       bytes[3];
-}
-
-/* SQLite refuses a file whose first bytes are wrong, or that is shorter than it says, as a whole. */
-static void mend_copy(struct salvage *s, const char *from, const char *copy)
-{
-	enum { RESERVED_AT = 20, PAGES_AT = 28, MOST_PAGES = 1 << 28 };
-	uint8_t found[100] = { 0 }, mended[HEADER_BYTES];
-	int fd = open(copy, O_RDWR | O_CLOEXEC);
-	struct stat st;
-	uint64_t size;
-
-	if (fd < 0)
-		return;
-	if (pread(fd, found, sizeof(found), 0) < 0 || fstat(fd, &st) != 0 || st.st_size == 0)
-		goto out;
-	memcpy(mended, header, sizeof(mended));
-	mended[RESERVED_AT] = found[RESERVED_AT];
-	if (memcmp(mended, found, sizeof(mended)) != 0) {
-		s->r.damaged++;
-		tell(s, "%s: its header is damaged", from);
-		(void)pwrite(fd, mended, sizeof(mended), 0);
-	}
-	size = (uint64_t)number_at(found + PAGES_AT) * COPY_BYTES;
-	if (size > (uint64_t)st.st_size && number_at(found + PAGES_AT) < MOST_PAGES) {
-		/* Beside a -wal that is no damage. */
-		if (files_wal_bytes(copy) == 0) {
-			s->r.damaged++;
-			tell(s, "%s: is cut off: %" PRIu64 " of %" PRIu64 " bytes are there", from,
-			     (uint64_t)st.st_size, size);
-		}
-		if (ftruncate(fd, (off_t)size) != 0)
-			goto out;
-	}
-out:
-	close(fd);
-}
-
-/* What a reason says of path, from the colon on. */
-static const char *behind_path(const char *reason, const char *path)
-{
-	size_t len = strlen(path);
-
-	return strncmp(reason, path, len) == 0 ? reason + len : reason;
-}
-
-/* A copy of the database from, and of its -wal, open. 1: there is none to open, which was told
- * where it was there. */
-static int open_copy(struct salvage *s, const char *from, sqlite3 **db,
-		     char reason[STORE_REASON_LEN])
-{
-	char *copy = files_join(s->tmp, "copy.db"), *wal = files_join(s->tmp, "copy.db-wal");
-	size_t len = strlen(from) + sizeof("-wal");
-	char *from_wal = mem_new(len), why[STORE_REASON_LEN];
-	int rc;
-
-	*db = NULL;
-	(void)snprintf(from_wal, len, "%s-wal", from);
-	files_remove_database(copy);
-	rc = copy_file(s, from, copy, reason);
-	if (rc == 0 && copy_file(s, from_wal, wal, reason) < 0)
-		rc = -1;
-	if (rc == 0) {
-		mend_copy(s, from, copy);
-		if (db_open(db, copy, DB_WRITE, CACHE_KIB, why) != 0) {
-			s->r.damaged++;
-			tell(s, "%s: cannot be read%s", from, behind_path(why, copy));
-			rc = 1;
-		}
-	}
-	mem_free(from_wal);
-	mem_free(copy);
-	mem_free(wal);
-	return rc;
-}
-
-static void close_copy(struct salvage *s, sqlite3 *db)
-{
-	char *copy = files_join(s->tmp, "copy.db");
-
-	db_close(db, true);
-	files_remove_database(copy);
-	mem_free(copy);
-}
-
-/* ---- reading around damage ---- */
-
-struct walk {
-	struct salvage *s;
-	const char *what;   /* "FILE: rows of znode" */
-	sqlite3_stmt *rows; /* those from ?1 on */
-	void (*row)(struct salvage *s, sqlite3_stmt *row, void *ctx);
-	void *ctx;
-};
-
-/* Whether the row at or behind from can be read. */
-static bool can_read(struct walk *w, int64_t from)
-{
-	int rc;
-
-	db_bind_int(w->rows, 1, from);
-	rc = sqlite3_step(w->rows);
-	db_reset(w->rows);
-	return rc == SQLITE_ROW || rc == SQLITE_DONE;
-}
-
-/* The lowest place behind from, which cannot be read, where that can be done again; 0: nowhere. */
-static int64_t find_readable(struct walk *w, int64_t from)
-{
-	int64_t bad = from, good = 0;
-
-	for (int64_t step = 1; good == 0; step *= 2) {
-		if (bad > INT64_MAX - step || step > INT64_MAX / 2)
-			return 0;
-		if (can_read(w, from + step))
-			good = from + step;
-		else
-			bad = from + step;
-	}
-	while (good - bad > 1) {
-		int64_t middle = bad + (good - bad) / 2;
-
-		if (can_read(w, middle))
-			good = middle;
-		else
-			bad = middle;
-	}
-	return good;
-}
-
-/* Tell of what cannot be read from here. Where it can be read again; 0: nowhere. */
-static int64_t skip_damage(struct walk *w, int64_t from)
-{
-	int64_t next = find_readable(w, from);
-
-	w->s->r.damaged++;
-	if (next == 0)
-		tell(w->s, "%s: cannot be read from %" PRId64 " to the end", w->what, from);
-	else
-		tell(w->s, "%s: cannot be read from %" PRId64 " to %" PRId64, w->what, from,
-		     next - 1);
-	return next;
-}
-
-/* Rows whose rowid is in column 0, in order, all that can be read. */
-static void walk_rows(struct walk *w)
-{
-	int64_t next = 0;
-
-	for (;;) {
-		int rc;
-
-		db_bind_int(w->rows, 1, next);
-		while ((rc = sqlite3_step(w->rows)) == SQLITE_ROW) {
-			/* Where pages are mixed up, it may lead in circles. */
-			if (sqlite3_column_int64(w->rows, 0) < next)
-				break;
-			next = sqlite3_column_int64(w->rows, 0) + 1;
-			w->row(w->s, w->rows, w->ctx);
-		}
-		db_reset(w->rows);
-		if (rc == SQLITE_DONE)
-			return;
-		next = skip_damage(w, next);
-		if (next == 0)
-			return;
-	}
 }
 
 /* ---- writing ---- */
@@ -380,7 +136,8 @@ static struct slice join_path(struct salvage *s, struct slice parent, struct sli
 /* Whether it is one that a server could have written. */
 static bool is_sound(const struct salvage *s, const struct record_znode *z)
 {
-	int64_t most = s->tree_zxid >= 0 ? s->tree_zxid : INT64_MAX;
+	/* 0: it is not known. */
+	int64_t most = s->tree_zxid > 0 ? s->tree_zxid : (int64_t)EPOCH_MOST << 32;
 
 	return z->path.data != NULL && path_is_valid(z->path) && z->czxid >= 0 &&
 	       z->czxid <= most && z->mzxid >= 0 && z->mzxid <= most && z->pzxid >= 0 &&
@@ -388,15 +145,15 @@ static bool is_sound(const struct salvage *s, const struct record_znode *z)
 }
 
 /* The ACL of a row: read by its key, and that is a hash of it. */
-static void find_acl(struct salvage *s, sqlite3_stmt *acls, struct slice key, struct slice *acl)
+static void find_acl(struct salvage *s, struct slice key, struct slice *acl)
 {
 	uint8_t expected[ACL_ROW_KEY_LEN];
 
 	*acl = (struct slice){ closed_acl, ACL_LEN };
 	if (key.len == ACL_ROW_KEY_LEN) {
-		db_bind_blob(acls, 1, key);
-		if (sqlite3_step(acls) == SQLITE_ROW) {
-			struct slice found = db_column(acls, 0);
+		db_bind_blob(s->acls, 1, key);
+		if (sqlite3_step(s->acls) == SQLITE_ROW) {
+			struct slice found = db_column(s->acls, 0);
 
 			acl_row_key(found, expected);
 			if (memcmp(expected, key.data, ACL_ROW_KEY_LEN) == 0) {
@@ -408,8 +165,9 @@ static void find_acl(struct salvage *s, sqlite3_stmt *acls, struct slice key, st
 	s->r.closed++;
 }
 
-static void take_znode(struct salvage *s, sqlite3_stmt *row, void *ctx)
+static void take_znode(void *ctx, sqlite3_stmt *row)
 {
+	struct salvage *s = ctx;
 	struct record_znode z = {
 		.path = join_path(s, db_column(row, 1), db_column(row, 2)),
 		.columns = RECORD_ALL,
@@ -425,24 +183,24 @@ static void take_znode(struct salvage *s, sqlite3_stmt *row, void *ctx)
 		.owner = sqlite3_column_int64(row, 12),
 		.num_children = sqlite3_column_int(row, 14),
 	};
-	sqlite3_stmt *acls = ctx;
 	uint64_t closed = s->r.closed;
 
 	if (!is_sound(s, &z)) {
-		s->r.damaged++;
-		tell(s, "tree.db: row %" PRId64 " of znode is damaged",
-		     (int64_t)sqlite3_column_int64(row, 0));
+		remnant_tell_damage(&s->remnants, "tree.db: row %" PRId64 " of znode is damaged",
+				    (int64_t)sqlite3_column_int64(row, 0));
 		return;
 	}
+	raise_zxid(s, z.mzxid > z.pzxid ? z.mzxid : z.pzxid);
 	if (z.owner > 0) {
 		s->r.ephemeral++;
 		return;
 	}
-	find_acl(s, acls, db_column(row, 13), &z.acl);
+	find_acl(s, db_column(row, 13), &z.acl);
 	put(s, &z);
-	db_reset(acls);
+	db_reset(s->acls);
 	if (s->r.closed > closed)
-		tell(s, "%.*s: its ACL is lost: it lets nobody in", (int)z.path.len, z.path.data);
+		remnant_tell(&s->remnants, "%.*s: its ACL is lost: it lets nobody in",
+			     (int)z.path.len, z.path.data);
 }
 
 static int64_t ask_number(sqlite3 *db, const char *sql, int64_t otherwise)
@@ -487,29 +245,39 @@ static void miss_names(struct salvage *s, sqlite3 *db)
 	miss_some(s, db, "DESC");
 }
 
+/* One that no server gives is no zxid. */
+static int64_t read_zxid(struct salvage *s, sqlite3 *db)
+{
+	int64_t zxid = ask_number(db, "SELECT value FROM meta WHERE key = 'zxid'", -1);
+
+	if (zxid >= 0 && zxid >> 32 <= EPOCH_MOST)
+		return zxid;
+	remnant_tell_damage(&s->remnants, "tree.db: its zxid is lost");
+	return 0;
+}
+
 static void read_tree(struct salvage *s, sqlite3 *db)
 {
-	struct walk w = { .s = s, .what = "tree.db: rows of znode", .row = take_znode };
-	uint64_t damaged = s->r.damaged;
+	uint64_t damaged = s->remnants.damaged;
+	sqlite3_stmt *rows = db_try_prepare(
+		db, "SELECT rowid, parent, name, data, czxid, mzxid, pzxid, ctime, mtime, version, "
+		    "creates, aversion, owner, acl, num_children "
+		    "FROM znode NOT INDEXED WHERE rowid >= ?1 ORDER BY rowid");
 
-	s->tree_zxid = ask_number(db, "SELECT value FROM meta WHERE key = 'zxid'", -1);
-	w.ctx = db_try_prepare(db, "SELECT acl FROM acl WHERE key = ?1");
-	w.rows = db_try_prepare(db, "SELECT rowid, parent, name, data, czxid, mzxid, pzxid, ctime, "
-				    "mtime, version, creates, aversion, owner, acl, num_children "
-				    "FROM znode NOT INDEXED WHERE rowid >= ?1 ORDER BY rowid");
-	if (s->tree_zxid < 0 || w.rows == NULL || w.ctx == NULL) {
-		s->r.damaged++;
-		tell(s, "tree.db: its tables cannot be read: %s", sqlite3_errmsg(db));
-		s->tree_zxid = -1;
+	s->acls = db_try_prepare(db, "SELECT acl FROM acl WHERE key = ?1");
+	if (rows == NULL || s->acls == NULL) {
+		remnant_tell_damage(&s->remnants, "tree.db: its tables cannot be read: %s",
+				    sqlite3_errmsg(db));
 	} else {
+		s->tree_zxid = read_zxid(s, db);
 		raise_zxid(s, s->tree_zxid);
-		walk_rows(&w);
+		remnant_walk(&s->remnants, "tree.db: rows of znode", rows, take_znode, s);
 		end_batch(s, true);
-		if (s->r.damaged > damaged)
+		if (s->remnants.damaged > damaged)
 			miss_names(s, db);
 	}
-	sqlite3_finalize(w.ctx);
-	sqlite3_finalize(w.rows);
+	sqlite3_finalize(s->acls);
+	sqlite3_finalize(rows);
 }
 
 /* ---- the log ---- */
@@ -589,29 +357,30 @@ static void check_gap(struct salvage *s, int64_t prev, bool newer)
 	} else if (known < prev) {
 		s->r.lost++;
 		s->gaps = true;
-		tell(s, "log: the changes behind 0x%" PRIx64 " up to 0x%" PRIx64 " are lost",
-		     (uint64_t)(known > 0 ? known : 0), (uint64_t)prev);
+		remnant_tell(&s->remnants,
+			     "log: the changes behind 0x%" PRIx64 " up to 0x%" PRIx64 " are lost",
+			     (uint64_t)(known > 0 ? known : 0), (uint64_t)prev);
 	}
 }
 
-static void take_change(struct salvage *s, sqlite3_stmt *row, void *ctx)
+static void take_change(void *ctx, sqlite3_stmt *row)
 {
+	struct salvage *s = ctx;
 	int64_t zxid = sqlite3_column_int64(row, 0), prev = sqlite3_column_int64(row, 1);
 	struct slice body = db_column(row, 2);
 	bool newer = zxid > s->tree_zxid;
 	struct record_reader reader;
 	struct record_item item;
 
-	(void)ctx;
-	if (zxid <= s->last)
+	if (zxid <= s->last || zxid >> 32 > EPOCH_MOST)
 		return;
 	check_gap(s, prev, newer);
 	s->last = zxid;
 	if (body.data == NULL || !is_sound_record(body)) {
 		s->r.lost += newer;
 		s->gaps = s->gaps || newer;
-		s->r.damaged++;
-		tell(s, "log: the change 0x%" PRIx64 " is damaged", (uint64_t)zxid);
+		remnant_tell_damage(&s->remnants, "log: the change 0x%" PRIx64 " is damaged",
+				    (uint64_t)zxid);
 		if (!newer)
 			distrust(s);
 		return;
@@ -632,31 +401,36 @@ static void take_change(struct salvage *s, sqlite3_stmt *row, void *ctx)
 	}
 }
 
+static void read_changes(struct salvage *s, const char *path, sqlite3 *db)
+{
+	sqlite3_stmt *rows = db_try_prepare(db, "SELECT zxid, prev, record FROM change "
+						"WHERE zxid >= ?1 ORDER BY zxid");
+	int64_t epoch = ask_number(db, "SELECT epoch FROM segment", 0);
+	char what[STORE_REASON_LEN];
+
+	if (rows == NULL) {
+		remnant_tell_damage(&s->remnants, "%s: its tables cannot be read: %s", path,
+				    sqlite3_errmsg(db));
+		return;
+	}
+	if (epoch > s->epoch && epoch <= EPOCH_MOST)
+		s->epoch = (uint32_t)epoch;
+	(void)snprintf(what, sizeof(what), "%s: changes", path);
+	remnant_walk(&s->remnants, what, rows, take_change, s);
+	sqlite3_finalize(rows);
+	end_batch(s, true);
+}
+
 static int read_segment(struct salvage *s, uint32_t number, char reason[STORE_REASON_LEN])
 {
-	char *path = files_segment_path(s->log_dir, number), what[STORE_REASON_LEN];
-	struct walk w = { .s = s, .what = what, .row = take_change };
+	char *path = files_segment_path(s->log_dir, number);
 	sqlite3 *db;
-	int rc = open_copy(s, path, &db, reason);
+	int rc = remnant_open(&s->remnants, path, &db, reason);
 
-	(void)snprintf(what, sizeof(what), "%s: changes", path);
-	if (rc == 0 && ask_number(db, "PRAGMA user_version", 0) > 0) {
-		int64_t epoch = ask_number(db, "SELECT epoch FROM segment", 0);
-
-		if (epoch > s->epoch && epoch <= INT32_MAX - 2 * RESTORED_EPOCHS)
-			s->epoch = (uint32_t)epoch;
-		w.rows = db_try_prepare(db, "SELECT zxid, prev, record FROM change "
-					    "WHERE zxid >= ?1 ORDER BY zxid");
-		if (w.rows != NULL) {
-			walk_rows(&w);
-		} else {
-			s->r.damaged++;
-			tell(s, "%s: its tables cannot be read: %s", path, sqlite3_errmsg(db));
-		}
-		sqlite3_finalize(w.rows);
-		end_batch(s, true);
-	}
-	close_copy(s, db);
+	/* One that was never finished has none. */
+	if (rc == 0 && ask_number(db, "SELECT count(*) FROM sqlite_schema", 1) > 0)
+		read_changes(s, path, db);
+	remnant_close(&s->remnants, db);
 	mem_free(path);
 	return rc < 0 ? -1 : 0;
 }
@@ -668,8 +442,7 @@ static int read_log(struct salvage *s, char reason[STORE_REASON_LEN])
 	int rc = 0;
 
 	if (files_find_segments(s->log_dir, &numbers, &count, reason) != 0) {
-		s->r.damaged++;
-		tell(s, "%s", reason);
+		remnant_tell_damage(&s->remnants, "%s", reason);
 		return 0;
 	}
 	for (size_t i = 0; i < count && rc == 0; i++)
@@ -702,8 +475,8 @@ static void make_up(struct salvage *s, struct slice path)
 	if (!is_first)
 		note_path(s->add_made, path);
 	s->r.made++;
-	tell(s, "%.*s: is lost, an empty one is made%s", (int)path.len, path.data,
-	     is_first ? "" : " that lets nobody in");
+	remnant_tell(&s->remnants, "%.*s: is lost, an empty one is made%s", (int)path.len,
+		     path.data, is_first ? "" : " that lets nobody in");
 }
 
 static void make_if_missing(struct salvage *s, struct slice path)
@@ -776,7 +549,7 @@ static void tell_still_lost(struct salvage *s)
 		if (has(s->find, path))
 			continue;
 		s->r.lost++;
-		tell(s, "%.*s: is lost", (int)path.len, path.data);
+		remnant_tell(&s->remnants, "%.*s: is lost", (int)path.len, path.data);
 	}
 	sqlite3_finalize(stmt);
 }
@@ -830,16 +603,14 @@ static int read_all(struct salvage *s, char reason[STORE_REASON_LEN])
 {
 	char *path = files_join(s->o.data_dir, "tree.db");
 	sqlite3 *db;
-	int rc = open_copy(s, path, &db, reason);
+	int rc = remnant_open(&s->remnants, path, &db, reason);
 
-	s->tree_zxid = -1;
 	if (rc == 0) {
 		read_tree(s, db);
 	} else if (rc > 0) {
-		s->r.damaged++;
-		tell(s, "%s: there is nothing to read", path);
+		remnant_tell_damage(&s->remnants, "%s: there is nothing to read", path);
 	}
-	close_copy(s, db);
+	remnant_close(&s->remnants, db);
 	mem_free(path);
 	return rc < 0 ? -1 : read_log(s, reason);
 }
@@ -879,11 +650,12 @@ static int finish(struct salvage *s, char reason[STORE_REASON_LEN])
 int salvage(const struct salvage_options *o, struct salvage_report *out,
 	    char reason[STORE_REASON_LEN])
 {
-	struct salvage s = { .o = *o, .lock_fd = -1, .log_lock_fd = -1 };
+	struct salvage s = { .o = *o, .lock_fd = -1, .log_lock_fd = -1, .tree_zxid = -1 };
 	int rc = -1;
 
 	s.log_dir = files_join(o->log_dir != NULL ? o->log_dir : o->data_dir, "log");
 	s.tmp = files_join(o->new_dir, "salvage.tmp");
+	s.remnants = (struct remnants){ .dir = s.tmp, .tell = o->tell, .ctx = o->ctx };
 	buf_init(&s.path, SIZE_MAX);
 	if (access(o->data_dir, R_OK | X_OK) != 0)
 		(void)fail(o->data_dir, "cannot be read", reason);
@@ -901,6 +673,7 @@ int salvage(const struct salvage_options *o, struct salvage_report *out,
 	buf_fini(&s.path);
 	mem_free(s.log_dir);
 	mem_free(s.tmp);
+	s.r.damaged = s.remnants.damaged;
 	*out = s.r;
 	return rc;
 }

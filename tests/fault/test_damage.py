@@ -473,14 +473,26 @@ def test_recover_without_the_log_lists_what_is_lost(make_server):
     new.finish()
 
 
-@pytest.mark.parametrize("how", ["no tree", "no header", "half a tree", "no -wal", "foreign"])
+def spoil_wal(path, at):
+    with open(path, "r+b") as file:
+        file.seek(at)
+        byte = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([byte ^ 0x10]))
+
+
+@pytest.mark.parametrize("how", ["no tree", "no header", "half a tree", "no -wal", "-wal header", "-wal frame",
+                                 "foreign"])
 def test_recover_of_each_damage(make_server, how):
-    server = make_server(**(LATE if how == "no -wal" else SOON))
+    server = make_server(**(LATE if "-wal" in how else SOON))
     grow(server.start())
     before = znodes_of(server)
-    if how == "no -wal":
+    if "-wal" in how:
         server.kill()
-        os.unlink(live_wal(server))
+        if how == "no -wal":
+            os.unlink(live_wal(server))
+        else:
+            spoil_wal(live_wal(server), 18 if how == "-wal header" else 40 * (4096 + 24) + 32 + 4000)
     else:
         assert server.stop() == 0
     path = tree_of(server)
@@ -499,14 +511,15 @@ def test_recover_of_each_damage(make_server, how):
         done = recover(server, os.path.join(server.directory, "new"))
         assert done.returncode == 1 and "nothing of a registry can be read" in done.stderr, done.stdout + done.stderr
         return
-    assert_refused(server, COMMAND)
+    if how != "-wal frame":
+        assert_refused(server, COMMAND)
     new, said = recovered(make_server, server)
     assert lost_of(said)[0] > 0, said
     after = znodes_of(new)
     assert set(after) == set(before) - {"/d00/gone"}
-    for name, was in before.items():
-        if name not in ("/d00/gone", "/d00"):
-            assert after[name] == was, name
+    others = [name for name, was in before.items() if name not in ("/d00/gone", "/d00") and after[name] != was]
+    # What stands in the very bits, nobody knows.
+    assert len(others) <= (how == "-wal frame"), others
     new.finish()
 
 

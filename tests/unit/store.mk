@@ -40,3 +40,13 @@ check_PROGRAMS += tests/unit/test_marker
 TESTS += tests/unit/test_marker
 tests_unit_test_marker_SOURCES = tests/unit/test_marker.c tests/lib/baddisk.h tests/lib/tmpdir.h tests/unit/capture.h
 tests_unit_test_marker_LDADD = $(STORE_TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test_inspect
+TESTS += tests/unit/test_inspect
+tests_unit_test_inspect_SOURCES = tests/unit/test_inspect.c tests/lib/tmpdir.h
+tests_unit_test_inspect_LDADD = $(STORE_TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test_remnant
+TESTS += tests/unit/test_remnant
+tests_unit_test_remnant_SOURCES = tests/unit/test_remnant.c tests/lib/tmpdir.h
+tests_unit_test_remnant_LDADD = $(STORE_TEST_LIBS)
