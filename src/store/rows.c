@@ -245,7 +245,7 @@ void rows_close(struct rows *r, bool keep_wal)
 
 int rows_check(struct rows *r, char reason[STORE_REASON_LEN])
 {
-	sqlite3_stmt *stmt = db_try_prepare(r->db, "PRAGMA quick_check(1)");
+	sqlite3_stmt *stmt = db_try_prepare(r->db, "PRAGMA integrity_check(1)");
 	struct slice said = { 0 };
 	int rc = 0;
 

@@ -27,8 +27,8 @@ struct rows_meta {
  * reason. */
 must_check int rows_open(struct rows **out, const char *path, enum db_role role, uint32_t cache_kib,
 			 bool may_create, char reason[STORE_REASON_LEN]);
-/* Have SQLite check the structure of the whole file, which takes its time. STORE_DAMAGED with what
- * it found first. */
+/* Have SQLite check the whole file, its indices against its tables, which takes its time.
+ * STORE_DAMAGED with what it found first. */
 must_check int rows_check(struct rows *r, char reason[STORE_REASON_LEN]);
 /* Copy the -wal into the file, all of it: false where a visitor or a full disk is in the way. */
 bool rows_settle(struct rows *r);

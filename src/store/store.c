@@ -254,6 +254,13 @@ int store_load(struct store *s, const struct store_loader *l, char reason[STORE_
 	return rc;
 }
 
+int store_refuse(const struct store *s, const char *what, char reason[STORE_REASON_LEN])
+{
+	(void)snprintf(reason, STORE_REASON_LEN, "%s: %s", s->dir, what);
+	name_command(s, STORE_DAMAGED, reason);
+	return STORE_DAMAGED;
+}
+
 int64_t store_last_zxid(const struct store *s)
 {
 	return s->log != NULL ? store_log_last(s->log) : s->scan.last;

@@ -299,6 +299,30 @@ def test_reads_that_fail_are_answered(make_server):
     server.finish()
 
 
+def test_disk_that_does_not_read(make_server, tmp_path):
+    """An I/O error of a read is the client's error, whoever asks and as often as he does."""
+    disk = slowdisk.SlowDisk(tmp_path)
+    # Nothing stays in memory.
+    server = make_server(environment=disk.environment(), zoolite__cacheSize=0, zoolite__treeCacheSize=262144, **SOON)
+    server.start()
+    client = server.client(timeout=600000)
+    names = ["/n%03d" % number for number in range(900)]
+    assert all(reply.err == 0 for reply in client.call_all([zk.create(name, b"x" * 1000) for name in names]))
+    assert client.call(zk.create("/quota")).err == 0
+    assert server.stop() == 0
+    server.start()
+    client = server.client(timeout=600000)
+    with disk.hangs("fail-read"):
+        errors = [reply.err for reply in client.call_all([zk.get_data(name) for name in names])]
+        errors += [reply.err for reply in client.call_all([zk.get_children(name) for name in names[:20]])]
+        assert set(errors) <= {0, SYSTEM_ERROR} and SYSTEM_ERROR in errors
+        # What does not need the disk's answer goes on.
+        assert server.metric("tree_read_errors") > 0
+    assert all(reply.err == 0 for reply in client.call_all([zk.get_data(name) for name in names]))
+    assert client.call(zk.create("/after")).err == 0
+    server.finish()
+
+
 # ---- copies ----
 
 def copy_of(server, make_server, name="copy"):
