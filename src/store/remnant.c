@@ -23,7 +23,7 @@ enum { COPY_BYTES = 4096, HEADER_BYTES = 24, CACHE_KIB = 16 * 1024 };
 /* What every file of ours begins with, but for the reserved bytes (20): pages of 4,096 bytes. */
 static const uint8_t header[HEADER_BYTES] = "SQLite format 3\0\x10\0\2\2\0\x40\x20\x20";
 
-static void tell(const struct remnants *r, const char *format, va_list args)
+printf_like(2, 0) static void tell(const struct remnants *r, const char *format, va_list args)
 {
 	char line[STORE_REASON_LEN];
 
@@ -112,7 +112,7 @@ static uint32_t number_at(const uint8_t *bytes)
 	       bytes[3];
 }
 
-/* SQLite refuses a file whose first bytes are wrong, or that is shorter than it says, as a whole. */
+/* SQLite refuses all of a file whose first bytes are wrong, or that is shorter than it says. */
 static void mend_copy(struct remnants *r, const char *from, const char *copy)
 {
 	enum { RESERVED_AT = 20, PAGES_AT = 28, MOST_PAGES = 1 << 28 };
@@ -129,7 +129,8 @@ static void mend_copy(struct remnants *r, const char *from, const char *copy)
 	mended[RESERVED_AT] = found[RESERVED_AT];
 	if (memcmp(mended, found, sizeof(mended)) != 0) {
 		remnant_tell_damage(r, "%s: its header is damaged", from);
-		(void)pwrite(fd, mended, sizeof(mended), 0);
+		if (pwrite(fd, mended, sizeof(mended), 0) != sizeof(mended))
+			goto out;
 	}
 	size = (uint64_t)number_at(found + PAGES_AT) * COPY_BYTES;
 	if (size > (uint64_t)st.st_size && number_at(found + PAGES_AT) < MOST_PAGES) {

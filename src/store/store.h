@@ -58,8 +58,8 @@ struct store_loader {
 must_check int store_load(struct store *s, const struct store_loader *l,
 			  char reason[STORE_REASON_LEN]);
 
-/* The caller's own: what was loaded makes no sense. Writes "<what>" and the command that salvages the
- * rest to reason; returns STORE_DAMAGED. */
+/* What was loaded makes no sense to the caller: writes what and the command that salvages the rest
+ * to reason, returns STORE_DAMAGED. */
 int store_refuse(const struct store *s, const char *what, char reason[STORE_REASON_LEN]);
 
 /* Raise the epoch (src/README.md, promise 4), begin a new segment that holds it, sync both, start

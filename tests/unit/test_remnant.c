@@ -1,5 +1,5 @@
-/* What is left of a file: frames of a -wal whose bits flipped, rows around pages that are gone. What
- * becomes of a whole directory is tests/fault/test_damage.py's. */
+/* What is left of a file: frames of a -wal whose bits flipped, rows around pages that are gone. Of
+ * whole directories there is tests/fault/test_damage.py. */
 #include "store/remnant.h"
 
 #include <fcntl.h>
