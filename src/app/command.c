@@ -9,6 +9,7 @@
 #include "app/command_restore.h"
 #include "app/command_verify.h"
 #include "app/complain.h"
+#include "app/recover.h"
 
 /* In the order of the man page. */
 static const struct command commands[] = {
@@ -20,6 +21,9 @@ static const struct command commands[] = {
 	  "write the audit trail as lines of JSON", command_export_audit },
 	{ "--verify-audit", 1, SIZE_MAX, "a configuration file", "[HEAD...] zoo.cfg",
 	  "check that nothing of it was altered or removed", command_verify_audit },
+	{ "--recover", 2, 3,
+	  "a damaged data directory, where the log is elsewhere that, and a new one",
+	  "DIR [LOGDIR] NEWDIR", "salvage what can be read of a damaged data directory", recover },
 	{ "--explain-access", 3, SIZE_MAX, "identities, a path and a configuration file",
 	  "IDENTITY... PATH zoo.cfg", "which line of zoolite.policyFile decides what",
 	  command_explain },

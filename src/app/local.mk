@@ -48,6 +48,7 @@ libapp_a_SOURCES = \
 	src/app/peers.c src/app/peers.h \
 	src/app/policy_file.c src/app/policy_file.h \
 	src/app/properties.c src/app/properties.h \
+	src/app/recover.c src/app/recover.h \
 	src/app/reload.c src/app/reload.h \
 	src/app/rules.c src/app/rules.h \
 	src/app/server.c src/app/server.h \

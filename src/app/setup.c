@@ -1,6 +1,8 @@
 #include "app/setup.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -243,13 +245,56 @@ static enum setup_rc add_audit(const struct config *c, enum setup_rc before,
 	return rc;
 }
 
+/* Whether dir/version-2 holds a ZooKeeper's snapshots or logs. */
+static bool has_zookeepers_files(const char *dir)
+{
+	char path[PATH_MAX];
+	struct dirent *entry;
+	bool found = false;
+	DIR *d;
+
+	(void)snprintf(path, sizeof(path), "%s/version-2", dir);
+	d = opendir(path);
+	while (d && !found && (entry = readdir(d)))
+		found = strncmp(entry->d_name, "snapshot.", strlen("snapshot.")) == 0 ||
+			strncmp(entry->d_name, "log.", strlen("log.")) == 0;
+	if (d)
+		closedir(d);
+	return found;
+}
+
+/* Who starts us with his ZooKeeper's file must not find an empty tree. */
+static enum setup_rc check_data(const struct config *c, struct setup_fault *fault)
+{
+	const char *log_dir = c->data_log_dir ? c->data_log_dir : c->data_dir, *dir = NULL;
+	char tree[PATH_MAX];
+
+	(void)snprintf(tree, sizeof(tree), "%s/tree.db", c->data_dir);
+	if (access(tree, F_OK) == 0)
+		return SETUP_GOOD;
+	fault->property = "dataDir";
+	if (has_zookeepers_files(c->data_dir))
+		dir = c->data_dir;
+	else if (has_zookeepers_files(log_dir))
+		dir = log_dir;
+	if (!dir)
+		return SETUP_GOOD;
+	(void)snprintf(fault->reason, sizeof(fault->reason),
+		       "%.*s holds a ZooKeeper's data, and there is no registry yet: take it over "
+		       "by zoolited --import, or name another directory",
+		       FILE_SHOWN, dir);
+	return SETUP_WRONG;
+}
+
 enum setup_rc setup_check(const struct config *c, struct tls_context **tls,
 			  struct setup_fault *fault)
 {
 	enum setup_rc rc;
 
 	*tls = NULL;
-	rc = check_host("clientPortAddress", c->client_host, fault);
+	rc = check_data(c, fault);
+	if (rc == SETUP_GOOD)
+		rc = check_host("clientPortAddress", c->client_host, fault);
 	if (rc == SETUP_GOOD)
 		rc = check_host("secureClientPortAddress", c->secure_host, fault);
 	if (rc == SETUP_GOOD)

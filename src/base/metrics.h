@@ -93,6 +93,7 @@
 	X(tree_reads, "znodes and lists read from tree.db")                                 \
 	X(upgrade_znodes, "znodes copied for a newer version of the tree's schema")         \
 	X(pages_damaged, "pages of database files whose checksum did not fit")              \
+	X(tree_read_errors, "znodes and lists that could not be read from tree.db")         \
 	X(cache_evictions, "cached znodes dropped for room")                                \
 	X(loop_turns_slow, "turns of the core loop longer than 100 ms")                     \
 	X(alarms_raised, "times a figure passed its limit of zoolite.alarm...")             \

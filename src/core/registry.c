@@ -607,11 +607,9 @@ int registry_start(struct registry *r, char reason[STORE_REASON_LEN])
 	r->tree = tree_new(r->store, r->options.cache_bytes);
 	if (store_load(r->store, &loader, reason) != 0)
 		return -1;
-	if (l.failed) {
-		snprintf(reason, STORE_REASON_LEN,
-			 "the log does not fit the tree: see the line before");
-		return -1;
-	}
+	if (l.failed)
+		return store_refuse(r->store, "the log does not fit the tree: see the line before",
+				    reason);
 	r->last_change = store_last_zxid(r->store);
 	empty = r->last_change == 0;
 	r->last_zxid = store_begin(r->store);
@@ -623,10 +621,8 @@ int registry_start(struct registry *r, char reason[STORE_REASON_LEN])
 	session_set_epoch(r->sessions, r->last_zxid >> 32);
 	if (empty)
 		make_first_znodes(r);
-	if (!quota_load(r)) {
-		snprintf(reason, STORE_REASON_LEN, "the quotas cannot be read");
-		return -1;
-	}
+	if (!quota_load(r))
+		return store_refuse(r->store, "the quotas cannot be read", reason);
 	session_touch_all(r->sessions, clock_update());
 	r->reaper = reaper_new(r, r->wheel);
 	registry_end_turn(r);

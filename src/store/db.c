@@ -13,10 +13,18 @@
 #include "store/schema.h"
 #include "store/vfs.h"
 
+/* Whether it says that the file is not as we left it. Tables that lack are SQLITE_ERROR. */
+static bool is_damage(int code)
+{
+	return (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB ||
+	       (code & 0xff) == SQLITE_ERROR || code == SQLITE_IOERR_READ ||
+	       code == SQLITE_IOERR_SHORT_READ;
+}
+
 int db_fail(sqlite3 *db, const char *what, char reason[DB_REASON_LEN])
 {
 	(void)snprintf(reason, DB_REASON_LEN, "%s: %s: %s", db_path(db), what, sqlite3_errmsg(db));
-	return -1;
+	return is_damage(sqlite3_extended_errcode(db)) ? STORE_DAMAGED : -1;
 }
 
 void db_die(sqlite3 *db, const char *event)
@@ -64,9 +72,13 @@ static int configure(sqlite3 *db, enum db_role role, uint32_t cache_kib, char re
 	char cache[16];
 
 	(void)snprintf(cache, sizeof(cache), "-%u", (unsigned)cache_kib);
-	/* The size before anything else: it counts for a file that is still empty. */
-	if (role == DB_WRITE && set_pragma(db, "journal_mode", "WAL", "wal", reason) != 0)
-		return -1;
+	/* The first that reads the file. */
+	if (role == DB_WRITE) {
+		int rc = set_pragma(db, "journal_mode", "WAL", "wal", reason);
+
+		if (rc != 0)
+			return rc;
+	}
 	/* Syncs at the start of a -wal and at checkpoints; that of a commit is ours
 	 * (store/flush.h). */
 	if (set_pragma(db, "synchronous", "NORMAL", "1", reason) != 0)
@@ -144,9 +156,10 @@ int db_open(sqlite3 **out, const char *path, enum db_role role, uint32_t cache_k
 		(void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	/* What stands in the file is data, nothing that may call functions with side effects. */
 	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-	if (configure(db, role, cache_kib, reason) != 0) {
+	rc = configure(db, role, cache_kib, reason);
+	if (rc != 0) {
 		db_close(db, true);
-		return -1;
+		return rc;
 	}
 	*out = db;
 	return 0;
@@ -172,15 +185,15 @@ int db_version(sqlite3 *db, int *version, char reason[DB_REASON_LEN])
 
 	if (sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &stmt, NULL) != SQLITE_OK ||
 	    sqlite3_step(stmt) != SQLITE_ROW) {
-		(void)db_fail(db, "cannot read the schema version", reason);
+		rc = db_fail(db, "cannot read the schema version", reason);
 		goto out;
 	}
 	*version = sqlite3_column_int(stmt, 0);
 	if (*version < 0 || *version > DB_VERSION) {
 		(void)snprintf(reason, DB_REASON_LEN,
 			       "%s: has schema version %d, this program knows versions up to %d: "
-			       "start the newer program again, or go back to the tree as it was "
-			       "before: zoolited --restore tree-%d.db NEWDIR",
+			       "start the newer zoolited that wrote it, or go back to the tree as it "
+			       "was before: zoolited --restore tree-%d.db NEWDIR",
 			       db_path(db), *version, DB_VERSION, DB_VERSION);
 		goto out;
 	}
@@ -224,11 +237,20 @@ void db_must_commit(sqlite3 *db)
 		db_die(db, "store.commit_failed");
 }
 
-sqlite3_stmt *db_prepare(sqlite3 *db, const char *sql)
+sqlite3_stmt *db_try_prepare(sqlite3 *db, const char *sql)
 {
 	sqlite3_stmt *stmt = NULL;
 
 	if (sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, &stmt, NULL) != SQLITE_OK)
+		return NULL;
+	return stmt;
+}
+
+sqlite3_stmt *db_prepare(sqlite3 *db, const char *sql)
+{
+	sqlite3_stmt *stmt = db_try_prepare(db, sql);
+
+	if (stmt == NULL)
 		db_die(db, "store.prepare_failed");
 	return stmt;
 }

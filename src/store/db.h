@@ -18,6 +18,7 @@
 
 #include "base/cdefs.h"
 #include "base/slice.h"
+#include "store/store.h"
 
 enum { DB_BUSY_MS = 2000 }; /* how long a statement waits for a lock */
 
@@ -33,7 +34,7 @@ enum db_schema { DB_SCHEMA_TREE, DB_SCHEMA_LOG };
 enum { STORE_WAL_PAGE_BYTES = 4096 + 24 };
 
 /* Versions of the schema: 2 has the tables of 1, in a file whose pages have checksums. */
-enum { DB_VERSION_CHECKSUMS = 2, DB_VERSION = 2, DB_REASON_LEN = 1024 };
+enum { DB_VERSION_CHECKSUMS = 2, DB_VERSION = 2, DB_REASON_LEN = STORE_REASON_LEN };
 
 /* Open path. -1 with one line in reason that names the file. */
 must_check int db_open(sqlite3 **out, const char *path, enum db_role role, uint32_t cache_kib,
@@ -54,6 +55,8 @@ must_check int db_exec(sqlite3 *db, const char *sql);
 void db_must_exec(sqlite3 *db, const char *sql);
 /* COMMIT; where it fails nobody knows what is on disk, and the process ends. */
 void db_must_commit(sqlite3 *db);
+/* A statement. NULL where there can be none: the file cannot be read, or lacks a table. */
+must_check sqlite3_stmt *db_try_prepare(sqlite3 *db, const char *sql);
 /* A statement for the life of the connection. Dies on failure: the schema was checked, so it is our
  * bug. */
 sqlite3_stmt *db_prepare(sqlite3 *db, const char *sql);
@@ -65,7 +68,8 @@ must_check bool db_run(sqlite3 *db, sqlite3_stmt *stmt);
 void db_reset(sqlite3_stmt *stmt);
 /* End the process with what SQLite says about the last failure. */
 no_return void db_die(sqlite3 *db, const char *event);
-/* Write "<path>: <what>: <SQLite's message>" to reason; returns -1. */
+/* Write "<path>: <what>: <SQLite's message>" to reason; returns STORE_DAMAGED where the file is to
+ * blame for it, else -1. */
 int db_fail(sqlite3 *db, const char *what, char reason[DB_REASON_LEN]);
 const char *db_path(sqlite3 *db);
 

@@ -11,6 +11,7 @@
 #include "base/crypto.h"
 #include "base/mem.h"
 #include "store/files.h"
+#include "store/marker.h"
 #include "store/rows.h"
 #include "store/segment.h"
 #include "store/vfs.h"
@@ -193,6 +194,8 @@ int found_finish(struct found *f, uint32_t epoch, char reason[STORE_REASON_LEN])
 	like.epoch = (uint32_t)(like.prev >> 32);
 	if (epoch > like.epoch)
 		like.epoch = epoch;
+	/* Of what was here before. */
+	marker_forget(f->dir);
 	if (begin_log(f, &like, reason) != 0)
 		return -1;
 	if (rename(f->part, f->tree) != 0) {

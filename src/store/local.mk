@@ -26,6 +26,10 @@ libstore_a_SOURCES = \
 	src/store/flush.h \
 	src/store/found.c \
 	src/store/found.h \
+	src/store/frames.c \
+	src/store/frames.h \
+	src/store/inspect.c \
+	src/store/inspect.h \
 	src/store/log.c \
 	src/store/log.h \
 	src/store/marker.c \
@@ -36,6 +40,8 @@ libstore_a_SOURCES = \
 	src/store/readonly.h \
 	src/store/record.c \
 	src/store/record.h \
+	src/store/remnant.c \
+	src/store/remnant.h \
 	src/store/replay.c \
 	src/store/replay.h \
 	src/store/room.c \
@@ -44,6 +50,8 @@ libstore_a_SOURCES = \
 	src/store/restore.h \
 	src/store/rows.c \
 	src/store/rows.h \
+	src/store/salvage.c \
+	src/store/salvage.h \
 	src/store/scan.c \
 	src/store/scan.h \
 	src/store/seal.c \

@@ -3,6 +3,7 @@
  * nobody's way. It is written through the VFS: fault tests see it like any other file. */
 #include "store/marker.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -306,6 +307,16 @@ void marker_close(struct marker *m)
 	mem_free(m);
 }
 
+void marker_forget(const char *data_dir)
+{
+	char *path = files_join(data_dir, "state");
+
+	if (vfs_os()->unlink(path) != 0 && errno != ENOENT)
+		log_warn("store.unlink_failed", LOG_TEXT("file", path),
+			 LOG_TEXT("reason", strerror(errno)));
+	mem_free(path);
+}
+
 enum marker_found marker_last_end(const struct marker *m)
 {
 	return m->last_end;
@@ -336,7 +347,7 @@ static int check_place(const struct marker *m, char reason[STORE_REASON_LEN])
 		       "files may be of different moments (if that server was dead when it was "
 		       "copied, remove %s and start again)",
 		       m->dir, m->path);
-	return -1;
+	return STORE_DAMAGED;
 }
 
 /* A file that needs its -wal, which is not there, or was emptied under tables that stand nowhere
@@ -348,13 +359,13 @@ static int check_wal(const char *path, char reason[STORE_REASON_LEN])
 			       "%s: is missing, changes that were "
 			       "acknowledged were in it",
 			       path);
-		return -1;
+		return STORE_DAMAGED;
 	}
 	if (files_has_wal(path))
 		return 0;
 	(void)snprintf(reason, STORE_REASON_LEN,
 		       "%s-wal: is missing, changes that were acknowledged were in it", path);
-	return -1;
+	return STORE_DAMAGED;
 }
 
 int marker_check(const struct marker *m, const char *log_dir, char reason[STORE_REASON_LEN])

@@ -8,7 +8,7 @@
  * What is listed is there: a file is listed when it and its -wal are on disk, and struck off, on
  * disk too, before its -wal goes. A directory without the file is not judged by it.
  *
- * One thread at a time, whichever owns the segments; the hook that notes a disk error is for any. */
+ * One thread at a time, whichever owns the segments; what notes a disk error is for any. */
 #ifndef STORE_MARKER_H
 #define STORE_MARKER_H
 
@@ -26,6 +26,8 @@ must_check int marker_open(struct marker **out, const char *data_dir,
 			   char reason[STORE_REASON_LEN]);
 /* NULL is allowed, here and below. */
 void marker_close(struct marker *m);
+/* What was said of other files that were in data_dir is no longer: nobody is there. */
+void marker_forget(const char *data_dir);
 
 /* As it was found. */
 enum marker_found {
@@ -36,7 +38,8 @@ enum marker_found {
 enum marker_found marker_last_end(const struct marker *m);
 /* What ended the process that last ran here, where that may have been a disk's fault; else NULL. */
 const char *marker_disk_error(const struct marker *m);
-/* Whether what is listed is there, and is where it was. -1 with a reason that names what is not. */
+/* Whether what is listed is there, and is where it was. STORE_DAMAGED with a reason that names
+ * what is not. */
 must_check int marker_check(const struct marker *m, const char *log_dir,
 			    char reason[STORE_REASON_LEN]);
 

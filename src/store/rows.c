@@ -41,6 +41,9 @@ struct rows {
 	bool is_full; /* the batch met a full disk: nothing more is written */
 };
 
+/* Lines a second. */
+enum { READ_ERRORS_LOGGED = 5 };
+
 /* Numbers of the parameters, in every statement that writes a znode. */
 enum {
 	P_PARENT = 1,
@@ -63,6 +66,15 @@ enum {
 	"z.data, z.mzxid, z.mtime, z.version, acl.acl, z.aversion, z.pzxid, z.creates, " \
 	"z.num_children, z.czxid, z.ctime, z.owner"
 
+/* Both halves of the list are answered by an index alone. The root's own row has parent '', so no
+ * path lists it. */
+static const char read_sql[] = "SELECT " ZNODE_COLUMNS " FROM znode AS z "
+			       "JOIN acl ON acl.key = z.acl "
+			       "WHERE z.parent = ?1 AND z.name = ?2 AND z.owner <= 0",
+		  list_sql[] = "SELECT name FROM znode AS z WHERE parent = ?1 AND NOT EXISTS ("
+			       "SELECT 1 FROM znode AS e INDEXED BY znode_ephemeral "
+			       "WHERE e.parent = ?1 AND e.name = z.name AND e.owner > 0)";
+
 /* ---- open ---- */
 
 static int read_meta(struct rows *r, const char *key, sqlite3_stmt **stmt,
@@ -76,35 +88,36 @@ static int read_meta(struct rows *r, const char *key, sqlite3_stmt **stmt,
 		return 0;
 	(void)snprintf(reason, STORE_REASON_LEN, "%s: the table meta has no '%s'", db_path(r->db),
 		       key);
-	return -1;
+	return STORE_DAMAGED;
 }
 
 static int load_meta(struct rows *r, char reason[STORE_REASON_LEN])
 {
 	sqlite3_stmt *stmt = NULL;
 	struct slice id;
-	int rc = -1;
+	int rc = read_meta(r, "database", &stmt, reason);
 
-	if (read_meta(r, "database", &stmt, reason) != 0)
+	if (rc != 0)
 		goto out;
 	id = db_column(stmt, 0);
 	if (id.len != DATABASE_ID_LEN) {
 		(void)snprintf(reason, STORE_REASON_LEN, "%s: the database id is damaged",
 			       db_path(r->db));
+		rc = STORE_DAMAGED;
 		goto out;
 	}
 	memcpy(r->meta.database, id.data, DATABASE_ID_LEN);
 	sqlite3_finalize(stmt);
 	stmt = NULL;
-	if (read_meta(r, "zxid", &stmt, reason) != 0)
+	rc = read_meta(r, "zxid", &stmt, reason);
+	if (rc != 0)
 		goto out;
 	r->meta.zxid = sqlite3_column_int64(stmt, 0);
 	sqlite3_finalize(stmt);
 	stmt = NULL;
-	if (read_meta(r, "znodes", &stmt, reason) != 0)
-		goto out;
-	r->meta.znodes = (uint64_t)sqlite3_column_int64(stmt, 0);
-	rc = 0;
+	rc = read_meta(r, "znodes", &stmt, reason);
+	if (rc == 0)
+		r->meta.znodes = (uint64_t)sqlite3_column_int64(stmt, 0);
 out:
 	sqlite3_finalize(stmt);
 	return rc;
@@ -177,9 +190,22 @@ static int check_empty(struct rows *r, char reason[STORE_REASON_LEN])
 	sqlite3_finalize(stmt);
 	if (empty)
 		return 0;
-	(void)snprintf(reason, STORE_REASON_LEN, "%s: is not a tree of this program",
-		       db_path(r->db));
-	return -1;
+	(void)snprintf(
+		reason, STORE_REASON_LEN,
+		"%s: is not a tree of this program (a foreign file, or its schema version is "
+		"damaged)",
+		db_path(r->db));
+	return STORE_DAMAGED;
+}
+
+/* Whether the tables are there that a start and the core ask. */
+static int check_tables(struct rows *r, char reason[STORE_REASON_LEN])
+{
+	r->read = db_try_prepare(r->db, read_sql);
+	r->list = db_try_prepare(r->db, list_sql);
+	if (r->read != NULL && r->list != NULL)
+		return 0;
+	return db_fail(r->db, "its tables are not those of this program", reason);
 }
 
 /* Open the file, as one with checksums where it is empty: one that another version made, and was
@@ -187,17 +213,19 @@ static int check_empty(struct rows *r, char reason[STORE_REASON_LEN])
 static int open_file(struct rows *r, const char *path, enum db_role role, uint32_t cache_kib,
 		     bool may_create, char reason[STORE_REASON_LEN])
 {
-	if (db_open(&r->db, path, role, cache_kib, reason) != 0 ||
-	    db_version(r->db, &r->version, reason) != 0)
-		return -1;
-	if (r->version > 0)
-		return 0;
-	if (check_empty(r, reason) != 0)
-		return -1;
+	int rc = db_open(&r->db, path, role, cache_kib, reason);
+
+	if (rc == 0)
+		rc = db_version(r->db, &r->version, reason);
+	if (rc != 0 || r->version > 0)
+		return rc;
+	rc = check_empty(r, reason);
+	if (rc != 0)
+		return rc;
 	if (!may_create) {
 		(void)snprintf(reason, STORE_REASON_LEN,
 			       "%s: is missing or empty, but there is a log", path);
-		return -1;
+		return STORE_DAMAGED;
 	}
 	if (vfs_has_checksums(r->db))
 		return 0;
@@ -207,25 +235,33 @@ static int open_file(struct rows *r, const char *path, enum db_role role, uint32
 	return db_open(&r->db, path, role, cache_kib, reason);
 }
 
+static int prepare_tables(struct rows *r, char reason[STORE_REASON_LEN])
+{
+	if (r->version == 0)
+		return create(r, reason);
+	return check_tables(r, reason) != 0 ? STORE_DAMAGED : load_meta(r, reason);
+}
+
 int rows_open(struct rows **out, const char *path, enum db_role role, uint32_t cache_kib,
 	      bool may_create, char reason[STORE_REASON_LEN])
 {
 	struct rows *r = mem_new(sizeof(*r));
+	int rc;
 
 	buf_init(&r->scratch, SIZE_MAX);
-	if (open_file(r, path, role, cache_kib, may_create && role == DB_WRITE, reason) != 0)
-		goto fail;
-	if ((r->version > 0 ? load_meta(r, reason) : create(r, reason)) != 0)
-		goto fail;
+	rc = open_file(r, path, role, cache_kib, may_create && role == DB_WRITE, reason);
+	if (rc == 0)
+		rc = prepare_tables(r, reason);
+	if (rc != 0) {
+		rows_close(r, true);
+		return rc;
+	}
 	if (role == DB_WRITE) {
 		sync_tables(r);
 		r->acls = acl_store_new(r->db);
 	}
 	*out = r;
 	return 0;
-fail:
-	rows_close(r, true);
-	return -1;
 }
 
 void rows_close(struct rows *r, bool keep_wal)
@@ -248,6 +284,27 @@ void rows_close(struct rows *r, bool keep_wal)
 	visitor_free(r->visitor);
 	buf_fini(&r->scratch);
 	mem_free(r);
+}
+
+int rows_check(struct rows *r, char reason[STORE_REASON_LEN])
+{
+	sqlite3_stmt *stmt = db_try_prepare(r->db, "PRAGMA integrity_check(1)");
+	struct slice said = { 0 };
+	int rc = 0;
+
+	if (stmt == NULL || sqlite3_step(stmt) != SQLITE_ROW)
+		(void)db_fail(r->db, "its structure is damaged", reason);
+	else
+		said = db_column(stmt, 0);
+	if (said.data == NULL) {
+		rc = STORE_DAMAGED;
+	} else if (!slice_is(said, "ok")) {
+		(void)snprintf(reason, STORE_REASON_LEN, "%s: its structure is damaged: %.*s",
+			       db_path(r->db), (int)said.len, said.data);
+		rc = STORE_DAMAGED;
+	}
+	sqlite3_finalize(stmt);
+	return rc;
 }
 
 bool rows_settle(struct rows *r)
@@ -296,10 +353,27 @@ void rows_split_path(struct slice path, struct slice *parent, struct slice *name
 
 /* ---- read ---- */
 
+/* Clients may ask for what cannot be read as often as they like. */
+static void tell_unreadable(struct rows *r, const char *reason)
+{
+	static struct log_limit limit;
+	uint32_t suppressed;
+
+	metrics_add(METRIC_tree_read_errors, 1);
+	if (log_limit_pass(&limit, READ_ERRORS_LOGGED, &suppressed))
+		log_error("store.read_failed", LOG_TEXT("file", db_path(r->db)),
+			  LOG_TEXT("reason", reason), LOG_INT("suppressed", suppressed));
+}
+
 enum store_result rows_unreadable(struct rows *r)
 {
-	log_error("store.read_failed", LOG_TEXT("file", db_path(r->db)),
-		  LOG_TEXT("reason", sqlite3_errmsg(r->db)));
+	tell_unreadable(r, sqlite3_errmsg(r->db));
+	return STORE_UNREADABLE;
+}
+
+enum store_result rows_damaged(struct rows *r, const char *what)
+{
+	tell_unreadable(r, what);
 	return STORE_UNREADABLE;
 }
 
@@ -346,11 +420,11 @@ enum store_result rows_read_znode(struct rows *r, struct slice path, struct reco
 	struct slice parent, name;
 	int rc;
 
-	if (r->read == NULL)
-		r->read = db_prepare(r->db, "SELECT " ZNODE_COLUMNS " FROM znode AS z "
-					    "JOIN acl ON acl.key = z.acl "
-					    "WHERE z.parent = ?1 AND z.name = ?2 AND z.owner <= 0");
 	metrics_add(METRIC_tree_reads, 1);
+	if (r->read == NULL)
+		r->read = db_try_prepare(r->db, read_sql);
+	if (r->read == NULL)
+		return rows_unreadable(r);
 	rows_split_path(path, &parent, &name);
 	db_bind_text(r->read, 1, parent);
 	db_bind_text(r->read, 2, name);
@@ -358,7 +432,11 @@ enum store_result rows_read_znode(struct rows *r, struct slice path, struct reco
 	if (rc == SQLITE_ROW) {
 		*out = (struct record_znode){ .path = path };
 		znode_of_row(r->read, out);
-		result = keep_slices(r, out) == 0 ? STORE_FOUND : STORE_UNREADABLE;
+		/* No schema holds what its row was damaged to. */
+		if (out->acl.data == NULL)
+			result = rows_damaged(r, "an ACL is damaged");
+		else
+			result = keep_slices(r, out) == 0 ? STORE_FOUND : STORE_UNREADABLE;
 	} else if (rc != SQLITE_DONE) {
 		result = rows_unreadable(r);
 	}
@@ -372,17 +450,20 @@ enum store_result rows_list_children(struct rows *r, struct slice path,
 	enum store_result result = STORE_FOUND;
 	int rc;
 
-	/* Both halves are answered by an index alone. The root's own row has parent '', so no path
-	 * lists it. */
-	if (r->list == NULL)
-		r->list = db_prepare(
-			r->db, "SELECT name FROM znode AS z WHERE parent = ?1 AND NOT EXISTS ("
-			       "SELECT 1 FROM znode AS e INDEXED BY znode_ephemeral "
-			       "WHERE e.parent = ?1 AND e.name = z.name AND e.owner > 0)");
 	metrics_add(METRIC_tree_reads, 1);
+	if (r->list == NULL)
+		r->list = db_try_prepare(r->db, list_sql);
+	if (r->list == NULL)
+		return rows_unreadable(r);
 	db_bind_text(r->list, 1, path);
-	while ((rc = sqlite3_step(r->list)) == SQLITE_ROW)
-		child(ctx, db_column(r->list, 0));
+	while ((rc = sqlite3_step(r->list)) == SQLITE_ROW) {
+		struct slice name = db_column(r->list, 0);
+
+		if (name.data != NULL)
+			child(ctx, name);
+		else
+			result = rows_damaged(r, "a name is damaged");
+	}
 	if (rc != SQLITE_DONE)
 		result = rows_unreadable(r);
 	db_reset(r->list);
@@ -392,10 +473,12 @@ enum store_result rows_list_children(struct rows *r, struct slice path,
 static int load_sessions(struct rows *r, const struct store_loader *l,
 			 char reason[STORE_REASON_LEN])
 {
-	sqlite3_stmt *stmt = db_prepare(
+	sqlite3_stmt *stmt = db_try_prepare(
 		r->db, "SELECT id, timeout_ms, password_hash, identity FROM session ORDER BY id");
 	int rc;
 
+	if (stmt == NULL)
+		return db_fail(r->db, "cannot read the sessions", reason);
 	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 		struct slice hash = db_column(stmt, 2);
 		struct record_session s = { .id = sqlite3_column_int64(stmt, 0),
@@ -408,44 +491,50 @@ static int load_sessions(struct rows *r, const struct store_loader *l,
 				       "%s: session 0x%llx has no password", db_path(r->db),
 				       (unsigned long long)s.id);
 			sqlite3_finalize(stmt);
-			return -1;
+			return STORE_DAMAGED;
 		}
 		memcpy(s.password_hash, hash.data, hash.len);
 		l->session(l->ctx, &s);
 	}
-	if (rc != SQLITE_DONE)
-		(void)db_fail(r->db, "cannot read the sessions", reason);
+	rc = rc == SQLITE_DONE ? 0 : db_fail(r->db, "cannot read the sessions", reason);
 	sqlite3_finalize(stmt);
-	return rc == SQLITE_DONE ? 0 : -1;
+	return rc;
 }
 
 static int load_ephemerals(struct rows *r, const struct store_loader *l,
 			   char reason[STORE_REASON_LEN])
 {
-	sqlite3_stmt *stmt = db_prepare(
+	sqlite3_stmt *stmt = db_try_prepare(
 		r->db, "SELECT " ZNODE_COLUMNS
 		       ", CASE z.parent WHEN '/' THEN '/' || z.name ELSE z.parent || '/' || z.name "
 		       "END FROM znode AS z INDEXED BY znode_ephemeral "
 		       "JOIN acl ON acl.key = z.acl WHERE z.owner > 0");
 	int rc;
 
+	if (stmt == NULL)
+		return db_fail(r->db, "cannot read the ephemeral znodes", reason);
 	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 		struct record_znode z = { .path = db_column(stmt, 12) };
 
 		znode_of_row(stmt, &z);
+		if (z.path.data == NULL || z.acl.data == NULL) {
+			(void)snprintf(reason, STORE_REASON_LEN,
+				       "%s: an ephemeral znode's row is damaged", db_path(r->db));
+			sqlite3_finalize(stmt);
+			return STORE_DAMAGED;
+		}
 		l->ephemeral(l->ctx, &z);
 	}
-	if (rc != SQLITE_DONE)
-		(void)db_fail(r->db, "cannot read the ephemeral znodes", reason);
+	rc = rc == SQLITE_DONE ? 0 : db_fail(r->db, "cannot read the ephemeral znodes", reason);
 	sqlite3_finalize(stmt);
-	return rc == SQLITE_DONE ? 0 : -1;
+	return rc;
 }
 
 int rows_load(struct rows *r, const struct store_loader *l, char reason[STORE_REASON_LEN])
 {
-	if (load_sessions(r, l, reason) != 0)
-		return -1;
-	return load_ephemerals(r, l, reason);
+	int rc = load_sessions(r, l, reason);
+
+	return rc == 0 ? load_ephemerals(r, l, reason) : rc;
 }
 
 /* In the order of the index on (parent, name). */

@@ -28,6 +28,9 @@ struct rows_meta {
  * reason. */
 must_check int rows_open(struct rows **out, const char *path, enum db_role role, uint32_t cache_kib,
 			 bool may_create, char reason[STORE_REASON_LEN]);
+/* Have SQLite check the whole file, its indices against its tables, which takes its time.
+ * STORE_DAMAGED with what it found first. */
+must_check int rows_check(struct rows *r, char reason[STORE_REASON_LEN]);
 /* Copy the -wal into the file, all of it: false where a visitor or a full disk is in the way. */
 bool rows_settle(struct rows *r);
 /* NULL is allowed. */
@@ -38,8 +41,10 @@ int rows_version(const struct rows *r);
 /* As of the opening, or of the last commit by this connection. */
 const struct rows_meta *rows_meta(const struct rows *r);
 
-/* Log what SQLite says of the read that failed last; gives STORE_UNREADABLE. */
+/* Log what SQLite says of the read that failed last, or what was found in a row, some lines a
+ * second at most, and count it; gives STORE_UNREADABLE. */
 enum store_result rows_unreadable(struct rows *r);
+enum store_result rows_damaged(struct rows *r, const char *what);
 
 /* See store.h. */
 enum store_result rows_read_znode(struct rows *r, struct slice path, struct record_znode *out);

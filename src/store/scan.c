@@ -7,12 +7,23 @@
 
 #include "base/mem.h"
 #include "store/files.h"
+#include "store/inspect.h"
 #include "store/vfs.h"
 
 static int refuse(const struct segment *g, const char *what, char reason[STORE_REASON_LEN])
 {
 	(void)snprintf(reason, STORE_REASON_LEN, "%s: %s", g->path, what);
-	return -1;
+	return STORE_DAMAGED;
+}
+
+int scan_open_segment(struct segment **out, const char *log_dir, uint32_t number,
+		      char reason[STORE_REASON_LEN])
+{
+	char *path = files_segment_path(log_dir, number);
+	int rc = inspect_file(path, reason);
+
+	mem_free(path);
+	return rc == 0 ? segment_open(out, log_dir, number, reason) : rc;
 }
 
 /* ---- open, newest first, until one begins at or below the tree ---- */
@@ -37,17 +48,19 @@ static int open_segments(struct scan *s, char reason[STORE_REASON_LEN])
 	for (s->first = s->count; s->first > 0;) {
 		struct scan_item *item = &s->items[s->first - 1];
 		struct segment *g;
+		int rc = scan_open_segment(&item->segment, s->log_dir, item->number, reason);
 
-		if (segment_open(&item->segment, s->log_dir, item->number, reason) != 0)
-			return -1;
+		if (rc != 0)
+			return rc;
 		s->first--;
 		g = item->segment;
 		item->state = g->state;
 		item->prev = g->prev;
 		item->last = g->last;
 		item->has_audit = g->audit_last.number > g->audit_prev.number;
-		if (check_one(s, g, reason) != 0)
-			return -1;
+		rc = check_one(s, g, reason);
+		if (rc != 0)
+			return rc;
 		if (g->state == SEGMENT_USED && g->prev <= s->tree.zxid)
 			break;
 	}
@@ -63,33 +76,33 @@ static int broken_chain(const struct segment *g, int64_t zxid, int64_t prev, int
 		       "%s: the log has a gap: what follows 0x%" PRIx64 " names 0x%" PRIx64
 		       " as the change before 0x%" PRIx64,
 		       g->path, (uint64_t)expected, (uint64_t)prev, (uint64_t)zxid);
-	return -1;
+	return STORE_DAMAGED;
 }
 
 /* Follow the rows of g above *at by their predecessors. */
 static int follow_rows(struct scan *s, struct segment *g, int64_t *at,
 		       char reason[STORE_REASON_LEN])
 {
-	sqlite3_stmt *stmt = db_prepare(g->db, "SELECT zxid, prev FROM change WHERE zxid > ?1 "
-					       "ORDER BY zxid");
-	int rc, result = -1;
+	sqlite3_stmt *stmt = db_try_prepare(g->db, "SELECT zxid, prev FROM change WHERE zxid > ?1 "
+						   "ORDER BY zxid");
+	int rc, result = 0;
 
+	if (stmt == NULL)
+		return db_fail(g->db, "cannot read the changes", reason);
 	db_bind_int(stmt, 1, s->tree.zxid);
 	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 		int64_t zxid = sqlite3_column_int64(stmt, 0);
 		int64_t prev = sqlite3_column_int64(stmt, 1);
 
 		if (prev != *at) {
-			(void)broken_chain(g, zxid, prev, *at, reason);
+			result = broken_chain(g, zxid, prev, *at, reason);
 			goto out;
 		}
 		*at = zxid;
 		s->rows++;
 	}
 	if (rc != SQLITE_DONE)
-		(void)db_fail(g->db, "cannot read the changes", reason);
-	else
-		result = 0;
+		result = db_fail(g->db, "cannot read the changes", reason);
 out:
 	sqlite3_finalize(stmt);
 	return result;
@@ -102,6 +115,7 @@ static int check_chain(struct scan *s, char reason[STORE_REASON_LEN])
 
 	for (size_t i = s->first; i < s->count; i++) {
 		struct segment *g = s->items[i].segment;
+		int rc;
 
 		if (g->state != SEGMENT_USED)
 			continue;
@@ -109,8 +123,9 @@ static int check_chain(struct scan *s, char reason[STORE_REASON_LEN])
 			return broken_chain(g, g->last, g->prev, before->last, reason);
 		if (before == NULL && g->prev > s->tree.zxid)
 			return broken_chain(g, g->last, g->prev, s->tree.zxid, reason);
-		if (follow_rows(s, g, &at, reason) != 0)
-			return -1;
+		rc = follow_rows(s, g, &at, reason);
+		if (rc != 0)
+			return rc;
 		s->audit = g->audit_last;
 		before = g;
 	}
@@ -120,13 +135,14 @@ static int check_chain(struct scan *s, char reason[STORE_REASON_LEN])
 	(void)snprintf(reason, STORE_REASON_LEN,
 		       "%s: the log ends at 0x%" PRIx64 ", below the tree, which is at 0x%" PRIx64,
 		       s->log_dir, (uint64_t)s->last, (uint64_t)s->tree.zxid);
-	return -1;
+	return STORE_DAMAGED;
 }
 
 int scan_log(struct scan *s, const char *log_dir, const struct rows_meta *tree,
 	     char reason[STORE_REASON_LEN])
 {
 	uint32_t *numbers;
+	int rc;
 
 	*s = (struct scan){ .log_dir = log_dir, .tree = *tree };
 	if (files_list_segments(log_dir, &numbers, &s->count, &s->highest, reason) != 0)
@@ -135,9 +151,8 @@ int scan_log(struct scan *s, const char *log_dir, const struct rows_meta *tree,
 	for (size_t i = 0; i < s->count; i++)
 		s->items[i].number = numbers[i];
 	mem_free(numbers);
-	if (open_segments(s, reason) != 0)
-		return -1;
-	return check_chain(s, reason);
+	rc = open_segments(s, reason);
+	return rc == 0 ? check_chain(s, reason) : rc;
 }
 
 void scan_sync(struct scan *s)
@@ -200,17 +215,21 @@ static int load_segment(struct segment *g, int64_t after, const struct store_loa
 	while ((rc = segment_reader_next(&reader, &head, &body)) == 1)
 		l->change(l->ctx, &head, body);
 	if (rc < 0)
-		(void)db_fail(g->db, "cannot read the changes", reason);
+		rc = db_fail(g->db, "cannot read the changes", reason);
 	segment_reader_close(&reader);
 	return rc;
 }
 
 int scan_load(struct scan *s, const struct store_loader *l, char reason[STORE_REASON_LEN])
 {
-	for (size_t i = s->first; i < s->count; i++)
-		if (s->items[i].state == SEGMENT_USED &&
-		    load_segment(s->items[i].segment, s->tree.zxid, l, reason) != 0)
-			return -1;
+	for (size_t i = s->first; i < s->count; i++) {
+		int rc = 0;
+
+		if (s->items[i].state == SEGMENT_USED)
+			rc = load_segment(s->items[i].segment, s->tree.zxid, l, reason);
+		if (rc != 0)
+			return rc;
+	}
 	return 0;
 }
 

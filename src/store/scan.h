@@ -32,7 +32,10 @@ struct scan {
 	uint64_t rows;           /* above the tree's zxid */
 };
 
-/* Open what matters and check it. -1 with a reason; scan_fini in both cases. */
+/* segment_open for a start, when nobody has the file open: looks at the file itself first. */
+must_check int scan_open_segment(struct segment **out, const char *log_dir, uint32_t number,
+				 char reason[STORE_REASON_LEN]);
+/* Open what matters and check it. -1 or STORE_DAMAGED with a reason; scan_fini in both cases. */
 must_check int scan_log(struct scan *s, const char *log_dir, const struct rows_meta *tree,
 			char reason[STORE_REASON_LEN]);
 /* Copy every -wal that this tree's log has into its file, also of those that were not opened. -1

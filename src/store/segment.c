@@ -150,14 +150,14 @@ static int read_segment_row(struct segment *g, char reason[STORE_REASON_LEN])
 {
 	sqlite3_stmt *stmt = NULL;
 	struct slice id;
-	int rc = -1;
+	int rc = STORE_DAMAGED;
 
 	if (sqlite3_prepare_v2(g->db,
 			       "SELECT database, number, epoch, prev, audit_number, "
 			       "audit_mac, audit_key FROM segment",
 			       -1, &stmt, NULL) != SQLITE_OK ||
 	    sqlite3_step(stmt) != SQLITE_ROW) {
-		(void)db_fail(g->db, "cannot read the table segment", reason);
+		rc = db_fail(g->db, "cannot read the table segment", reason);
 		goto out;
 	}
 	id = db_column(stmt, 0);
@@ -199,7 +199,7 @@ static int read_newest(struct segment *g, const char *sql, int64_t *first, const
 		       char reason[STORE_REASON_LEN])
 {
 	sqlite3_stmt *stmt = NULL;
-	int step = SQLITE_ERROR;
+	int step = SQLITE_ERROR, rc = 0;
 
 	if (sqlite3_prepare_v2(g->db, sql, -1, &stmt, NULL) == SQLITE_OK)
 		step = sqlite3_step(stmt);
@@ -208,10 +208,10 @@ static int read_newest(struct segment *g, const char *sql, int64_t *first, const
 		if (sqlite3_column_int64(stmt, 1) > g->audit_last.number)
 			go_on_from(g, stmt, 1);
 	} else if (step != SQLITE_DONE) {
-		(void)db_fail(g->db, failure, reason);
+		rc = db_fail(g->db, failure, reason);
 	}
 	sqlite3_finalize(stmt);
-	return step == SQLITE_ROW || step == SQLITE_DONE ? 0 : -1;
+	return rc;
 }
 
 static int read_last_change(struct segment *g, char reason[STORE_REASON_LEN])
@@ -230,19 +230,21 @@ int segment_open(struct segment **out, const char *dir, uint32_t number,
 		 char reason[STORE_REASON_LEN])
 {
 	struct segment *g = segment_new(dir, number);
-	int version;
+	int version = 0, rc = db_open(&g->db, g->path, DB_WRITE, SEGMENT_CACHE_KIB, reason);
 
-	if (db_open(&g->db, g->path, DB_WRITE, SEGMENT_CACHE_KIB, reason) != 0 ||
-	    db_version(g->db, &version, reason) != 0)
-		goto fail;
-	if (version > 0 && (read_segment_row(g, reason) != 0 || read_last_change(g, reason) != 0 ||
-			    read_last_event(g, reason) != 0))
-		goto fail;
-	*out = g;
-	return 0;
-fail:
-	segment_close(g, true);
-	return -1;
+	if (rc == 0)
+		rc = db_version(g->db, &version, reason);
+	if (rc == 0 && version > 0)
+		rc = read_segment_row(g, reason);
+	if (rc == 0 && version > 0)
+		rc = read_last_change(g, reason);
+	if (rc == 0 && version > 0)
+		rc = read_last_event(g, reason);
+	if (rc != 0)
+		segment_close(g, true);
+	else
+		*out = g;
+	return rc;
 }
 
 bool segment_checkpoint(struct segment *g)

@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "store/files.h"
 #include "store/flush.h"
+#include "store/inspect.h"
 #include "store/log.h"
 #include "store/marker.h"
 #include "store/replay.h"
@@ -112,7 +113,7 @@ static int find_log(struct store *s, bool *found, char reason[STORE_REASON_LEN])
 	for (size_t i = count; i > 0 && rc == 0 && !*found; i--) {
 		struct segment *g;
 
-		rc = segment_open(&g, s->log_dir, numbers[i - 1], reason);
+		rc = scan_open_segment(&g, s->log_dir, numbers[i - 1], reason);
 		if (rc != 0)
 			break;
 		*found = g->state == SEGMENT_USED;
@@ -148,18 +149,23 @@ static int open_tree(struct store *s, char reason[STORE_REASON_LEN])
 {
 	char *path = files_join(s->dir, "tree.db");
 	bool log_found;
-	int rc = -1;
+	int rc = upgrade_mend(s->dir, reason);
 
-	if (upgrade_mend(s->dir, reason) != 0 || find_log(s, &log_found, reason) != 0)
+	if (rc == 0)
+		rc = find_log(s, &log_found, reason);
+	if (rc != 0)
 		goto out;
-	if (log_found && access(path, F_OK) != 0) {
-		(void)snprintf(reason, STORE_REASON_LEN, "%s: is missing, but there is a log in %s",
-			       path, s->log_dir);
+	if (log_found && files_database_bytes(path) == 0) {
+		(void)snprintf(reason, STORE_REASON_LEN, "%s: is %s, but there is a log in %s",
+			       path, access(path, F_OK) != 0 ? "missing" : "empty", s->log_dir);
+		rc = STORE_DAMAGED;
 		goto out;
 	}
-	if (rows_open(&s->writer, path, DB_WRITE, s->o.tree_cache_kib, !log_found, reason) != 0)
-		goto out;
-	rc = rows_open(&s->reader, path, DB_READ, s->o.tree_cache_kib, false, reason);
+	rc = inspect_file(path, reason);
+	if (rc == 0)
+		rc = rows_open(&s->writer, path, DB_WRITE, s->o.tree_cache_kib, !log_found, reason);
+	if (rc == 0)
+		rc = rows_open(&s->reader, path, DB_READ, s->o.tree_cache_kib, false, reason);
 out:
 	mem_free(path);
 	return rc;
@@ -187,7 +193,7 @@ static int check_unfinished(struct store *s, char reason[STORE_REASON_LEN])
 		(void)snprintf(reason, STORE_REASON_LEN,
 			       "%s-wal: is damaged, changes that were acknowledged were in it",
 			       item->segment->path);
-		return -1;
+		return STORE_DAMAGED;
 	}
 	return 0;
 }
@@ -203,8 +209,12 @@ static int settle(struct store *s, char reason[STORE_REASON_LEN])
 		return 0;
 	held_up = scan_settle(&s->scan, reason);
 	if (held_up < 0)
-		return -1;
+		return held_up;
 	held_up += !rows_settle(s->writer);
+	/* Where the disk has the files other than they were written, the same would end this
+	 * process as well, and the next. */
+	if (rows_check(s->writer, reason) != 0)
+		return STORE_DAMAGED;
 	log_warn("store.settled", LOG_TEXT("dir", s->dir), LOG_TEXT("after", event),
 		 LOG_INT("held_up", held_up));
 	return held_up > 0 ? 0 : marker_clear_error(s->marker, reason);
@@ -217,9 +227,34 @@ static void note_errors(struct store *s)
 		marker_note_error(s->marker, "store.start_failed");
 }
 
+/* All that a start asks of what it finds. */
+static int open_files(struct store *s, char reason[STORE_REASON_LEN])
+{
+	int rc = open_marker(s, reason);
+
+	if (rc == 0)
+		rc = open_tree(s, reason);
+	if (rc == 0)
+		rc = scan_log(&s->scan, s->log_dir, rows_meta(s->writer), reason);
+	if (rc == 0)
+		rc = check_unfinished(s, reason);
+	if (rc == 0)
+		rc = settle(s, reason);
+	return rc;
+}
+
+static void name_command(const struct store *s, int rc, char reason[STORE_REASON_LEN])
+{
+	bool apart = strcmp(s->dir, s->log_parent) != 0;
+
+	if (rc == STORE_DAMAGED)
+		inspect_name_command(s->dir, apart ? s->log_parent : NULL, reason);
+}
+
 int store_open(struct store **out, const struct store_options *o, char reason[STORE_REASON_LEN])
 {
 	struct store *s = mem_new(sizeof(*s));
+	int rc;
 
 	s->lock_fd = s->log_lock_fd = s->wake_fd = -1;
 	s->dir = mem_strdup(o->data_dir);
@@ -232,14 +267,17 @@ int store_open(struct store **out, const struct store_options *o, char reason[ST
 	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (s->wake_fd < 0)
 		die("store.no_eventfd", strerror(errno));
-	if (open_dirs(s, reason) != 0 || open_room(s, reason) != 0 || open_marker(s, reason) != 0 ||
-	    open_tree(s, reason) != 0 ||
-	    scan_log(&s->scan, s->log_dir, rows_meta(s->writer), reason) != 0 ||
-	    check_unfinished(s, reason) != 0 || settle(s, reason) != 0) {
+	rc = open_dirs(s, reason);
+	if (rc == 0)
+		rc = open_room(s, reason);
+	if (rc == 0)
+		rc = open_files(s, reason);
+	if (rc != 0) {
+		name_command(s, rc, reason);
 		note_errors(s);
 		store_close(s);
 		*out = NULL;
-		return -1;
+		return rc;
 	}
 	scan_sync(&s->scan);
 	*out = s;
@@ -248,10 +286,21 @@ int store_open(struct store **out, const struct store_options *o, char reason[ST
 
 int store_load(struct store *s, const struct store_loader *l, char reason[STORE_REASON_LEN])
 {
-	if (rows_load(s->writer, l, reason) != 0 || scan_load(&s->scan, l, reason) != 0)
-		return -1;
-	scan_close(&s->scan);
-	return 0;
+	int rc = rows_load(s->writer, l, reason);
+
+	if (rc == 0)
+		rc = scan_load(&s->scan, l, reason);
+	if (rc == 0)
+		scan_close(&s->scan);
+	name_command(s, rc, reason);
+	return rc;
+}
+
+int store_refuse(const struct store *s, const char *what, char reason[STORE_REASON_LEN])
+{
+	(void)snprintf(reason, STORE_REASON_LEN, "%s: %s", s->dir, what);
+	name_command(s, STORE_DAMAGED, reason);
+	return STORE_DAMAGED;
 }
 
 int64_t store_last_zxid(const struct store *s)

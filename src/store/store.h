@@ -44,6 +44,9 @@ struct store_options {
 void store_options_init(struct store_options *o); /* defaults; data_dir stays NULL */
 
 enum { STORE_REASON_LEN = 1024 };
+/* Instead of -1: what is in the directory is damaged, or not all of it is there. The reason names
+ * the command that salvages the rest. */
+enum { STORE_DAMAGED = -2 };
 
 /* Lock the directory, open or make the files, check that log and tree belong together (database id,
  * chain of predecessors above the tree's zxid, log not below the tree), sync what the newest
@@ -62,6 +65,10 @@ struct store_loader {
 };
 must_check int store_load(struct store *s, const struct store_loader *l,
 			  char reason[STORE_REASON_LEN]);
+
+/* What was loaded makes no sense to the caller: writes what and the command that salvages the rest
+ * to reason, returns STORE_DAMAGED. */
+int store_refuse(const struct store *s, const char *what, char reason[STORE_REASON_LEN]);
 
 /* Raise the epoch (src/README.md, promise 4), begin a new segment that holds it, sync both, start
  * the threads. Returns the epoch's first zxid minus one (epoch << 32): the first change of this run

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 
@@ -46,11 +45,13 @@ static void range_bind(const struct range *g, sqlite3_stmt *stmt)
 
 static enum store_result sum_all(struct rows *r, const struct range *g, struct store_sum *out)
 {
-	sqlite3_stmt *stmt = db_prepare(
+	sqlite3_stmt *stmt = db_try_prepare(
 		rows_db(r),
 		"SELECT count(*), total(length(data)) FROM znode WHERE owner <= 0 AND " BELOW);
 	enum store_result result = STORE_FOUND;
 
+	if (stmt == NULL)
+		return rows_unreadable(r);
 	range_bind(g, stmt);
 	if (sqlite3_step(stmt) == SQLITE_ROW) {
 		out->znodes = (uint64_t)sqlite3_column_int64(stmt, 0);
@@ -66,10 +67,12 @@ static enum store_result take_off(struct rows *r, const struct slice *paths, siz
 				  struct store_sum *out)
 {
 	sqlite3_stmt *stmt =
-		db_prepare(rows_db(r), "SELECT length(data) FROM znode "
-				       "WHERE parent = ?1 AND name = ?2 AND owner <= 0");
+		db_try_prepare(rows_db(r), "SELECT length(data) FROM znode "
+					   "WHERE parent = ?1 AND name = ?2 AND owner <= 0");
 	enum store_result result = STORE_FOUND;
 
+	if (stmt == NULL)
+		return rows_unreadable(r);
 	for (size_t i = 0; i < count && result == STORE_FOUND; i++) {
 		struct slice parent, name;
 		int rc;
@@ -105,8 +108,11 @@ enum store_result survey_sum_below(struct rows *r, struct slice path, const stru
 	range_fini(&g);
 	if (result == STORE_FOUND)
 		result = take_off(r, except, count, out);
-	if (db_exec(rows_db(r), "COMMIT") != SQLITE_OK)
-		return rows_unreadable(r);
+	if (db_exec(rows_db(r), "COMMIT") == SQLITE_OK)
+		return result;
+	result = rows_unreadable(r);
+	/* Some errors end the transaction, others leave it open. */
+	(void)sqlite3_exec(rows_db(r), "ROLLBACK", NULL, NULL, NULL);
 	return result;
 }
 
@@ -130,17 +136,24 @@ struct listing {
 static enum store_result list_rows(struct listing *l, const char *sql, struct slice parent,
 				   struct slice name, const char *to)
 {
-	sqlite3_stmt *stmt = db_prepare(rows_db(l->rows), sql);
+	sqlite3_stmt *stmt = db_try_prepare(rows_db(l->rows), sql);
 	int rc;
 
+	if (stmt == NULL)
+		return rows_unreadable(l->rows);
 	db_bind_text(stmt, 1, parent);
 	db_bind_text(stmt, 2, name);
 	db_bind_int(stmt, 3, l->left);
 	if (to)
 		db_bind_text(stmt, 4, slice_of(to));
 	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		struct slice of = db_column(stmt, 0), is = db_column(stmt, 1);
+
 		l->left--;
-		l->each(l->ctx, db_column(stmt, 0), db_column(stmt, 1));
+		if (of.data != NULL && is.data != NULL)
+			l->each(l->ctx, of, is);
+		else
+			(void)rows_damaged(l->rows, "a path is damaged");
 	}
 	sqlite3_finalize(stmt);
 	return rc == SQLITE_DONE ? STORE_FOUND : rows_unreadable(l->rows);
@@ -173,21 +186,26 @@ enum store_result survey_list_below(struct rows *r, struct slice path, struct sl
 	return result;
 }
 
-static struct slice join_path(struct buf *b, struct slice parent, struct slice name)
+/* False where the row is damaged, which is passed over then. */
+static bool join_path(struct rows *r, struct buf *b, struct slice parent, struct slice name,
+		      struct slice *out)
 {
 	buf_clear(b);
-	if (!slice_is(parent, "/") && buf_append(b, parent.data, parent.len) != 0)
-		die("survey.path", "a path in tree.db is too long");
-	if (buf_append(b, "/", 1) != 0 || buf_append(b, name.data, name.len) != 0)
-		die("survey.path", "a path in tree.db is too long");
-	return buf_slice(b);
+	if (parent.data == NULL || name.data == NULL ||
+	    (!slice_is(parent, "/") && buf_append(b, parent.data, parent.len) != 0) ||
+	    buf_append(b, "/", 1) != 0 || buf_append(b, name.data, name.len) != 0) {
+		(void)rows_damaged(r, "a path is damaged");
+		return false;
+	}
+	*out = buf_slice(b);
+	return true;
 }
 
 enum store_result survey_list_marked(struct rows *r, struct slice after, unsigned limit,
 				     void (*each)(void *ctx, const struct record_znode *z),
 				     void *ctx)
 {
-	sqlite3_stmt *stmt = db_prepare(
+	sqlite3_stmt *stmt = db_try_prepare(
 		rows_db(r), "SELECT parent, name, mzxid, mtime, owner, creates, num_children "
 			    "FROM znode INDEXED BY znode_marked WHERE owner < 0 "
 			    "AND (parent, name) > (?1, ?2) ORDER BY parent, name LIMIT ?3");
@@ -196,6 +214,8 @@ enum store_result survey_list_marked(struct rows *r, struct slice after, unsigne
 	int rc;
 
 	metrics_add(METRIC_tree_reads, 1);
+	if (stmt == NULL)
+		return rows_unreadable(r);
 	buf_init(&path, PATH_LIMIT);
 	rows_split_path(after, &parent, &name);
 	db_bind_text(stmt, 1, parent);
@@ -203,7 +223,6 @@ enum store_result survey_list_marked(struct rows *r, struct slice after, unsigne
 	db_bind_int(stmt, 3, limit);
 	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 		struct record_znode z = {
-			.path = join_path(&path, db_column(stmt, 0), db_column(stmt, 1)),
 			.mzxid = sqlite3_column_int64(stmt, 2),
 			.mtime = sqlite3_column_int64(stmt, 3),
 			.owner = sqlite3_column_int64(stmt, 4),
@@ -211,7 +230,8 @@ enum store_result survey_list_marked(struct rows *r, struct slice after, unsigne
 			.num_children = sqlite3_column_int(stmt, 6),
 		};
 
-		each(ctx, &z);
+		if (join_path(r, &path, db_column(stmt, 0), db_column(stmt, 1), &z.path))
+			each(ctx, &z);
 	}
 	buf_fini(&path);
 	sqlite3_finalize(stmt);
@@ -221,19 +241,23 @@ enum store_result survey_list_marked(struct rows *r, struct slice after, unsigne
 enum store_result survey_list_named(struct rows *r, struct slice below, struct slice name,
 				    void (*each)(void *ctx, struct slice path), void *ctx)
 {
-	sqlite3_stmt *stmt = db_prepare(
+	sqlite3_stmt *stmt = db_try_prepare(
 		rows_db(r), "SELECT parent FROM znode WHERE name = ?4 AND owner <= 0 AND " BELOW);
+	struct slice whole;
 	struct range g;
 	struct buf path;
 	int rc;
 
 	metrics_add(METRIC_tree_reads, 1);
+	if (stmt == NULL)
+		return rows_unreadable(r);
 	buf_init(&path, PATH_LIMIT);
 	range_init(&g, below);
 	range_bind(&g, stmt);
 	db_bind_text(stmt, 4, name);
 	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW)
-		each(ctx, join_path(&path, db_column(stmt, 0), name));
+		if (join_path(r, &path, db_column(stmt, 0), name, &whole))
+			each(ctx, whole);
 	range_fini(&g);
 	buf_fini(&path);
 	sqlite3_finalize(stmt);

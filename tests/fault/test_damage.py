@@ -2,10 +2,14 @@
 
 Nothing is served that lacks what was acknowledged, and nothing is written to what is refused.
 """
+import contextlib
 import os
+import random
 import re
 import shutil
 import signal
+import sqlite3
+import subprocess
 import sys
 
 import pytest
@@ -20,6 +24,7 @@ import zk_wire as zk  # noqa: E402
 LATE = {"zoolite.replayDelay": 60000}
 SOON = {"zoolite.replayDelay": 1}
 ZNODES = 40
+SYSTEM_ERROR, NO_NODE, NO_AUTH = -1, -101, -102
 
 
 @pytest.fixture(name="make_server")
@@ -158,6 +163,166 @@ def test_kills_and_stops_are_no_damage(make_server):
     server.finish()
 
 
+# ---- files that are not what they were ----
+
+COMMAND = "zoolited --recover "
+
+
+def stopped(make_server, name="server", **config):
+    server = make_server(name, **dict(SOON, **config))
+    fill(server.start())
+    assert server.stop() == 0
+    return server
+
+
+def tree_of(server):
+    return os.path.join(server.data_dir, "tree.db")
+
+
+def test_truncated_tree(make_server):
+    server = stopped(make_server)
+    os.truncate(tree_of(server), os.path.getsize(tree_of(server)) - 4096)
+    assert_refused(server, "tree.db: is cut off", COMMAND + server.data_dir)
+    os.truncate(tree_of(server), 50)
+    assert_refused(server, "tree.db: is cut off", COMMAND)
+    os.truncate(tree_of(server), 0)
+    assert_refused(server, "tree.db: is empty", COMMAND)
+    os.unlink(tree_of(server))
+    assert_refused(server, "tree.db: is missing", COMMAND)
+
+
+def test_truncated_segment(make_server):
+    server = stopped(make_server)
+    segment = files_of(server, ".db")[-1]
+    os.truncate(segment, os.path.getsize(segment) - 4096)
+    assert_refused(server, "%s: is cut off" % segment, COMMAND)
+
+
+@pytest.mark.parametrize("which", ["tree", "segment"])
+def test_foreign_files(make_server, which):
+    server = stopped(make_server)
+    path = tree_of(server) if which == "tree" else files_of(server, ".db")[-1]
+    original = path + ".kept"
+    os.rename(path, original)
+    # No database at all; one of somebody else; the one of another server.
+    with open(path, "wb") as file:
+        file.write(b"hello, world\n" * 1000)
+    assert_refused(server, "%s: is no database" % path, COMMAND)
+    os.unlink(path)
+    foreign = ((0, "DELETE", "is a database of another program"),
+               (0, "WAL", "is not a tree of this program" if which == "tree" else "log ends"),
+               (1, "WAL", "its tables are not" if which == "tree" else "cannot read the table segment"))
+    for version, mode, words in foreign:
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            database.executescript("PRAGMA journal_mode=%s; CREATE TABLE orders (number); PRAGMA user_version=%d;" %
+                                   (mode, version))
+        assert_refused(server, words, COMMAND)
+        os.unlink(path)
+    other = stopped(make_server, "other")
+    shutil.copy(tree_of(other) if which == "tree" else files_of(other, ".db")[-1], path)
+    assert_refused(server, "foreign database id", COMMAND)
+    os.rename(original, path)
+    assert_filled(server.start())
+    server.finish()
+
+
+@pytest.mark.parametrize("which", ["tree", "segment"])
+def test_newer_schema_names_the_way_back(make_server, which):
+    server = stopped(make_server)
+    path = tree_of(server) if which == "tree" else files_of(server, ".db")[-1]
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA user_version=99")
+    line = assert_refused(server, "%s: has schema version 99" % path, "newer zoolited", "--restore")
+    assert COMMAND not in line
+
+
+def test_rows_that_are_gone(make_server):
+    server = stopped(make_server)
+    with contextlib.closing(sqlite3.connect(tree_of(server))) as database:
+        database.execute("DELETE FROM meta WHERE key = 'zxid'")
+        database.commit()
+    assert_refused(server, "tree.db: the table meta has no 'zxid'", COMMAND)
+
+
+def test_a_zookeepers_directory_is_refused(make_server):
+    server = make_server()
+    os.makedirs(os.path.join(server.data_dir, "version-2"))
+    with open(os.path.join(server.data_dir, "version-2", "log.1"), "wb"):
+        pass
+    server.start(wait=False)
+    assert server.wait_exit() == 2
+    assert "dataDir: %s holds a ZooKeeper's data" % server.data_dir in server.log()
+    assert "zoolited --import" in server.log()
+    assert not os.path.exists(tree_of(server))
+
+
+def page_of_table(path, name):
+    """Pages of a table or index but its root, first to last."""
+    with contextlib.closing(sqlite3.connect("file:%s?mode=ro" % path, uri=True)) as database:
+        size = database.execute("PRAGMA page_size").fetchone()[0]
+        pages = [row[0] for row in database.execute(
+            "SELECT pageno FROM dbstat WHERE name = ? AND pagetype = 'leaf' ORDER BY pageno", (name,))]
+    return size, pages
+
+
+def spoil(path, size, page):
+    with open(path, "r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xa5" * size)
+
+
+def test_reads_that_fail_are_answered(make_server):
+    """A damaged page is the client's error, a line and a number; the server goes on, and the log stays small."""
+    server = make_server(**SOON)
+    server.start()
+    client = server.client()
+    assert all(reply.err == 0 for reply in client.call_all(
+        [zk.create("/n%03d" % number, b"x" * 1000) for number in range(100)]))
+    assert server.stop() == 0
+    size, pages = page_of_table(tree_of(server), "znode")
+    assert len(pages) > 10
+    spoil(tree_of(server), size, pages[len(pages) // 2])
+    server.start()
+    since = server.log_size()
+    client = server.client()
+    errors = [client.call(zk.get_data("/n%03d" % number)).err for number in range(100)]
+    bad = [number for number, err in enumerate(errors) if err != 0]
+    assert 0 < len(bad) < 20 and all(errors[number] == SYSTEM_ERROR for number in bad)
+    for _ in range(5):
+        replies = client.call_all([zk.get_data("/n%03d" % bad[0]) for _ in range(200)])
+        assert all(reply.err == SYSTEM_ERROR for reply in replies)
+    assert server.metric("tree_read_errors") >= 1000
+    assert client.call(zk.create("/later")).err == 0
+    lines = re.findall(r"level=error event=store.read_failed .*tree.db.*", server.log()[since:])
+    assert 1 <= len(lines) < 200
+    assert client.call(zk.get_data("/n000")).err == 0
+    server.finish()
+
+
+def test_disk_that_does_not_read(make_server, tmp_path):
+    """An I/O error of a read is the client's error, whoever asks and as often as he does."""
+    disk = slowdisk.SlowDisk(tmp_path)
+    # Nothing stays in memory.
+    server = make_server(environment=disk.environment(), zoolite__cacheSize=0, zoolite__treeCacheSize=262144, **SOON)
+    server.start()
+    client = server.client(timeout=600000)
+    names = ["/n%03d" % number for number in range(900)]
+    assert all(reply.err == 0 for reply in client.call_all([zk.create(name, b"x" * 1000) for name in names]))
+    assert client.call(zk.create("/quota")).err == 0
+    assert server.stop() == 0
+    server.start()
+    client = server.client(timeout=600000)
+    with disk.hangs("fail-read"):
+        errors = [reply.err for reply in client.call_all([zk.get_data(name) for name in names])]
+        errors += [reply.err for reply in client.call_all([zk.get_children(name) for name in names[:20]])]
+        assert set(errors) <= {0, SYSTEM_ERROR} and SYSTEM_ERROR in errors
+        # What does not need the disk's answer goes on.
+        assert server.metric("tree_read_errors") > 0
+    assert all(reply.err == 0 for reply in client.call_all([zk.get_data(name) for name in names]))
+    assert client.call(zk.create("/after")).err == 0
+    server.finish()
+
+
 # ---- copies ----
 
 def copy_of(server, make_server, name="copy"):
@@ -212,3 +377,284 @@ def test_start_after_a_disk_error_writes_all_again(make_server, tmp_path, word):
     server.start()
     assert not re.search(r"event=store.settled ", server.log()[since:])
     server.finish()
+
+
+# ---- what is salvaged ----
+
+def recover(server, new, *log_dir):
+    """--recover into a new directory; writes nothing to the old one. What it said."""
+    before = contents(server.data_dir)
+    done = subprocess.run([server.binary, "--recover", server.data_dir, *log_dir, str(new)], capture_output=True,
+                          text=True, timeout=120, env=server.environment(), check=False)
+    assert "Sanitizer" not in done.stderr and "runtime error" not in done.stderr, done.stderr
+    assert contents(server.data_dir) == before
+    return done
+
+
+def recovered(make_server, server, name="new"):
+    """A server on what was salvaged, and what was said."""
+    new = make_server(name, **SOON)
+    done = recover(server, new.data_dir)
+    assert done.returncode == 0, done.stderr
+    assert not os.path.exists(os.path.join(new.data_dir, "salvage.tmp"))
+    return new.start(), done.stdout
+
+
+def lost_of(said):
+    found = re.search(r"damaged: (\d+) places; lost: (\d+) znodes and changes; made up: (\d+) znodes", said)
+    return tuple(int(number) for number in found.groups())
+
+
+def znodes_of(server, top="/"):
+    """path -> (data, mzxid, version, owner, cversion), of all but what is ZooKeeper's."""
+    client, found, open_ends = server.client(), {}, [top]
+    while open_ends:
+        path = open_ends.pop()
+        reply = client.call(zk.get_data(path))
+        assert reply.err == 0, path
+        stat = reply.value.stat
+        found[path] = (reply.value.data, stat.mzxid, stat.version, stat.ephemeral_owner, stat.cversion, stat.num_children)
+        open_ends += [path.rstrip("/") + "/" + name for name in client.call(zk.get_children(path)).value[0]
+                      if path + name != "/zookeeper"]
+    return found
+
+
+def grow(server):
+    """Directories, data of all sizes, sequences, versions, an ephemeral one."""
+    client = server.client(timeout=600000)
+    requests = []
+    for number in range(12):
+        requests.append(zk.create("/d%02d" % number, b""))
+        requests += [zk.create("/d%02d/c%02d" % (number, child), bytes([child]) * (child * 150)) for child in range(25)]
+        requests += [zk.create("/d%02d/s-" % number, b"s", flags=zk.SEQUENTIAL) for _ in range(3)]
+        requests += [zk.set_data("/d%02d/c%02d" % (number, child), b"new") for child in range(5)]
+        requests.append(zk.delete("/d%02d/c24" % number))
+    requests.append(zk.create("/d00/gone", b"", flags=zk.EPHEMERAL))
+    assert all(reply.err == 0 for reply in client.call_all(requests))
+    return client
+
+
+def test_recover_of_what_is_whole(make_server):
+    server = make_server(**LATE)
+    grow(server.start())
+    before = znodes_of(server)
+    server.kill()
+    new, said = recovered(make_server, server)
+    assert lost_of(said) == (0, 0, 0), said
+    after = znodes_of(new)
+    assert set(before) - set(after) == {"/d00/gone"} and not set(after) - set(before)
+    for path, was in before.items():
+        if path not in ("/d00/gone", "/d00"):
+            assert after[path] == was, path
+    # Counters go on where they were, zxids above all that was.
+    client = new.client()
+    assert client.call(zk.create("/d01/s-", b"", flags=zk.SEQUENTIAL)).value.path == "/d01/s-0000000028"
+    assert client.call(zk.get_data("/d01")).zxid >> 32 >= (max(was[1] for was in before.values()) >> 32) + 1024
+    new.finish()
+
+
+def test_recover_takes_what_the_tree_lost_from_the_log(make_server):
+    server = make_server(**SOON)
+    grow(server.start())
+    before = znodes_of(server)
+    assert server.stop() == 0
+    size, pages = page_of_table(tree_of(server), "znode")
+    for page in pages[2::5]:
+        spoil(tree_of(server), size, page)
+    new, said = recovered(make_server, server)
+    damaged, lost, made = lost_of(said)
+    assert damaged > 0 and lost == 0 and made == 0, said
+    assert int(re.search(r"of these (\d+) that the tree had lost", said).group(1)) > 10
+    after = znodes_of(new)
+    for path, was in before.items():
+        if path not in ("/d00/gone", "/d00"):
+            assert after[path] == was, path
+    new.finish()
+
+
+def test_recover_without_the_log_lists_what_is_lost(make_server):
+    server = make_server(**SOON)
+    grow(server.start())
+    before = znodes_of(server)
+    assert server.stop() == 0
+    size, pages = page_of_table(tree_of(server), "znode")
+    for page in pages[2::5]:
+        spoil(tree_of(server), size, page)
+    shutil.rmtree(os.path.join(server.data_dir, "log"))
+    new, said = recovered(make_server, server)
+    lost = set(re.findall(r"^(/\S+): is lost$", said, re.MULTILINE))
+    made = re.findall(r"^(/\S*): is lost, an empty one is made( that lets nobody in)?$", said, re.MULTILINE)
+    assert lost_of(said)[1:] == (len(lost), len(made)) and lost
+    client = new.client()
+    for path, was in before.items():
+        reply = client.call(zk.get_data(path))
+        if path in lost or path == "/d00/gone":
+            assert reply.err == NO_NODE, path
+        elif path in dict(made):
+            assert reply.err == (NO_AUTH if dict(made)[path] else 0), path
+        elif path not in ("/", "/d00"):
+            assert (reply.value.data, reply.value.stat.mzxid, reply.value.stat.version) == was[:3], path
+    new.finish()
+
+
+def spoil_wal(path, at):
+    with open(path, "r+b") as file:
+        file.seek(at)
+        byte = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([byte ^ 0x10]))
+
+
+@pytest.mark.parametrize("how", ["no tree", "no header", "half a tree", "no -wal", "-wal header", "-wal frame",
+                                 "foreign"])
+def test_recover_of_each_damage(make_server, how):
+    server = make_server(**(LATE if "-wal" in how else SOON))
+    grow(server.start())
+    before = znodes_of(server)
+    if "-wal" in how:
+        server.kill()
+        if how == "no -wal":
+            os.unlink(live_wal(server))
+        else:
+            spoil_wal(live_wal(server), 18 if how == "-wal header" else 40 * (4096 + 24) + 32 + 4000)
+    else:
+        assert server.stop() == 0
+    path = tree_of(server)
+    if how == "no tree":
+        os.unlink(path)
+    elif how == "no header":
+        with open(path, "r+b") as file:
+            file.write(b"\x55" * 20)
+    elif how == "half a tree":
+        os.truncate(path, os.path.getsize(path) // 2)
+    elif how == "foreign":
+        with open(path, "wb") as file:
+            file.write(b"hello, world\n" * 1000)
+    if how == "no -wal":
+        # Nothing was anywhere else.
+        done = recover(server, os.path.join(server.directory, "new"))
+        assert done.returncode == 1 and "nothing of a registry can be read" in done.stderr, done.stdout + done.stderr
+        return
+    if how != "-wal frame":
+        assert_refused(server, COMMAND)
+    new, said = recovered(make_server, server)
+    assert lost_of(said)[0] > 0, said
+    after = znodes_of(new)
+    assert set(after) == set(before) - {"/d00/gone"}
+    others = [name for name, was in before.items() if name not in ("/d00/gone", "/d00") and after[name] != was]
+    # What stands in the very bits, nobody knows.
+    assert len(others) <= (how == "-wal frame"), others
+    new.finish()
+
+
+def test_recover_refuses(make_server, tmp_path):
+    server = make_server(**SOON)
+    fill(server.start())
+    servers.wait_until(lambda: server.metric("replay_lag_rows") == 0, 20, "replay")
+    assert "a server uses this directory" in recover(server, tmp_path / "new").stderr
+    assert server.stop() == 0
+    assert "is the damaged directory" in recover(server, server.data_dir).stderr
+    other = stopped(make_server, "other")
+    assert "there is a registry already" in recover(server, other.data_dir).stderr
+    done = subprocess.run([server.binary, "--recover", str(tmp_path / "nowhere"), str(tmp_path / "new")],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "nowhere: cannot be read" in done.stderr
+
+
+# ---- flips ----
+
+SEED = int(os.environ.get("ZOOLITE_DAMAGE_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
+FLIPS = 150 if os.environ.get("ZOOLITE_LONG") else 14
+
+
+def flip(rng, path):
+    """Some bits of a file, near each other or far from it."""
+    size = os.path.getsize(path)
+    with open(path, "r+b") as file:
+        for _ in range(rng.choice((1, 1, 3, 20))):
+            at = rng.randrange(size) if rng.random() < 0.7 else rng.randrange(min(size, 4096))
+            file.seek(at)
+            byte = file.read(1)[0] ^ (1 << rng.randrange(8))
+            file.seek(at)
+            file.write(bytes([byte]))
+
+
+def use(server, names):
+    """Whatever it answers, it answers, and takes writes or dies of its store."""
+    try:
+        client = server.client(timeout=600000)
+        client.call_all([zk.get_data(name) for name in names])
+        client.call_all([zk.get_children(name) for name in names[:20]])
+        client.call_all([zk.set_data(name, b"after") for name in names[:50]])
+        client.call_all([zk.create(name + "/after") for name in names[:50]])
+        client.call(zk.sync("/"))
+    except (zk.Closed, OSError):
+        pass
+
+
+def end_of(server):
+    """How it ended, once it has been asked to."""
+    try:
+        server.process.send_signal(signal.SIGTERM)
+        return server.wait_exit()
+    except ProcessLookupError:
+        return server.wait_exit()
+
+
+def test_flipped_bits_never_crash(make_server, tmp_path):
+    """Every start refuses with a line, or serves and ends as it should; --recover makes a directory that starts."""
+    print("ZOOLITE_DAMAGE_SEED=%d" % SEED)
+    server = make_server(**LATE)
+    client = grow(server.start())
+    assert client.call(zk.create("/late")).err == 0
+    names = sorted(znodes_of(server))
+    server.kill()
+    whole = str(tmp_path / "whole")
+    shutil.copytree(server.data_dir, whole, ignore=not_copied)
+    os.unlink(os.path.join(whole, "state"))
+    second = make_server("second", **SOON)
+    shutil.copytree(whole, second.data_dir)
+    second.start()
+    servers.wait_until(lambda: second.metric("replay_lag_rows") == 0, 20, "replay")
+    assert second.stop() == 0
+    refused = 0
+    for number in range(FLIPS):
+        rng = random.Random("%d %d" % (SEED, number))
+        trial = make_server("trial%d" % number, **SOON)
+        shutil.copytree(rng.choice((whole, second.data_dir)), trial.data_dir, ignore=not_copied)
+        files = [os.path.join(place, name) for place, _, found in os.walk(trial.data_dir) for name in found
+                 if os.path.getsize(os.path.join(place, name)) > 0]
+        flip(rng, rng.choice(sorted(files)))
+        done = recover(trial, tmp_path / ("new%d" % number))
+        # The very first bytes of the -wal that holds everything may be hit.
+        assert done.returncode == 0 or "nothing of a registry can be read" in done.stderr, (number, done.stderr)
+        trial.start(wait=False)
+        try:
+            trial.wait_ready()
+        except (AssertionError, zk.Closed):
+            status = trial.wait_exit()
+            assert status in (1, -signal.SIGABRT), (number, trial.log()[-4000:])
+            assert re.search(r"level=error event=\S+ ", trial.log()), number
+            refused += 1
+        else:
+            use(trial, names)
+            status = end_of(trial)
+            assert status in (0, -signal.SIGABRT), (number, status, trial.log()[-4000:])
+            if status != 0:
+                assert re.search(r"level=error event=store\.", trial.log()), (number, trial.log()[-4000:])
+        assert not re.search(r"Sanitizer|runtime error:|Assertion", trial.log()), (number, trial.log()[-6000:])
+        if done.returncode != 0:
+            remove(trial.directory)
+            continue
+        again = make_server("again%d" % number, **SOON)
+        os.rename(tmp_path / ("new%d" % number), again.data_dir)
+        again.start()
+        assert again.client().call(zk.get_data("/")).err in (0, NO_AUTH)
+        again.finish()
+        remove(trial.directory, again.directory)
+    print("%d of %d were refused" % (refused, FLIPS))
+
+
+def remove(*directories):
+    for directory in directories:
+        shutil.rmtree(directory)

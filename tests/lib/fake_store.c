@@ -1,6 +1,7 @@
 #include "tests/lib/fake_store.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -290,6 +291,13 @@ void store_close(struct store *s)
 static int64_t zxid_at(const struct store *s, size_t rows)
 {
 	return rows ? s->log[rows - 1].head.zxid : 0;
+}
+
+int store_refuse(const struct store *s, const char *what, char reason[STORE_REASON_LEN])
+{
+	(void)s;
+	(void)snprintf(reason, STORE_REASON_LEN, "%s", what);
+	return STORE_DAMAGED;
 }
 
 int store_load(struct store *s, const struct store_loader *l, char reason[STORE_REASON_LEN])

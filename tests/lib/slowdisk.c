@@ -7,6 +7,7 @@
  *   fail-sync   fdatasync and fsync fail (EIO)
  *   fail-write  writes of the main thread, which commits to the log, fail (EIO)
  *   full        they fail otherwise (ENOSPC)
+ *   fail-read   reads of the main thread fail (EIO)
  *   drag        each read and write of the main thread takes DRAG_US
  *   slow-write  the main thread's next write takes SLOW_US; the file is gone then
  *   slow-read   likewise its next read
@@ -190,6 +191,8 @@ ssize_t pread64(int fd, void *data, size_t len, off64_t at)
 	ssize_t (*real)(int, void *, size_t, off64_t) = dlsym(RTLD_NEXT, "pread64");
 
 	be_slow("slow-read");
+	if (gettid() == getpid() && fails("fail-read", EIO))
+		return -1;
 	return real(fd, data, len, at);
 }
 

@@ -64,3 +64,12 @@ check_PROGRAMS += tests/unit/test_snapshot
 TESTS += tests/unit/test_snapshot
 tests_unit_test_snapshot_SOURCES = tests/unit/test_snapshot.c tests/lib/baddisk.h tests/lib/tmpdir.h tests/unit/tree_fixture.h
 tests_unit_test_snapshot_LDADD = $(STORE_TEST_LIBS)
+check_PROGRAMS += tests/unit/test_inspect
+TESTS += tests/unit/test_inspect
+tests_unit_test_inspect_SOURCES = tests/unit/test_inspect.c tests/lib/tmpdir.h
+tests_unit_test_inspect_LDADD = $(STORE_TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test_remnant
+TESTS += tests/unit/test_remnant
+tests_unit_test_remnant_SOURCES = tests/unit/test_remnant.c tests/lib/tmpdir.h
+tests_unit_test_remnant_LDADD = $(STORE_TEST_LIBS)

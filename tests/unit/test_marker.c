@@ -112,7 +112,7 @@ static void assert_good(struct fixture *f)
 
 static void assert_missed(struct fixture *f, const char *what)
 {
-	assert_int_equal(marker_check(f->m, f->log, f->reason), -1);
+	assert_int_equal(marker_check(f->m, f->log, f->reason), STORE_DAMAGED);
 	assert_non_null(strstr(f->reason, what));
 }
 
