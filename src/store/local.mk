@@ -43,7 +43,15 @@ libstore_a_SOURCES = \
 	src/store/thread.c \
 	src/store/thread.h \
 	src/store/vfs.c \
-	src/store/vfs.h
+	src/store/vfs.h \
+	src/store/zk_dir.c \
+	src/store/zk_dir.h \
+	src/store/zk_log.c \
+	src/store/zk_log.h \
+	src/store/zk_snapshot.c \
+	src/store/zk_snapshot.h \
+	src/store/zk_stream.c \
+	src/store/zk_stream.h
 nodist_libstore_a_SOURCES = src/store/schema.h
 
 # The schema as C strings, from the files that people read.

@@ -40,3 +40,21 @@ check_PROGRAMS += tests/unit/test_marker
 TESTS += tests/unit/test_marker
 tests_unit_test_marker_SOURCES = tests/unit/test_marker.c tests/lib/baddisk.h tests/lib/tmpdir.h tests/unit/capture.h
 tests_unit_test_marker_LDADD = $(STORE_TEST_LIBS)
+
+# What reads ZooKeeper's files.
+ZK_TEST_LIBS = libstore.a libwire.a libbase.a $(CMOCKA_LIBS) $(SQLITE_LIBS) $(OPENSSL_LIBS) $(ZLIB_LIBS)
+
+check_PROGRAMS += tests/unit/test_zk_stream
+TESTS += tests/unit/test_zk_stream
+tests_unit_test_zk_stream_SOURCES = tests/unit/test_zk_stream.c tests/lib/memfile.h
+tests_unit_test_zk_stream_LDADD = $(ZK_TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test_zk_snapshot
+TESTS += tests/unit/test_zk_snapshot
+tests_unit_test_zk_snapshot_SOURCES = tests/unit/test_zk_snapshot.c tests/lib/memfile.h
+tests_unit_test_zk_snapshot_LDADD = $(ZK_TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test_zk_log
+TESTS += tests/unit/test_zk_log
+tests_unit_test_zk_log_SOURCES = tests/unit/test_zk_log.c tests/lib/memfile.h
+tests_unit_test_zk_log_LDADD = $(ZK_TEST_LIBS)
