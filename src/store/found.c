@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/crypto.h"
@@ -27,6 +28,8 @@ struct found {
 	char *part;
 	int lock_fd; /* held: the part is ours */
 	int log_lock_fd;
+	uid_t uid; /* -1: stays as it is */
+	gid_t gid;
 };
 
 static int fail(const char *path, const char *what, char reason[STORE_REASON_LEN])
@@ -78,6 +81,8 @@ int found_open(struct found **out, const char *data_dir, const char *log_dir,
 	*out = f;
 	vfs_register();
 	f->lock_fd = f->log_lock_fd = -1;
+	f->uid = (uid_t)-1;
+	f->gid = (gid_t)-1;
 	f->dir = mem_strdup(data_dir);
 	f->log_parent = mem_strdup(log_dir != NULL ? log_dir : data_dir);
 	f->log_dir = files_join(f->log_parent, "log");
@@ -183,6 +188,50 @@ static int begin_log(const struct found *f, struct segment *like, char reason[ST
 	return 0;
 }
 
+void found_set_owner(struct found *f, uid_t uid, gid_t gid)
+{
+	f->uid = uid;
+	f->gid = gid;
+}
+
+/* What belongs to others is theirs, as where a server's directory is founded on by root. */
+static int give(const struct found *f, const char *path, char reason[STORE_REASON_LEN])
+{
+	struct stat st;
+
+	if (lstat(path, &st) != 0 || st.st_uid != geteuid())
+		return 0;
+	return lchown(path, f->uid, f->gid) == 0 ? 0 : fail(path, "cannot be given away", reason);
+}
+
+static int give_all(const struct found *f, char reason[STORE_REASON_LEN])
+{
+	char *segment = files_segment_path(f->log_dir, FIRST_SEGMENT);
+	int rc = 0;
+
+	if (f->uid != (uid_t)-1 || f->gid != (gid_t)-1) {
+		const char *const paths[] = { f->dir, f->log_parent, f->log_dir, f->part, segment };
+
+		for (size_t i = 0; i < sizeof(paths) / sizeof(*paths) && rc == 0; i++)
+			rc = give(f, paths[i], reason);
+		if (rc == 0 && fchown(f->lock_fd, f->uid, f->gid) != 0)
+			rc = fail(f->dir, "its lock cannot be given away", reason);
+		if (rc == 0 && f->log_lock_fd >= 0 && fchown(f->log_lock_fd, f->uid, f->gid) != 0)
+			rc = fail(f->log_parent, "its lock cannot be given away", reason);
+	}
+	mem_free(segment);
+	return rc;
+}
+
+static int put_in_place(const struct found *f, char reason[STORE_REASON_LEN])
+{
+	if (give_all(f, reason) != 0)
+		return -1;
+	if (rename(f->part, f->tree) != 0)
+		return fail(f->tree, "cannot be put in its place", reason);
+	return 0;
+}
+
 int found_finish(struct found *f, uint32_t epoch, char reason[STORE_REASON_LEN])
 {
 	struct segment like = { 0 };
@@ -195,8 +244,7 @@ int found_finish(struct found *f, uint32_t epoch, char reason[STORE_REASON_LEN])
 		like.epoch = epoch;
 	if (begin_log(f, &like, reason) != 0)
 		return -1;
-	if (rename(f->part, f->tree) != 0) {
-		(void)fail(f->tree, "cannot be put in its place", reason);
+	if (put_in_place(f, reason) != 0) {
 		remove_log(f);
 		return -1;
 	}

@@ -9,6 +9,7 @@
 #define STORE_FOUND_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/cdefs.h"
 #include "store/store.h"
@@ -24,6 +25,8 @@ must_check int found_open(struct found **out, const char *data_dir, const char *
 must_check int found_check_unused(const struct found *f, char reason[STORE_REASON_LEN]);
 /* Where the tree is to be written: a path beside tree.db, lent. */
 const char *found_part(const struct found *f);
+/* Whom what is founded shall belong to; -1, -1: whoever founds it. Before found_finish. */
+void found_set_owner(struct found *f, uid_t uid, gid_t gid);
 /* Give the tree a fresh database id, begin a log at its zxid, put it in its place; all of it is on
  * disk when this returns. The epochs of starts will be above epoch (0: above the tree's). -1 with a
  * reason where that cannot be, and nothing of it stays but the part. */

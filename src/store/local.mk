@@ -18,6 +18,10 @@ libstore_a_SOURCES = \
 	src/store/flush.h \
 	src/store/found.c \
 	src/store/found.h \
+	src/store/import.c \
+	src/store/import.h \
+	src/store/import_tree.c \
+	src/store/import_tree.h \
 	src/store/log.c \
 	src/store/log.h \
 	src/store/marker.c \

@@ -41,8 +41,13 @@ TESTS += tests/unit/test_marker
 tests_unit_test_marker_SOURCES = tests/unit/test_marker.c tests/lib/baddisk.h tests/lib/tmpdir.h tests/unit/capture.h
 tests_unit_test_marker_LDADD = $(STORE_TEST_LIBS)
 
-# What reads ZooKeeper's files.
+# What reads ZooKeeper's files. tests/unit/zk/make-data writes them anew, with Debian's ZooKeeper.
 ZK_TEST_LIBS = libstore.a libwire.a libbase.a $(CMOCKA_LIBS) $(SQLITE_LIBS) $(OPENSSL_LIBS) $(ZLIB_LIBS)
+
+check_PROGRAMS += tests/unit/test_import
+TESTS += tests/unit/test_import
+tests_unit_test_import_SOURCES = tests/unit/test_import.c tests/lib/tmpdir.h
+tests_unit_test_import_LDADD = $(ZK_TEST_LIBS)
 
 check_PROGRAMS += tests/unit/test_zk_stream
 TESTS += tests/unit/test_zk_stream
@@ -58,3 +63,5 @@ check_PROGRAMS += tests/unit/test_zk_log
 TESTS += tests/unit/test_zk_log
 tests_unit_test_zk_log_SOURCES = tests/unit/test_zk_log.c tests/lib/memfile.h
 tests_unit_test_zk_log_LDADD = $(ZK_TEST_LIBS)
+
+EXTRA_DIST += tests/unit/zk
