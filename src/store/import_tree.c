@@ -196,7 +196,7 @@ static int take_session(void *ctx, int64_t id, int32_t timeout_ms, char reason[S
 	struct record_session s = { .id = id,
 				    .open = true,
 				    .timeout_ms = timeout_ms,
-				    .identity = RECORD_IDENTITY_UNBOUND };
+				    .identity = slice_of(RECORD_IDENTITY_UNBOUND) };
 	uint8_t password[IMPORT_PASSWORD_LEN];
 
 	(void)reason;

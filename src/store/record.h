@@ -53,9 +53,9 @@ struct record_session {
 	struct slice identity;
 };
 
-/* Of a session that came from elsewhere: whoever resumes it first is bound to it. No certificate
- * gives an empty identity. */
-#define RECORD_IDENTITY_UNBOUND ((struct slice){ "", 0 })
+/* Of a session that came from elsewhere: whoever resumes it first is bound to it. No certificate has
+ * this name: each part of one has a '=' in it. */
+#define RECORD_IDENTITY_UNBOUND "unbound"
 
 enum record_item_kind { RECORD_ITEM_END, RECORD_ITEM_ZNODE, RECORD_ITEM_SESSION, RECORD_ITEM_BAD };
 
