@@ -6,6 +6,7 @@
 #include "app/command_audit.h"
 #include "app/command_control.h"
 #include "app/command_explain.h"
+#include "app/command_import.h"
 #include "app/complain.h"
 
 /* In the order of the man page. */
@@ -21,6 +22,9 @@ static const struct command commands[] = {
 	{ "--explain-access", 3, SIZE_MAX, "identities, a path and a configuration file",
 	  "IDENTITY... PATH zoo.cfg", "which line of zoolite.policyFile decides what",
 	  command_explain },
+	{ "--import", 2, 3, "a directory, --with-sessions or nothing, and a configuration file",
+	  "DIR [--with-sessions] zoo.cfg", "found the registry on a ZooKeeper's directory",
+	  command_import },
 };
 
 enum { COUNT = sizeof(commands) / sizeof(commands[0]) };

@@ -11,6 +11,7 @@ libapp_a_SOURCES = \
 	src/app/command_audit.c src/app/command_audit.h \
 	src/app/command_control.c src/app/command_control.h \
 	src/app/command_explain.c src/app/command_explain.h \
+	src/app/command_import.c src/app/command_import.h \
 	src/app/complain.c src/app/complain.h \
 	src/app/config.c src/app/config.h \
 	src/app/control.c src/app/control.h \

@@ -223,9 +223,21 @@ static int give_all(const struct found *f, char reason[STORE_REASON_LEN])
 	return rc;
 }
 
+/* What it says of a registry that was here before (store/marker.h) is not true of this one. */
+static int remove_mark(const struct found *f, char reason[STORE_REASON_LEN])
+{
+	char *path = files_join(f->dir, "state");
+	int rc = 0;
+
+	if (vfs_os()->unlink(path) != 0 && errno != ENOENT)
+		rc = fail(path, "cannot be removed", reason);
+	mem_free(path);
+	return rc;
+}
+
 static int put_in_place(const struct found *f, char reason[STORE_REASON_LEN])
 {
-	if (give_all(f, reason) != 0)
+	if (remove_mark(f, reason) != 0 || give_all(f, reason) != 0)
 		return -1;
 	if (rename(f->part, f->tree) != 0)
 		return fail(f->tree, "cannot be put in its place", reason);

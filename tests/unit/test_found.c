@@ -351,6 +351,24 @@ static void test_refused_while_a_server_runs(void **state)
 	assert_non_null(strstr(f->reason, "another server uses this directory"));
 }
 
+/* It would name files that are none of this registry's. */
+static void test_the_mark_of_one_before_goes(void **state)
+{
+	struct fixture *f = *state;
+	int64_t zxid;
+
+	found_tree(f, ZXID, 0);
+	zxid = start(f);
+	append_change(f, zxid + 1, ZXID);
+	stop(f);
+	assert_true(exists(f, "state"));
+	move(f, "tree.db", "tree-before.db");
+	move(f, "log", "log-before");
+	found_tree(f, ZXID, 0);
+	assert_false(exists(f, "state"));
+	assert_true(start(f) > ZXID);
+}
+
 static void test_log_elsewhere(void **state)
 {
 	struct fixture *f = *state;
@@ -427,6 +445,7 @@ int main(void)
 		TEST(test_each_has_its_own_id),
 		TEST(test_refused_where_something_is),
 		TEST(test_refused_while_a_server_runs),
+		TEST(test_the_mark_of_one_before_goes),
 		TEST(test_log_elsewhere),
 		TEST(test_a_part_is_no_registry),
 		TEST(test_killed_before_the_rename),
