@@ -190,7 +190,7 @@ static void print_sessions(const struct import_summary *s, bool with_sessions)
 		warn("%" PRIu64 " ephemeral znode%s of sessions that had ended", n->lost_ephemerals,
 		     n->lost_ephemerals == 1 ? " was" : "s were");
 	if (n->sessions > 0)
-		warn("their passwords are ZooKeeper's, made from the ids of the sessions: who knows "
+		warn("their passwords are ZooKeeper's, made of the ids of the sessions: who knows "
 		     "an id can resume it, until its client does");
 }
 

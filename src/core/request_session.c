@@ -113,7 +113,7 @@ static void open_session(struct client *c, const struct proto_connect_request *r
 	log_debug("session.opened", LOG_HEX("session", s->id), LOG_TEXT("peer", c->address));
 }
 
-/* What the resuming changes of the session. Whether it is to be put on record: a promise that a crash
+/* What resuming changes of a session. Whether it is to be put on record: a promise that a crash
  * must not take back. It costs a zxid that ZooKeeper does not take. */
 static bool adapt_session(struct client *c, struct session *s, int32_t wanted_timeout_ms)
 {

@@ -53,7 +53,7 @@ struct record_session {
 	struct slice identity;
 };
 
-/* Of a session that came from elsewhere: whoever resumes it first is bound to it. No certificate has
+/* Of a session that came from elsewhere: it belongs to who resumes it first. No certificate has
  * this name: each part of one has a '=' in it. */
 #define RECORD_IDENTITY_UNBOUND "unbound"
 

@@ -226,7 +226,7 @@ static void test_what_follows_it(void **state)
 	assert_damaged("cut short, or unknown");
 }
 
-/* A digest and a zxid behind the tree: every cut but that behind a seal, every bit of every byte. */
+/* A digest and a zxid behind the tree: every cut but those behind seals, every bit of all. */
 static void test_all_damage(void **state)
 {
 	size_t whole, seals[2];
