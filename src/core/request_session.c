@@ -123,6 +123,7 @@ static bool adapt_session(struct client *c, struct session *s, int32_t wanted_ti
 	s->timeout_ms = timeout_ms;
 	if (s->is_unbound) {
 		session_bind(s, c->subject);
+		metrics_add(METRIC_sessions_bound, 1);
 		log_info("session.bound", LOG_HEX("session", s->id), LOG_TEXT("peer", c->address),
 			 LOG_TEXT("identity", c->subject ? c->subject : "none"));
 	}

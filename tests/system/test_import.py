@@ -143,6 +143,7 @@ def test_a_session_is_bound_by_who_resumes_it(target, source):
     owner, reply = resume("client")
     assert reply.session_id == number and reply.timeout > 0
     assert target.wait_log(r"event=session\.bound .*session=0x%x .*identity=" % number)
+    assert target.metric("sessions_bound") == 1
     assert resume("second")[1].timeout == 0
     # Also behind a crash, and it owns what it owned.
     target.kill()

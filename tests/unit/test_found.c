@@ -369,6 +369,29 @@ static void test_the_mark_of_one_before_goes(void **state)
 	assert_true(start(f) > ZXID);
 }
 
+/* What root founds is for the server's user. */
+static void test_whose_it_is(void **state)
+{
+	static const char *const names[] = { "", "lock", "log", "log/0000000001.db", "tree.db" };
+	struct fixture *f = *state;
+	uid_t uid = geteuid() == 0 ? 12345 : geteuid();
+	gid_t gid = geteuid() == 0 ? 23456 : getegid();
+
+	open_found(f);
+	write_tree(f, ZXID);
+	found_set_owner(f->found, uid, gid);
+	assert_int_equal(found_finish(f->found, 0, f->reason), 0);
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		char *path = in(f, names[i]);
+		struct stat st;
+
+		assert_int_equal(stat(path, &st), 0);
+		assert_int_equal(st.st_uid, uid);
+		assert_int_equal(st.st_gid, gid);
+		mem_free(path);
+	}
+}
+
 static void test_log_elsewhere(void **state)
 {
 	struct fixture *f = *state;
@@ -446,6 +469,7 @@ int main(void)
 		TEST(test_refused_where_something_is),
 		TEST(test_refused_while_a_server_runs),
 		TEST(test_the_mark_of_one_before_goes),
+		TEST(test_whose_it_is),
 		TEST(test_log_elsewhere),
 		TEST(test_a_part_is_no_registry),
 		TEST(test_killed_before_the_rename),
