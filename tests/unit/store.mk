@@ -49,6 +49,11 @@ TESTS += tests/unit/test_import
 tests_unit_test_import_SOURCES = tests/unit/test_import.c tests/lib/tmpdir.h
 tests_unit_test_import_LDADD = $(ZK_TEST_LIBS)
 
+check_PROGRAMS += tests/unit/test_import_tree
+TESTS += tests/unit/test_import_tree
+tests_unit_test_import_tree_SOURCES = tests/unit/test_import_tree.c tests/lib/tmpdir.h
+tests_unit_test_import_tree_LDADD = $(ZK_TEST_LIBS)
+
 check_PROGRAMS += tests/unit/test_zk_stream
 TESTS += tests/unit/test_zk_stream
 tests_unit_test_zk_stream_SOURCES = tests/unit/test_zk_stream.c tests/lib/memfile.h
