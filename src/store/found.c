@@ -16,6 +16,9 @@
 #include "store/segment.h"
 #include "store/vfs.h"
 
+#define TREE_NAME "tree.db"
+#define PART_NAME "tree.db.part"
+
 /* Nothing else is there that could bear a number. */
 enum { FIRST_SEGMENT = 1, FOUND_CACHE_KIB = 2048 };
 #define EPOCH_MOST UINT32_C(0x7fffffff)
@@ -86,8 +89,8 @@ int found_open(struct found **out, const char *data_dir, const char *log_dir,
 	f->dir = mem_strdup(data_dir);
 	f->log_parent = mem_strdup(log_dir != NULL ? log_dir : data_dir);
 	f->log_dir = files_join(f->log_parent, "log");
-	f->tree = files_join(f->dir, "tree.db");
-	f->part = files_join(f->dir, "tree.db.part");
+	f->tree = files_join(f->dir, TREE_NAME);
+	f->part = files_join(f->dir, PART_NAME);
 	if (files_make_dir(f->dir, reason) != 0 || files_lock(f->dir, &f->lock_fd, reason) != 0 ||
 	    files_make_dir(f->log_parent, reason) != 0)
 		return -1;
@@ -263,6 +266,22 @@ int found_finish(struct found *f, uint32_t epoch, char reason[STORE_REASON_LEN])
 	if (vfs_os()->sync_dir(f->dir) != 0)
 		return fail(f->dir, "cannot be put on disk", reason);
 	return 0;
+}
+
+int found_check_whole(const char *data_dir, char reason[STORE_REASON_LEN])
+{
+	char *tree = files_join(data_dir, TREE_NAME), *part = files_join(data_dir, PART_NAME);
+	bool is_whole = access(part, F_OK) != 0 || access(tree, F_OK) == 0;
+
+	if (!is_whole)
+		(void)snprintf(
+			reason, STORE_REASON_LEN,
+			"%s: the import or the restore that made it was cut short: repeat it, "
+			"or remove this file",
+			part);
+	mem_free(part);
+	mem_free(tree);
+	return is_whole ? 0 : -1;
 }
 
 void found_close(struct found *f)

@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "store/files.h"
 #include "store/flush.h"
+#include "store/found.h"
 #include "store/log.h"
 #include "store/marker.h"
 #include "store/replay.h"
@@ -112,7 +113,7 @@ static int open_tree(struct store *s, char reason[STORE_REASON_LEN])
 	bool log_found;
 	int rc = -1;
 
-	if (find_log(s, &log_found, reason) != 0)
+	if (found_check_whole(s->dir, reason) != 0 || find_log(s, &log_found, reason) != 0)
 		goto out;
 	if (log_found && access(path, F_OK) != 0) {
 		(void)snprintf(reason, STORE_REASON_LEN, "%s: is missing, but there is a log in %s",

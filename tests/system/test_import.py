@@ -1,7 +1,9 @@
 """The way in from ZooKeeper: directories of Debian's ZooKeeper 3.8.0 (tests/unit/zk, by its make-data) imported, then
 looked at by clients, znode by znode; and what is refused."""
 import os
+import resource
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -229,6 +231,26 @@ def test_refusals(target, source, tmp_path):
     assert "tree.db: there is a registry already" in refused(target, directory)
     target.start()
     assert "another server uses this directory" in refused(target, directory)
+
+
+def test_cut_short(target, source):
+    """On a disk that takes no more it dies, a start does not take what it left for a registry, the next one does it."""
+    directory = source("plain")
+    target.write_config()
+    limit = (60000, 60000)
+    done = subprocess.run([target.binary, "--import", str(directory), target.config_path], capture_output=True,
+                          text=True, timeout=60, check=False, restore_signals=False,  # Python ignores SIGXFSZ
+                          preexec_fn=lambda: (resource.setrlimit(resource.RLIMIT_FSIZE, limit),
+                                              resource.setrlimit(resource.RLIMIT_CORE, (0, 0))))
+    assert done.returncode == -signal.SIGABRT
+    assert "level=error event=store." in done.stderr
+    target.start(wait=False)
+    assert target.wait_exit() == 1
+    assert "tree.db.part: the import or the restore that made it was cut short: repeat it" in target.log()
+    assert "digest: the same" in imported(target, directory)
+    target.start()
+    with digest_client(target) as client:
+        assert client.call(zk.exists("/a/b/d")).err == 0
 
 
 def test_usage(tmp_path):

@@ -421,6 +421,23 @@ static void test_a_part_is_no_registry(void **state)
 	close_found(f);
 	assert_int_not_equal(access(part, F_OK), 0);
 	mem_free(part);
+	/* Given up: whoever starts begins an empty one. */
+	assert_true(start(f) > 0);
+	assert_int_equal(f->loaded, 0);
+}
+
+/* Before there was a log: no start takes that for an empty registry. */
+static void test_killed_with_a_part(void **state)
+{
+	struct fixture *f = *state;
+
+	found_tree(f, ZXID, 0);
+	move(f, "tree.db", "tree.db.part");
+	move(f, "log", "log-before");
+	assert_refused_start(f,
+			     "tree.db.part: the import or the restore that made it was cut short");
+	found_tree(f, ZXID, 0);
+	assert_true(start(f) > ZXID);
 }
 
 /* Between the log and the rename: refused by a start, done anew by the next founding. */
@@ -430,7 +447,7 @@ static void test_killed_before_the_rename(void **state)
 
 	found_tree(f, ZXID, 0);
 	move(f, "tree.db", "tree.db.part");
-	assert_refused_start(f, "is missing, but there is a log");
+	assert_refused_start(f, "was cut short: repeat it, or remove this file");
 	open_found(f);
 	assert_int_equal(found_check_unused(f->found, f->reason), 0);
 	close_found(f);
@@ -472,6 +489,7 @@ int main(void)
 		TEST(test_whose_it_is),
 		TEST(test_log_elsewhere),
 		TEST(test_a_part_is_no_registry),
+		TEST(test_killed_with_a_part),
 		TEST(test_killed_before_the_rename),
 		TEST(test_a_part_beside_a_foreign_log),
 	};
