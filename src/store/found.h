@@ -31,7 +31,8 @@ void found_set_owner(struct found *f, uid_t uid, gid_t gid);
  * disk when this returns. The epochs of starts will be above epoch (0: above the tree's). -1 with a
  * reason where that cannot be, and nothing of it stays but the part. */
 must_check int found_finish(struct found *f, uint32_t epoch, char reason[STORE_REASON_LEN]);
-/* For a start. -1 with a reason where a founding was cut short: it would begin an empty registry. */
+/* For a start, which would begin an empty registry: -1 with a reason where a founding was cut
+ * short. */
 must_check int found_check_whole(const char *data_dir, char reason[STORE_REASON_LEN]);
 /* Remove the part where there is one, unlock, free. NULL is allowed. */
 void found_close(struct found *f);
