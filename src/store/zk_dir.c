@@ -57,8 +57,16 @@ static bool is_log(const char *name, int64_t *zxid)
 
 static void add_file(struct zk_files *l, const char *dir, const char *name, int64_t zxid)
 {
+	struct zk_file *file;
+	struct stat st;
+
 	l->items = mem_grow(l->items, (l->count + 1) * sizeof(*l->items));
-	l->items[l->count++] = (struct zk_file){ mem_strdup(name), files_join(dir, name), zxid };
+	file = &l->items[l->count++];
+	*file = (struct zk_file){ mem_strdup(name), files_join(dir, name), zxid, 0, 0 };
+	if (stat(file->path, &st) == 0) {
+		file->device = st.st_dev;
+		file->inode = st.st_ino;
+	}
 }
 
 static int compare_rising(const void *a, const void *b)
@@ -184,11 +192,10 @@ void zk_dir_fini(struct zk_dir *d)
 static const struct zk_file *find_log(const struct zk_dir *d, const struct stat *st)
 {
 	for (size_t i = 0; i < d->logs.count; i++) {
-		struct stat log;
+		const struct zk_file *log = &d->logs.items[i];
 
-		if (stat(d->logs.items[i].path, &log) == 0 && log.st_dev == st->st_dev &&
-		    log.st_ino == st->st_ino)
-			return &d->logs.items[i];
+		if (log->inode == st->st_ino && log->device == st->st_dev)
+			return log;
 	}
 	return NULL;
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/cdefs.h"
 #include "store/store.h"
@@ -14,6 +15,8 @@ struct zk_file {
 	char *name;
 	char *path;
 	int64_t zxid; /* that its name has */
+	dev_t device; /* what it was when the directory was opened */
+	ino_t inode;
 };
 
 struct zk_files {

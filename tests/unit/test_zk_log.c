@@ -56,7 +56,7 @@ static void begin_file(int64_t zxid)
 	size_t i = logs.files.count++;
 
 	(void)snprintf(logs.names[i], sizeof(logs.names[i]), "log.%" PRIx64, (uint64_t)zxid);
-	logs.items[i] = (struct zk_file){ logs.names[i], logs.paths[i], zxid };
+	logs.items[i] = (struct zk_file){ logs.names[i], logs.paths[i], zxid, 0, 0 };
 	jute_writer_init(&logs.w, now());
 	jute_write_raw(&logs.w, "ZKLG\0\0\0\2\0\0\0\0\0\0\0\0", 16);
 }
