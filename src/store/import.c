@@ -109,13 +109,24 @@ static int take_snapshot(struct importing *m)
 
 /* ---- the logs ---- */
 
+/* ZooKeeper logs none with a transaction that changes no znode: the one before holds for it. */
+static void keep_digest(struct importing *m, const struct zk_txn *txn)
+{
+	bool changes_nothing = txn->type == OP_ERROR || txn->type == OP_CREATE_SESSION ||
+			       (txn->type == OP_MULTI && zk_txn_has_failed(txn));
+
+	if (txn->digest_version > 0)
+		m->digest = (struct zk_digest){ txn->digest_version, txn->zxid, txn->digest };
+	else if (changes_nothing && m->digest.zxid == m->zxid)
+		m->digest.zxid = txn->zxid;
+}
+
 static int apply(struct importing *m, struct zk_log *log, struct zk_txn *txn)
 {
 	char why[STORE_REASON_LEN] = "";
 	int64_t zxid = txn->zxid;
 
-	if (txn->digest_version > 0)
-		m->digest = (struct zk_digest){ txn->digest_version, zxid, txn->digest };
+	keep_digest(m, txn);
 	if (import_tree_apply(m->tree, txn, why) != 0) {
 		(void)snprintf(m->reason, STORE_REASON_LEN, "%.150s: 0x%" PRIx64 ": %.300s",
 			       zk_log_path(log), (uint64_t)zxid, why);

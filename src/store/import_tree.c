@@ -485,7 +485,8 @@ static int close_session(struct import_tree *t, struct zk_txn *x, char reason[ST
 			return -1;
 		remove_znode(t, path, x->zxid);
 	}
-	while (find_owned(t, x->session, &path))
+	/* 0 and our marks own what no session does. */
+	while (kind_of(x->session) == OWNER_SESSION && find_owned(t, x->session, &path))
 		remove_znode(t, path, x->zxid);
 	rows_put_session(t->rows, &closed);
 	return 0;

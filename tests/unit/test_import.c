@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <cmocka.h>
 #include <sqlite3.h>
+#include <zlib.h>
 
 #include "base/crypto.h"
 #include "base/log.h"
@@ -16,6 +17,8 @@
 #include "store/files.h"
 #include "store/vfs.h"
 #include "tests/lib/tmpdir.h"
+#include "wire/jute.h"
+#include "wire/proto.h"
 
 enum { LARGE = 30, TEXT_MOST = 64 * 1024 };
 
@@ -465,6 +468,56 @@ static void test_damage_in_many_places(void **state)
 	}
 }
 
+/* Behind the last record of a log: one without a digest, of a type that has but a number. */
+static void append_txn(const struct fixture *f, const char *name, int64_t zxid, int32_t type)
+{
+	static char bytes[TEXT_MOST];
+	uint8_t record[36] = { 0 }, *at = (uint8_t *)bytes + 16;
+	char *path = in_version(f, name);
+	size_t len = read_file(path, bytes, sizeof(bytes));
+
+	jute_put_long(record, 0x100000000000099);
+	jute_put_long(record + 12, zxid);
+	jute_put_int(record + 28, type);
+	while (jute_get_int(at + 8) > 0)
+		at += 12 + jute_get_int(at + 8) + 1;
+	jute_put_long(at, (int64_t)adler32(adler32(0, NULL, 0), record, sizeof(record)));
+	jute_put_int(at + 8, sizeof(record));
+	memcpy(at + 12, record, sizeof(record));
+	at[12 + sizeof(record)] = 'B';
+	write_file(path, bytes, len);
+	mem_free(path);
+}
+
+/* ZooKeeper logs no digest with these, and the tree is as it was. */
+static void test_digest_before_what_changes_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	take(f, "plain");
+	append_txn(f, "log.20", 45, OP_ERROR);
+	append_txn(f, "log.20", 46, OP_CREATE_SESSION);
+	f->o.with_sessions = true;
+	import_good(f);
+	assert_as_expected(f);
+	assert_int_equal(f->s.counts.zxid, 46);
+	assert_int_equal(f->s.counts.sessions, 2);
+	assert_int_equal(f->s.digest, IMPORT_DIGEST_SAME);
+}
+
+static void test_no_digest_for_the_last_transaction(void **state)
+{
+	struct fixture *f = *state;
+
+	take(f, "plain");
+	drop(f, "snapshot.1f");
+	drop(f, "log.20");
+	/* It may change something: what the one before had says nothing of it. */
+	append_txn(f, "log.1", 32, OP_CLOSE_SESSION);
+	import_good(f);
+	assert_int_equal(f->s.digest, IMPORT_DIGEST_NONE);
+}
+
 static void test_a_damaged_log(void **state)
 {
 	struct fixture *f = *state;
@@ -635,6 +688,8 @@ int main(void)
 		TEST(test_a_snapshot_without_its_log),
 		TEST(test_a_damaged_snapshot_is_passed_over),
 		TEST(test_damage_in_many_places),
+		TEST(test_digest_before_what_changes_nothing),
+		TEST(test_no_digest_for_the_last_transaction),
 		TEST(test_a_damaged_log),
 		TEST(test_a_log_cut_short),
 		TEST(test_an_empty_log),

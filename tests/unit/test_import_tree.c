@@ -252,6 +252,26 @@ static void test_the_end_of_a_session(void **state)
 	assert_int_equal(f->counts.ephemerals, 1);
 }
 
+/* No session has such an id, whatever a log says. */
+static void test_the_end_of_no_session(void **state)
+{
+	static const int64_t ids[] = { 0, PROTO_OWNER_CONTAINER, PROTO_OWNER_TTL | 5 };
+	struct fixture *f = *state;
+
+	add(f, "/p/container", PROTO_OWNER_CONTAINER, 0);
+	add(f, "/p/ttl", PROTO_OWNER_TTL | 5, 0);
+	for (size_t i = 0; i < 3; i++) {
+		struct zk_txn x = txn(f, OP_CLOSE_SESSION, "");
+
+		x.session = ids[i];
+		apply(f, x);
+	}
+	finish(f, false);
+	assert_int_equal(f->counts.persistent, 5);
+	assert_int_equal(f->counts.containers, 1);
+	assert_int_equal(f->counts.ttls, 1);
+}
+
 static void test_kinds_of_owners(void **state)
 {
 	struct fixture *f = *state;
@@ -419,6 +439,7 @@ int main(void)
 		TEST(test_what_has_gone),
 		TEST(test_changes),
 		TEST(test_the_end_of_a_session),
+		TEST(test_the_end_of_no_session),
 		TEST(test_kinds_of_owners),
 		TEST(test_sessions_of_far_servers),
 		TEST(test_missing_ones_are_made),
