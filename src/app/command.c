@@ -8,6 +8,7 @@
 #include "app/command_explain.h"
 #include "app/command_restore.h"
 #include "app/command_verify.h"
+#include "app/command_import.h"
 #include "app/complain.h"
 #include "app/recover.h"
 
@@ -36,6 +37,9 @@ static const struct command commands[] = {
 	  command_restore },
 	{ "--drill", 1, 1, "a snapshot or a configuration file", "FILE|zoo.cfg",
 	  "try whether the newest snapshot can be restored, and report", command_drill },
+	{ "--import", 2, 3, "a directory, --with-sessions or nothing, and a configuration file",
+	  "DIR [--with-sessions] zoo.cfg", "found the registry on a ZooKeeper's directory",
+	  command_import },
 };
 
 enum { COUNT = sizeof(commands) / sizeof(commands[0]) };

@@ -15,6 +15,7 @@ libapp_a_SOURCES = \
 	src/app/command_explain.c src/app/command_explain.h \
 	src/app/command_restore.c src/app/command_restore.h \
 	src/app/command_verify.c src/app/command_verify.h \
+	src/app/command_import.c src/app/command_import.h \
 	src/app/complain.c src/app/complain.h \
 	src/app/config.c src/app/config.h \
 	src/app/control.c src/app/control.h \

@@ -41,6 +41,17 @@ int privileges_check(const char *user, char reason[PRIVILEGES_REASON_LEN])
 	return 0;
 }
 
+int privileges_find(const char *user, uid_t *uid, gid_t *gid, char reason[PRIVILEGES_REASON_LEN])
+{
+	const struct passwd *who = find(user, reason);
+
+	if (!who)
+		return -1;
+	*uid = who->pw_uid;
+	*gid = who->pw_gid;
+	return 0;
+}
+
 /* Whatever was asked for, this is what counts. Who began as that user may have any group. */
 static bool is_dropped(const struct passwd *who)
 {

@@ -46,6 +46,7 @@
 	X(connection_revalidate_count, "connect requests that name a session")              \
 	X(sessions_opened, "sessions opened")                                               \
 	X(sessions_resumed, "sessions resumed")                                             \
+	X(sessions_bound, "sessions from elsewhere that were bound to who resumed them")    \
 	X(sessions_refused, "connect requests refused")                                     \
 	X(sessions_refused_identity, "sessions beyond the limit of their identity")         \
 	X(sessions_refused_room, "sessions refused for want of room on disk")               \

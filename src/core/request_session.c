@@ -118,12 +118,28 @@ static void open_session(struct client *c, const struct proto_connect_request *r
 	log_debug("session.opened", LOG_HEX("session", s->id), LOG_TEXT("peer", c->address));
 }
 
+/* What resuming changes of a session. Whether it is to be put on record: a promise that a crash
+ * must not take back. It costs a zxid that ZooKeeper does not take. */
+static bool adapt_session(struct client *c, struct session *s, int32_t wanted_timeout_ms)
+{
+	int32_t timeout_ms = negotiate_timeout(c->registry, wanted_timeout_ms);
+	bool is_new = s->is_unbound || timeout_ms != s->timeout_ms;
+
+	s->timeout_ms = timeout_ms;
+	if (s->is_unbound) {
+		session_bind(s, c->subject);
+		metrics_add(METRIC_sessions_bound, 1);
+		log_info("session.bound", LOG_HEX("session", s->id), LOG_TEXT("peer", c->address),
+			 LOG_TEXT("identity", c->subject ? c->subject : "none"));
+	}
+	return is_new;
+}
+
 /* Everything is checked before the present connection is touched: a session id is no secret. */
 static void resume_session(struct client *c, const struct proto_connect_request *rq)
 {
 	struct session *s = session_find(registry_sessions(c->registry), rq->session_id);
 	struct client *present;
-	int32_t timeout_ms;
 	int64_t mark = 0;
 
 	if (!s) {
@@ -140,11 +156,7 @@ static void resume_session(struct client *c, const struct proto_connect_request 
 		session_detach(s);
 		client_close(present, "session moved to another connection");
 	}
-	timeout_ms = negotiate_timeout(c->registry, rq->timeout);
-	if (timeout_ms != s->timeout_ms) {
-		/* A promise that a crash must not take back; it costs a zxid that ZooKeeper does
-		 * not take. */
-		s->timeout_ms = timeout_ms;
+	if (adapt_session(c, s, rq->timeout)) {
 		log_session(c, s);
 		mark = registry_last_change(c->registry);
 	}

@@ -115,8 +115,12 @@ static struct session *session_add(struct session_table *t, int64_t id, int32_t 
 struct session *session_open(struct session_table *t, int32_t timeout_ms, const char *identity,
 			     uint8_t password[PROTO_PASSWORD_LEN])
 {
-	struct session *s = session_add(t, t->next_id++, timeout_ms);
+	struct session *s;
 
+	/* One that came from elsewhere may have it. */
+	while (session_find(t, t->next_id))
+		t->next_id++;
+	s = session_add(t, t->next_id++, timeout_ms);
 	crypto_random(password, PROTO_PASSWORD_LEN);
 	crypto_sha256((struct slice){ (const char *)password, PROTO_PASSWORD_LEN },
 		      s->password_hash);
@@ -137,7 +141,10 @@ void session_load(struct session_table *t, const struct record_session *r)
 		s = session_add(t, r->id, r->timeout_ms);
 	s->timeout_ms = r->timeout_ms;
 	memcpy(s->password_hash, r->password_hash, sizeof(s->password_hash));
-	set_identity(s, r->identity.data ? mem_dup(r->identity.data, r->identity.len) : NULL);
+	s->is_unbound = slice_is(r->identity, RECORD_IDENTITY_UNBOUND);
+	set_identity(s, r->identity.data && !s->is_unbound
+				? mem_dup(r->identity.data, r->identity.len)
+				: NULL);
 }
 
 struct session *session_find(const struct session_table *t, int64_t id)
@@ -161,7 +168,13 @@ bool session_admits(const struct session *s, struct slice password, const char *
 
 	crypto_sha256(password.data ? password : slice_of(""), hash);
 	same_password = crypto_equal(hash, s->password_hash, sizeof(hash));
-	return same_password && same_identity;
+	return same_password && (same_identity || s->is_unbound);
+}
+
+void session_bind(struct session *s, const char *identity)
+{
+	s->is_unbound = false;
+	set_identity(s, identity ? mem_strdup(identity) : NULL);
 }
 
 void session_remove(struct session *s)
@@ -217,7 +230,9 @@ struct record_session session_record(const struct session *s, bool open)
 	struct record_session r = { .id = s->id, .open = open, .timeout_ms = s->timeout_ms };
 
 	memcpy(r.password_hash, s->password_hash, sizeof(r.password_hash));
-	if (s->identity)
+	if (s->is_unbound)
+		r.identity = slice_of(RECORD_IDENTITY_UNBOUND);
+	else if (s->identity)
 		r.identity = slice_of(s->identity);
 	return r;
 }

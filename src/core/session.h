@@ -23,6 +23,7 @@ struct session {
 	int32_t timeout_ms;
 	uint8_t password_hash[RECORD_PASSWORD_HASH_LEN];
 	char *identity;            /* name of the certificate that opened it; NULL: none */
+	bool is_unbound;           /* came from elsewhere, and nobody has resumed it yet */
 	struct tally_entry *owned; /* counted under its identity; NULL: it has none */
 	struct client *client;     /* NULL: nobody is connected */
 	int64_t heard_ms;          /* monotonic time of its last sign of life */
@@ -57,8 +58,10 @@ void session_load(struct session_table *t, const struct record_session *r);
 /* NULL where there is none. */
 struct session *session_find(const struct session_table *t, int64_t id);
 /* Whether the password and the identity are those that opened it; takes the same time whatever
- * differs. */
+ * differs. One that is unbound asks for the password alone. */
 bool session_admits(const struct session *s, struct slice password, const char *identity);
+/* One that is unbound is that identity's from now on; NULL: of those without a certificate. */
+void session_bind(struct session *s, const char *identity);
 /* Remove it; its ephemerals and watches are the caller's business. */
 void session_remove(struct session *s);
 

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/crypto.h"
@@ -15,6 +16,9 @@
 #include "store/rows.h"
 #include "store/segment.h"
 #include "store/vfs.h"
+
+#define TREE_NAME "tree.db"
+#define PART_NAME "tree.db.part"
 
 /* Nothing else is there that could bear a number. */
 enum { FIRST_SEGMENT = 1, FOUND_CACHE_KIB = 2048 };
@@ -28,6 +32,8 @@ struct found {
 	char *part;
 	int lock_fd; /* held: the part is ours */
 	int log_lock_fd;
+	uid_t uid; /* -1: stays as it is */
+	gid_t gid;
 };
 
 static int fail(const char *path, const char *what, char reason[STORE_REASON_LEN])
@@ -79,11 +85,13 @@ int found_open(struct found **out, const char *data_dir, const char *log_dir,
 	*out = f;
 	vfs_register();
 	f->lock_fd = f->log_lock_fd = -1;
+	f->uid = (uid_t)-1;
+	f->gid = (gid_t)-1;
 	f->dir = mem_strdup(data_dir);
 	f->log_parent = mem_strdup(log_dir != NULL ? log_dir : data_dir);
 	f->log_dir = files_join(f->log_parent, "log");
-	f->tree = files_join(f->dir, "tree.db");
-	f->part = files_join(f->dir, "tree.db.part");
+	f->tree = files_join(f->dir, TREE_NAME);
+	f->part = files_join(f->dir, PART_NAME);
 	if (files_make_dir(f->dir, reason) != 0 || files_lock(f->dir, &f->lock_fd, reason) != 0 ||
 	    files_make_dir(f->log_parent, reason) != 0)
 		return -1;
@@ -184,6 +192,62 @@ static int begin_log(const struct found *f, struct segment *like, char reason[ST
 	return 0;
 }
 
+void found_set_owner(struct found *f, uid_t uid, gid_t gid)
+{
+	f->uid = uid;
+	f->gid = gid;
+}
+
+/* What belongs to others is theirs, as where a server's directory is founded on by root. */
+static int give(const struct found *f, const char *path, char reason[STORE_REASON_LEN])
+{
+	struct stat st;
+
+	if (lstat(path, &st) != 0 || st.st_uid != geteuid())
+		return 0;
+	return lchown(path, f->uid, f->gid) == 0 ? 0 : fail(path, "cannot be given away", reason);
+}
+
+static int give_all(const struct found *f, char reason[STORE_REASON_LEN])
+{
+	char *segment = files_segment_path(f->log_dir, FIRST_SEGMENT);
+	int rc = 0;
+
+	if (f->uid != (uid_t)-1 || f->gid != (gid_t)-1) {
+		const char *const paths[] = { f->dir, f->log_parent, f->log_dir, f->part, segment };
+
+		for (size_t i = 0; i < sizeof(paths) / sizeof(*paths) && rc == 0; i++)
+			rc = give(f, paths[i], reason);
+		if (rc == 0 && fchown(f->lock_fd, f->uid, f->gid) != 0)
+			rc = fail(f->dir, "its lock cannot be given away", reason);
+		if (rc == 0 && f->log_lock_fd >= 0 && fchown(f->log_lock_fd, f->uid, f->gid) != 0)
+			rc = fail(f->log_parent, "its lock cannot be given away", reason);
+	}
+	mem_free(segment);
+	return rc;
+}
+
+/* What it says of a registry that was here before (store/marker.h) is not true of this one. */
+static int remove_mark(const struct found *f, char reason[STORE_REASON_LEN])
+{
+	char *path = files_join(f->dir, "state");
+	int rc = 0;
+
+	if (vfs_os()->unlink(path) != 0 && errno != ENOENT)
+		rc = fail(path, "cannot be removed", reason);
+	mem_free(path);
+	return rc;
+}
+
+static int put_in_place(const struct found *f, char reason[STORE_REASON_LEN])
+{
+	if (remove_mark(f, reason) != 0 || give_all(f, reason) != 0)
+		return -1;
+	if (rename(f->part, f->tree) != 0)
+		return fail(f->tree, "cannot be put in its place", reason);
+	return 0;
+}
+
 int found_finish(struct found *f, uint32_t epoch, char reason[STORE_REASON_LEN])
 {
 	struct segment like = { 0 };
@@ -198,14 +262,29 @@ int found_finish(struct found *f, uint32_t epoch, char reason[STORE_REASON_LEN])
 	marker_forget(f->dir);
 	if (begin_log(f, &like, reason) != 0)
 		return -1;
-	if (rename(f->part, f->tree) != 0) {
-		(void)fail(f->tree, "cannot be put in its place", reason);
+	if (put_in_place(f, reason) != 0) {
 		remove_log(f);
 		return -1;
 	}
 	if (vfs_os()->sync_dir(f->dir) != 0)
 		return fail(f->dir, "cannot be put on disk", reason);
 	return 0;
+}
+
+int found_check_whole(const char *data_dir, char reason[STORE_REASON_LEN])
+{
+	char *tree = files_join(data_dir, TREE_NAME), *part = files_join(data_dir, PART_NAME);
+	bool is_whole = access(part, F_OK) != 0 || access(tree, F_OK) == 0;
+
+	if (!is_whole)
+		(void)snprintf(
+			reason, STORE_REASON_LEN,
+			"%s: the import or the restore that made it was cut short: repeat it, "
+			"or remove this file",
+			part);
+	mem_free(part);
+	mem_free(tree);
+	return is_whole ? 0 : -1;
 }
 
 void found_close(struct found *f)

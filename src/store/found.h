@@ -3,12 +3,13 @@
  *
  * Order of calls: found_open, then the tree is written to found_part by whatever means (rows,
  * SQLite's backup) and closed, found_finish, found_close. Until found_finish is through, a start
- * finds no tree there, or refuses; afterwards store_open serves it, from the tree's zxid on. One
+ * refuses the directory; afterwards store_open serves it, from the tree's zxid on. One
  * thread; no server may run on the directory, which the lock sees to. */
 #ifndef STORE_FOUND_H
 #define STORE_FOUND_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/cdefs.h"
 #include "store/store.h"
@@ -24,10 +25,15 @@ must_check int found_open(struct found **out, const char *data_dir, const char *
 must_check int found_check_unused(const struct found *f, char reason[STORE_REASON_LEN]);
 /* Where the tree is to be written: a path beside tree.db, lent. */
 const char *found_part(const struct found *f);
+/* Whom what is founded shall belong to; -1, -1: whoever founds it. Before found_finish. */
+void found_set_owner(struct found *f, uid_t uid, gid_t gid);
 /* Give the tree a fresh database id, begin a log at its zxid, put it in its place; all of it is on
  * disk when this returns. The epochs of starts will be above epoch (0: above the tree's). -1 with a
  * reason where that cannot be, and nothing of it stays but the part. */
 must_check int found_finish(struct found *f, uint32_t epoch, char reason[STORE_REASON_LEN]);
+/* For a start, which would begin an empty registry: -1 with a reason where a founding was cut
+ * short. */
+must_check int found_check_whole(const char *data_dir, char reason[STORE_REASON_LEN]);
 /* Remove the part where there is one, unlock, free. NULL is allowed. */
 void found_close(struct found *f);
 

@@ -30,6 +30,10 @@ libstore_a_SOURCES = \
 	src/store/frames.h \
 	src/store/inspect.c \
 	src/store/inspect.h \
+	src/store/import.c \
+	src/store/import.h \
+	src/store/import_tree.c \
+	src/store/import_tree.h \
 	src/store/log.c \
 	src/store/log.h \
 	src/store/marker.c \
@@ -80,6 +84,14 @@ libstore_a_SOURCES = \
 	src/store/vfs.h \
 	src/store/visitor.c \
 	src/store/visitor.h
+	src/store/zk_dir.c \
+	src/store/zk_dir.h \
+	src/store/zk_log.c \
+	src/store/zk_log.h \
+	src/store/zk_snapshot.c \
+	src/store/zk_snapshot.h \
+	src/store/zk_stream.c \
+	src/store/zk_stream.h
 nodist_libstore_a_SOURCES = src/store/schema.h
 
 # The schema as C strings, from the files that people read.

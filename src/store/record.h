@@ -48,8 +48,14 @@ struct record_session {
 	bool open;          /* false: closed or expired, and only id counts */
 	int32_t timeout_ms; /* as negotiated */
 	uint8_t password_hash[RECORD_PASSWORD_HASH_LEN]; /* SHA-256 */
-	struct slice identity; /* certificate identity that opened it; NULL where there was none */
+	/* Certificate identity that opened it; NULL where there was none; RECORD_IDENTITY_UNBOUND
+	 * where that is not known. */
+	struct slice identity;
 };
+
+/* Of a session that came from elsewhere: it belongs to who resumes it first. No certificate has
+ * this name: each part of one has a '=' in it. */
+#define RECORD_IDENTITY_UNBOUND "unbound"
 
 enum record_item_kind { RECORD_ITEM_END, RECORD_ITEM_ZNODE, RECORD_ITEM_SESSION, RECORD_ITEM_BAD };
 

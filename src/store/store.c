@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "store/files.h"
 #include "store/flush.h"
+#include "store/found.h"
 #include "store/inspect.h"
 #include "store/log.h"
 #include "store/marker.h"
@@ -149,8 +150,10 @@ static int open_tree(struct store *s, char reason[STORE_REASON_LEN])
 {
 	char *path = files_join(s->dir, "tree.db");
 	bool log_found;
-	int rc = upgrade_mend(s->dir, reason);
+	int rc = found_check_whole(s->dir, reason);
 
+	if (rc == 0)
+		rc = upgrade_mend(s->dir, reason);
 	if (rc == 0)
 		rc = find_log(s, &log_found, reason);
 	if (rc != 0)

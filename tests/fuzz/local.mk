@@ -105,6 +105,35 @@ tests_fuzz_fuzz_zk_txn_LDADD = libwire.a libbase.a
 tests_fuzz_fuzz_zk_txn_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 endif
 
+# What reads ZooKeeper's files.
+ZK_FUZZ_LIBS = libstore.a libwire.a libbase.a $(SQLITE_LIBS) $(OPENSSL_LIBS) $(ZLIB_LIBS)
+
+check_PROGRAMS += tests/fuzz/replay_zk_snapshot
+TESTS += tests/fuzz/replay_zk_snapshot
+tests_fuzz_replay_zk_snapshot_SOURCES = tests/fuzz/fuzz_zk_snapshot.c tests/fuzz/replay.c tests/lib/memfile.h
+tests_fuzz_replay_zk_snapshot_CPPFLAGS = $(AM_CPPFLAGS) -DSEEDS='"tests/fuzz/seeds/zk_snapshot"'
+tests_fuzz_replay_zk_snapshot_LDADD = $(ZK_FUZZ_LIBS)
+
+if ENABLE_FUZZ
+noinst_PROGRAMS += tests/fuzz/fuzz_zk_snapshot
+tests_fuzz_fuzz_zk_snapshot_SOURCES = tests/fuzz/fuzz_zk_snapshot.c tests/lib/memfile.h
+tests_fuzz_fuzz_zk_snapshot_LDADD = $(ZK_FUZZ_LIBS)
+tests_fuzz_fuzz_zk_snapshot_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+endif
+
+check_PROGRAMS += tests/fuzz/replay_zk_log
+TESTS += tests/fuzz/replay_zk_log
+tests_fuzz_replay_zk_log_SOURCES = tests/fuzz/fuzz_zk_log.c tests/fuzz/replay.c tests/lib/memfile.h
+tests_fuzz_replay_zk_log_CPPFLAGS = $(AM_CPPFLAGS) -DSEEDS='"tests/fuzz/seeds/zk_log"'
+tests_fuzz_replay_zk_log_LDADD = $(ZK_FUZZ_LIBS)
+
+if ENABLE_FUZZ
+noinst_PROGRAMS += tests/fuzz/fuzz_zk_log
+tests_fuzz_fuzz_zk_log_SOURCES = tests/fuzz/fuzz_zk_log.c tests/lib/memfile.h
+tests_fuzz_fuzz_zk_log_LDADD = $(ZK_FUZZ_LIBS)
+tests_fuzz_fuzz_zk_log_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+endif
+
 # The seeds are checked in; tests/fuzz/make-seeds tests/fuzz/seeds writes them anew.
 EXTRA_DIST += \
 	tests/fuzz/local.mk \

@@ -73,3 +73,32 @@ check_PROGRAMS += tests/unit/test_remnant
 TESTS += tests/unit/test_remnant
 tests_unit_test_remnant_SOURCES = tests/unit/test_remnant.c tests/lib/tmpdir.h
 tests_unit_test_remnant_LDADD = $(STORE_TEST_LIBS)
+# What reads ZooKeeper's files. tests/unit/zk/make-data writes them anew, with Debian's ZooKeeper.
+ZK_TEST_LIBS = libstore.a libwire.a libbase.a $(CMOCKA_LIBS) $(SQLITE_LIBS) $(OPENSSL_LIBS) $(ZLIB_LIBS)
+
+check_PROGRAMS += tests/unit/test_import
+TESTS += tests/unit/test_import
+tests_unit_test_import_SOURCES = tests/unit/test_import.c tests/lib/tmpdir.h
+tests_unit_test_import_LDADD = $(ZK_TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test_import_tree
+TESTS += tests/unit/test_import_tree
+tests_unit_test_import_tree_SOURCES = tests/unit/test_import_tree.c tests/lib/tmpdir.h
+tests_unit_test_import_tree_LDADD = $(ZK_TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test_zk_stream
+TESTS += tests/unit/test_zk_stream
+tests_unit_test_zk_stream_SOURCES = tests/unit/test_zk_stream.c tests/lib/memfile.h
+tests_unit_test_zk_stream_LDADD = $(ZK_TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test_zk_snapshot
+TESTS += tests/unit/test_zk_snapshot
+tests_unit_test_zk_snapshot_SOURCES = tests/unit/test_zk_snapshot.c tests/lib/memfile.h
+tests_unit_test_zk_snapshot_LDADD = $(ZK_TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test_zk_log
+TESTS += tests/unit/test_zk_log
+tests_unit_test_zk_log_SOURCES = tests/unit/test_zk_log.c tests/lib/memfile.h
+tests_unit_test_zk_log_LDADD = $(ZK_TEST_LIBS)
+
+EXTRA_DIST += tests/unit/zk

@@ -351,6 +351,47 @@ static void test_refused_while_a_server_runs(void **state)
 	assert_non_null(strstr(f->reason, "another server uses this directory"));
 }
 
+/* It would name files that are none of this registry's. */
+static void test_the_mark_of_one_before_goes(void **state)
+{
+	struct fixture *f = *state;
+	int64_t zxid;
+
+	found_tree(f, ZXID, 0);
+	zxid = start(f);
+	append_change(f, zxid + 1, ZXID);
+	stop(f);
+	assert_true(exists(f, "state"));
+	move(f, "tree.db", "tree-before.db");
+	move(f, "log", "log-before");
+	found_tree(f, ZXID, 0);
+	assert_false(exists(f, "state"));
+	assert_true(start(f) > ZXID);
+}
+
+/* What root founds is for the server's user. */
+static void test_whose_it_is(void **state)
+{
+	static const char *const names[] = { "", "lock", "log", "log/0000000001.db", "tree.db" };
+	struct fixture *f = *state;
+	uid_t uid = geteuid() == 0 ? 12345 : geteuid();
+	gid_t gid = geteuid() == 0 ? 23456 : getegid();
+
+	open_found(f);
+	write_tree(f, ZXID);
+	found_set_owner(f->found, uid, gid);
+	assert_int_equal(found_finish(f->found, 0, f->reason), 0);
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		char *path = in(f, names[i]);
+		struct stat st;
+
+		assert_int_equal(stat(path, &st), 0);
+		assert_int_equal(st.st_uid, uid);
+		assert_int_equal(st.st_gid, gid);
+		mem_free(path);
+	}
+}
+
 static void test_log_elsewhere(void **state)
 {
 	struct fixture *f = *state;
@@ -380,6 +421,23 @@ static void test_a_part_is_no_registry(void **state)
 	close_found(f);
 	assert_int_not_equal(access(part, F_OK), 0);
 	mem_free(part);
+	/* Given up: whoever starts begins an empty one. */
+	assert_true(start(f) > 0);
+	assert_int_equal(f->loaded, 0);
+}
+
+/* Before there was a log: no start takes that for an empty registry. */
+static void test_killed_with_a_part(void **state)
+{
+	struct fixture *f = *state;
+
+	found_tree(f, ZXID, 0);
+	move(f, "tree.db", "tree.db.part");
+	move(f, "log", "log-before");
+	assert_refused_start(f,
+			     "tree.db.part: the import or the restore that made it was cut short");
+	found_tree(f, ZXID, 0);
+	assert_true(start(f) > ZXID);
 }
 
 /* Between the log and the rename: refused by a start, done anew by the next founding. */
@@ -389,7 +447,7 @@ static void test_killed_before_the_rename(void **state)
 
 	found_tree(f, ZXID, 0);
 	move(f, "tree.db", "tree.db.part");
-	assert_refused_start(f, "is missing, but there is a log");
+	assert_refused_start(f, "was cut short: repeat it, or remove this file");
 	open_found(f);
 	assert_int_equal(found_check_unused(f->found, f->reason), 0);
 	close_found(f);
@@ -427,8 +485,11 @@ int main(void)
 		TEST(test_each_has_its_own_id),
 		TEST(test_refused_where_something_is),
 		TEST(test_refused_while_a_server_runs),
+		TEST(test_the_mark_of_one_before_goes),
+		TEST(test_whose_it_is),
 		TEST(test_log_elsewhere),
 		TEST(test_a_part_is_no_registry),
+		TEST(test_killed_with_a_part),
 		TEST(test_killed_before_the_rename),
 		TEST(test_a_part_beside_a_foreign_log),
 	};

@@ -91,6 +91,70 @@ static void test_ids(void **state)
 	assert_int_equal(open_one(NULL)->id >> 32, 0xabcdef);
 }
 
+/* Those that came from a ZooKeeper have ids of its own. */
+static void test_ids_that_are_taken(void **state)
+{
+	struct record_session r = { .id = INT64_C(7) << 32 | 1, .open = true, .timeout_ms = 1 };
+
+	(void)state;
+	session_load(table, &r);
+	r.id += 1;
+	session_load(table, &r);
+	r.id += 2;
+	session_load(table, &r);
+	assert_int_equal(open_one(NULL)->id, INT64_C(7) << 32 | 3);
+	assert_int_equal(open_one(NULL)->id, INT64_C(7) << 32 | 5);
+	assert_int_equal(session_count(table), 5);
+}
+
+static struct session *load_unbound(void)
+{
+	struct record_session r = { .id = 99,
+				    .open = true,
+				    .timeout_ms = TIMEOUT_MS,
+				    .identity = slice_of(RECORD_IDENTITY_UNBOUND) };
+	struct session *known = open_one(NULL);
+
+	memcpy(r.password_hash, known->password_hash, sizeof(r.password_hash));
+	session_load(table, &r);
+	return session_find(table, 99);
+}
+
+/* Whoever has the password may resume it, and is the only one from then on. */
+static void test_binding(void **state)
+{
+	struct session *s = load_unbound();
+	struct record_session r = session_record(s, true);
+
+	(void)state;
+	assert_true(slice_is(r.identity, RECORD_IDENTITY_UNBOUND));
+	assert_int_equal(session_count_of(table, RECORD_IDENTITY_UNBOUND), 0);
+	assert_true(session_admits(s, word(), "CN=a"));
+	assert_true(session_admits(s, word(), NULL));
+	assert_false(session_admits(s, slice_of("wrong"), "CN=a"));
+	session_bind(s, "CN=a");
+	assert_true(session_admits(s, word(), "CN=a"));
+	assert_false(session_admits(s, word(), "CN=b"));
+	assert_false(session_admits(s, word(), NULL));
+	assert_int_equal(session_count_of(table, "CN=a"), 1);
+	r = session_record(s, true);
+	assert_true(slice_is(r.identity, "CN=a"));
+	/* As the log gives it back. */
+	session_load(table, &r);
+	assert_false(session_admits(s, word(), "CN=b"));
+}
+
+static void test_binding_to_nobody(void **state)
+{
+	struct session *s = load_unbound();
+
+	(void)state;
+	session_bind(s, NULL);
+	assert_null(session_record(s, true).identity.data);
+	assert_true(session_admits(s, word(), NULL));
+	assert_false(session_admits(s, word(), "CN=a"));
+}
+
 static void test_admits(void **state)
 {
 	struct session *s = open_one("CN=a");
@@ -305,11 +369,19 @@ static void test_count_of_an_identity(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		SESSION_TEST(test_ids),       SESSION_TEST(test_admits),
-		SESSION_TEST(test_deadline),  SESSION_TEST(test_signs_of_life_move_it),
-		SESSION_TEST(test_attach),    SESSION_TEST(test_attach_with_another_timeout),
-		SESSION_TEST(test_touch_all), SESSION_TEST(test_record_and_load),
-		SESSION_TEST(test_foreach),   SESSION_TEST(test_count_of_an_identity),
+		SESSION_TEST(test_ids),
+		SESSION_TEST(test_admits),
+		SESSION_TEST(test_ids_that_are_taken),
+		SESSION_TEST(test_binding),
+		SESSION_TEST(test_binding_to_nobody),
+		SESSION_TEST(test_deadline),
+		SESSION_TEST(test_signs_of_life_move_it),
+		SESSION_TEST(test_attach),
+		SESSION_TEST(test_attach_with_another_timeout),
+		SESSION_TEST(test_touch_all),
+		SESSION_TEST(test_record_and_load),
+		SESSION_TEST(test_foreach),
+		SESSION_TEST(test_count_of_an_identity),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
