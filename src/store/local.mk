@@ -36,6 +36,8 @@ libstore_a_SOURCES = \
 	src/store/segment.h \
 	src/store/shelf.c \
 	src/store/shelf.h \
+	src/store/settle.c \
+	src/store/settle.h \
 	src/store/store.c \
 	src/store/store.h \
 	src/store/survey.c \

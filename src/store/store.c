@@ -25,6 +25,7 @@
 #include "store/rows.h"
 #include "store/scan.h"
 #include "store/segment.h"
+#include "store/settle.h"
 #include "store/survey.h"
 #include "store/vfs.h"
 
@@ -210,6 +211,14 @@ int store_open(struct store **out, const struct store_options *o, char reason[ST
 int store_load(struct store *s, const struct store_loader *l, char reason[STORE_REASON_LEN])
 {
 	if (rows_load(s->writer, l, reason) != 0 || scan_load(&s->scan, l, reason) != 0)
+		return -1;
+	scan_close(&s->scan);
+	return 0;
+}
+
+int store_settle(struct store *s, char reason[STORE_REASON_LEN])
+{
+	if (settle_tree(&s->scan, s->writer, s->o.replay_batch_rows, reason) != 0)
 		return -1;
 	scan_close(&s->scan);
 	return 0;

@@ -54,6 +54,9 @@ struct store_loader {
 };
 must_check int store_load(struct store *s, const struct store_loader *l,
 			  char reason[STORE_REASON_LEN]);
+/* Instead of store_load and store_begin, in a directory that no server uses: have everything that
+ * the log says in tree.db, which may be read then until store_close. */
+must_check int store_settle(struct store *s, char reason[STORE_REASON_LEN]);
 
 /* Raise the epoch (src/README.md, promise 4), begin a new segment that holds it, sync both, start
  * the threads. Returns the epoch's first zxid minus one (epoch << 32): the first change of this run

@@ -40,3 +40,7 @@ check_PROGRAMS += tests/unit/test_marker
 TESTS += tests/unit/test_marker
 tests_unit_test_marker_SOURCES = tests/unit/test_marker.c tests/lib/baddisk.h tests/lib/tmpdir.h tests/unit/capture.h
 tests_unit_test_marker_LDADD = $(STORE_TEST_LIBS)
+check_PROGRAMS += tests/unit/test_settle
+TESTS += tests/unit/test_settle
+tests_unit_test_settle_SOURCES = tests/unit/test_settle.c tests/lib/tmpdir.h
+tests_unit_test_settle_LDADD = $(STORE_TEST_LIBS)
