@@ -24,6 +24,8 @@ libstore_a_SOURCES = \
 	src/store/marker.h \
 	src/store/merge.c \
 	src/store/merge.h \
+	src/store/readonly.c \
+	src/store/readonly.h \
 	src/store/record.c \
 	src/store/record.h \
 	src/store/replay.c \
@@ -44,6 +46,10 @@ libstore_a_SOURCES = \
 	src/store/survey.h \
 	src/store/thread.c \
 	src/store/thread.h \
+	src/store/zk_file.c \
+	src/store/zk_file.h \
+	src/store/zk_write.c \
+	src/store/zk_write.h \
 	src/store/vfs.c \
 	src/store/vfs.h
 nodist_libstore_a_SOURCES = src/store/schema.h
