@@ -6,6 +6,7 @@
 #include "app/command_audit.h"
 #include "app/command_control.h"
 #include "app/command_explain.h"
+#include "app/command_export.h"
 #include "app/complain.h"
 
 /* In the order of the man page. */
@@ -21,6 +22,9 @@ static const struct command commands[] = {
 	{ "--explain-access", 3, SIZE_MAX, "identities, a path and a configuration file",
 	  "IDENTITY... PATH zoo.cfg", "which line of zoolite.policyFile decides what",
 	  command_explain },
+	{ "--export", 2, 5, "a directory for ZooKeeper, and what to export",
+	  "[--gzip] [--max-data BYTES] DIR SNAPSHOT|DATADIR|zoo.cfg",
+	  "write a snapshot that ZooKeeper starts from", command_export },
 };
 
 enum { COUNT = sizeof(commands) / sizeof(commands[0]) };

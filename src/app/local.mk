@@ -11,6 +11,7 @@ libapp_a_SOURCES = \
 	src/app/command_audit.c src/app/command_audit.h \
 	src/app/command_control.c src/app/command_control.h \
 	src/app/command_explain.c src/app/command_explain.h \
+	src/app/command_export.c src/app/command_export.h \
 	src/app/complain.c src/app/complain.h \
 	src/app/config.c src/app/config.h \
 	src/app/control.c src/app/control.h \
@@ -22,10 +23,12 @@ libapp_a_SOURCES = \
 	src/app/connections.c src/app/connections.h \
 	src/app/expiry.c src/app/expiry.h \
 	src/app/explain.c src/app/explain.h \
+	src/app/export.c src/app/export.h \
 	src/app/fourlw.c src/app/fourlw.h src/app/fourlw_words.h \
 	src/app/fourlw_clients.c \
 	src/app/fourlw_server.c \
 	src/app/fourlw_watches.c \
+	src/app/losses.c src/app/losses.h \
 	src/app/machine.c src/app/machine.h \
 	src/app/privileges.c src/app/privileges.h \
 	src/app/print.c src/app/print.h \
