@@ -24,8 +24,9 @@ def digest_id(text):
     return "%s:%s" % (text.split(":")[0], base64.b64encode(hashlib.sha1(text.encode()).digest()).decode())
 
 
-# What a server is configured with, so that its tree can be made and looked at.
+# What a server is configured with, so that its tree can be made and looked at, and nothing goes by itself meanwhile.
 CONFIG = {"DigestAuthenticationProvider.superDigest": digest_id(SUPER), "extendedTypesEnabled": "true",
+          "znode.container.checkIntervalMs": HOUR_MS,
           "tickTime": 200, "minSessionTimeout": SHORT_MS, "maxSessionTimeout": LONG_MS}
 ACLS = (zk.OPEN_ACL, zk.OPEN_ACL, (Acl(1, "world", "anyone"), Acl(31, "digest", digest_id("u1:p1"))),
         (Acl(31, "ip", "127.0.0.1"), Acl(5, "ip", "10.0.0.0/8")), (Acl(31, "x509", "CN=alice,O=Test"),),
