@@ -1,4 +1,5 @@
-"""Into ZooKeeper: what zoolited --export writes is what Debian's ZooKeeper starts from, and finds no fault with.
+"""In from ZooKeeper and out to it: what zoolited --import reads is what Debian's ZooKeeper had, and what --export
+writes is what it starts from, and finds no fault with.
 
 Trees are made by random operations (random_tree.py), the seed is printed and ZOOLITE_MIGRATION_SEED gives it again;
 they are compared whole, Stat by Stat. ZOOLITE_LONG=1 makes more of them.
@@ -69,12 +70,21 @@ def make_zookeeper(make_server):
     return lambda name="zookeeper", **config: make_server(servers.ZooKeeper, name, **config)
 
 
-def run_export(*arguments, status=0):
+def run(*arguments, status=0):
     """Its two outputs."""
-    done = subprocess.run([servers.find_zoolited(), "--export", *map(str, arguments)], capture_output=True,
-                          text=True, check=False)
+    done = subprocess.run([servers.find_zoolited(), *map(str, arguments)], capture_output=True, text=True, check=False)
     assert done.returncode == status, (done.stdout, done.stderr)
     return done.stdout, done.stderr
+
+
+def run_export(*arguments, status=0):
+    return run("--export", *arguments, status=status)
+
+
+def run_import(zookeeper, zoolite, *options):
+    """What it says."""
+    zoolite.write_config()
+    return run("--import", zookeeper.data_dir, *options, zoolite.config_path)[0]
 
 
 def find_snapshot(server):
@@ -84,8 +94,9 @@ def find_snapshot(server):
     return os.path.join(directory, names[0])
 
 
-def owners_of(path):
-    """What a snapshot of ZooKeeper's has as the owner of each znode."""
+def marks_in(server):
+    """The owners in its only snapshot: path -> number, but for those that are 0."""
+    path = find_snapshot(server)
     with (gzip.open if path.endswith(".gz") else open)(path, "rb") as file:
         reader = zk.Reader(file.read())
     assert (reader.int(), reader.int(), reader.long(), reader.int()) == (0x5a4b534e, 2, -1, 0)
@@ -94,9 +105,9 @@ def owners_of(path):
     owners = {}
     while (name := reader.string()) != "/":
         reader.buffer(), reader.long()
-        owners[name or "/"] = PERSISTED.unpack_from(reader.data, reader.at)[7]
+        owners[name] = PERSISTED.unpack_from(reader.data, reader.at)[7]
         reader.at += PERSISTED.size
-    return owners
+    return {name: owner for name, owner in owners.items() if owner != 0}
 
 
 def grow(server, seed, kills=2, count=150, timeout=SHORT_MS):
@@ -160,8 +171,7 @@ def test_random_tree(make_zoolite, make_zookeeper, turn, options):
     assert len(gone) >= 2 and len(left) > 30
     assert find_snapshot(zookeeper).endswith(".gz") == bool(options)
     assert "carried: %d znodes (%d containers, %d with a TTL), " % (len(left), *marks_of(left, tree.marks)) in told
-    assert {path: owner for path, owner in owners_of(find_snapshot(zookeeper)).items() if owner} == {
-        path: mark for path, mark in tree.marks.items() if mark and path in left}
+    assert marks_in(zookeeper) == {path: mark for path, mark in tree.marks.items() if mark and path in left}
     assert "not carried: %d ephemeral znodes, " % len(gone) in told
     assert "extendedTypesEnabled=true" in told
     assert ("acl scheme x509: " in told) == any(acl.scheme == "x509" for value in left.values() for acl in value[2])
@@ -174,6 +184,79 @@ def test_random_tree(make_zoolite, make_zookeeper, turn, options):
     assert_same(is_now, look(zookeeper))
     zookeeper.stop()
     assert_no_word(zookeeper)
+
+
+class Packer(servers.ZooKeeper):
+    """With what packs snapshots by Snappy."""
+
+    LIBRARIES = (*servers.ZooKeeper.LIBRARIES, "snappy-java")
+
+
+def snapshots_of(server):
+    return [name for name in os.listdir(os.path.join(server.data_dir, "version-2")) if name.startswith("snapshot.")]
+
+
+@pytest.mark.parametrize("turn", range(10 if IS_LONG else 1))
+@pytest.mark.parametrize("coding", ["plain", "gz", "snappy"])
+def test_there_and_back(make_server, make_zoolite, make_zookeeper, turn, coding):
+    """From a ZooKeeper that was killed again and again, and to another one."""
+    packing = {} if coding == "plain" else {"snapshot__compression__method": coding}
+    zookeeper = make_server(Packer, "from", snapCount=40, **packing)
+    zoolite, back = make_zoolite(), make_zookeeper()
+    tree = grow(zookeeper.start(), SEED + turn)
+    tree.finish()
+    was = look(zookeeper)
+    zookeeper.kill()
+    assert len(snapshots_of(zookeeper)) > 3
+    assert any(name.endswith("." + coding) for name in snapshots_of(zookeeper)) or coding == "plain"
+    told = run_import(zookeeper, zoolite)
+    assert "digest: the same as ZooKeeper's" in told
+    zoolite.start()
+    assert_same(was, look(zoolite))
+    check_sequences(zoolite, was, tree.rng)
+    is_now = look(zoolite)
+    zoolite.finish()
+    run_export(back.data_dir, zoolite.config_path)
+    assert marks_in(back) == {path: mark for path, mark in tree.marks.items() if mark and path in was}
+    back.start()
+    assert_same(is_now, look(back))
+    check_sequences(back, is_now, tree.rng)
+    back.stop()
+    assert_no_word(back)
+
+
+def test_sessions_come_along(make_zoolite, make_zookeeper):
+    """With --with-sessions a client comes back to its session, and its ephemerals never went."""
+    zookeeper, zoolite = make_zookeeper(), make_zoolite()
+    tree = grow(zookeeper.start(), SEED, kills=1, count=80, timeout=LONG_MS)
+    for name in ("e1", "e2-"):
+        assert tree.call(zk.create("/" + name, b"", flags=zk.EPHEMERAL | (name == "e2-") * zk.SEQUENTIAL)).err == 0
+    was = look(zookeeper)
+    zookeeper.kill()
+    told = run_import(zookeeper, zoolite, "--with-sessions")
+    assert re.search(r"^znodes: .* %d ephemeral; " % sum(value[1].ephemeral_owner > 0 for value in was.values()), told,
+                     re.MULTILINE), told
+    zoolite.start()
+    assert_same(was, look(zoolite))
+    client = zk.Client(zoolite.link())
+    reply = client.connect(LONG_MS, tree.client.session_id, tree.client.password)
+    assert (reply.session_id, reply.timeout) == (tree.client.session_id, LONG_MS)
+    assert "/e1" in client.call(zk.get_ephemerals("/")).value
+    client.close_session()
+    assert "/e1" not in look(zoolite)
+
+
+def test_sessions_stay_behind(make_zoolite, make_zookeeper):
+    zookeeper, zoolite = make_zookeeper(), make_zoolite()
+    tree = grow(zookeeper.start(), SEED, kills=1, count=80, timeout=LONG_MS)
+    assert tree.call(zk.create("/e1", b"", flags=zk.EPHEMERAL)).err == 0
+    was = look(zookeeper)
+    zookeeper.kill()
+    told = run_import(zookeeper, zoolite)
+    found = look(zoolite.start())
+    left, gone = as_if_closed(was, found["/"][1].pzxid)
+    assert re.search(r"^sessions: none; [0-9]+ left behind, with %d ephemeral znode" % len(gone), told, re.MULTILINE)
+    assert_same(without_counts(left), without_counts(found))
 
 
 def test_digest(make_zoolite, make_zookeeper):
@@ -373,6 +456,11 @@ def test_sequences_go_on(make_secure, counter):
     check_counts(counter.count(zookeeper.start(), 1), 1)
     zookeeper.stop()
     assert_no_word(zookeeper)
+    # And back.
+    other = make_secure(servers.Zoolite, "other")
+    run_import(zookeeper, other)
+    check_counts(counter.count(other.start(), 2), 2)
+    other.finish()
 
 
 # -- an ensemble ----------------------------------------------------------------------------------
