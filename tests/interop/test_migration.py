@@ -304,6 +304,34 @@ def test_sources(make_zoolite, make_zookeeper, tmp_path):
     zoolite.finish()
 
 
+def test_running(make_zoolite, make_zookeeper, tmp_path):
+    """It is asked for a snapshot, goes on, and everything that was answered before is in there."""
+    zoolite, zookeeper = make_zoolite(), make_zookeeper()
+    tree = grow(zoolite.start(), SEED, kills=0, timeout=LONG_MS)
+    assert tree.call(zk.create("/e", b"", flags=zk.EPHEMERAL), tree.other).err == 0
+    was = look(zoolite)
+    pid = zoolite.process.pid
+    told, _ = run_export(zookeeper.data_dir, zoolite.config_path)
+    assert zoolite.process.pid == pid and zoolite.is_running()
+    # The client that saw more than the snapshot has is let in.
+    assert tree.call(zk.create("/later", b"")).err == 0
+    assert_same(was, {path: value for path, value in look(zoolite).items() if path not in ("/", "/later")} |
+                {"/": was["/"]})
+    left, _ = as_if_closed(was, zxid_of(told))
+    zookeeper.start()
+    assert_same(without_counts(left), without_counts(look(zookeeper)))
+    with zk.Client(zookeeper.link()) as client:
+        assert client.connect(LONG_MS, last_zxid_seen=tree.client.last_zxid).timeout > 0
+    zookeeper.stop()
+    assert_no_word(zookeeper)
+    # One that does not answer is not passed over, nor read behind its back.
+    zoolite.config["zoolite.controlSocket"] = "none"
+    zoolite.write_config()
+    _, wrong = run_export(tmp_path / "other", zoolite.config_path, status=1)
+    assert wrong == "%s/lock: another server uses this directory (zoolite.controlSocket is none)\n" % zoolite.data_dir
+    zoolite.finish()
+
+
 def test_log_elsewhere(make_zoolite, make_zookeeper, tmp_path):
     log_dir = str(tmp_path / "log-elsewhere")
     zoolite = make_zoolite(dataLogDir=log_dir)
