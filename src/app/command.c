@@ -9,6 +9,7 @@
 #include "app/command_restore.h"
 #include "app/command_verify.h"
 #include "app/command_import.h"
+#include "app/command_export.h"
 #include "app/complain.h"
 #include "app/recover.h"
 
@@ -40,6 +41,9 @@ static const struct command commands[] = {
 	{ "--import", 2, 3, "a directory, --with-sessions or nothing, and a configuration file",
 	  "DIR [--with-sessions] zoo.cfg", "found the registry on a ZooKeeper's directory",
 	  command_import },
+	{ "--export", 2, 5, "a directory for ZooKeeper, and what to export",
+	  "[--gzip] [--max-data BYTES] DIR SNAPSHOT|DATADIR|zoo.cfg",
+	  "write a snapshot that ZooKeeper starts from", command_export },
 };
 
 enum { COUNT = sizeof(commands) / sizeof(commands[0]) };

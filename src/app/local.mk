@@ -16,6 +16,7 @@ libapp_a_SOURCES = \
 	src/app/command_restore.c src/app/command_restore.h \
 	src/app/command_verify.c src/app/command_verify.h \
 	src/app/command_import.c src/app/command_import.h \
+	src/app/command_export.c src/app/command_export.h \
 	src/app/complain.c src/app/complain.h \
 	src/app/config.c src/app/config.h \
 	src/app/control.c src/app/control.h \
@@ -27,10 +28,12 @@ libapp_a_SOURCES = \
 	src/app/connections.c src/app/connections.h \
 	src/app/expiry.c src/app/expiry.h \
 	src/app/explain.c src/app/explain.h \
+	src/app/export.c src/app/export.h \
 	src/app/fourlw.c src/app/fourlw.h src/app/fourlw_words.h \
 	src/app/fourlw_clients.c \
 	src/app/fourlw_server.c \
 	src/app/fourlw_watches.c \
+	src/app/losses.c src/app/losses.h \
 	src/app/machine.c src/app/machine.h \
 	src/app/privileges.c src/app/privileges.h \
 	src/app/print.c src/app/print.h \

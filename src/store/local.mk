@@ -68,6 +68,8 @@ libstore_a_SOURCES = \
 	src/store/snapshot.h \
 	src/store/snapshot_file.c \
 	src/store/snapshot_file.h \
+	src/store/settle.c \
+	src/store/settle.h \
 	src/store/store.c \
 	src/store/store.h \
 	src/store/survey.c \
@@ -80,6 +82,10 @@ libstore_a_SOURCES = \
 	src/store/verify.h \
 	src/store/verify_log.c \
 	src/store/verify_log.h \
+	src/store/zk_file.c \
+	src/store/zk_file.h \
+	src/store/zk_write.c \
+	src/store/zk_write.h \
 	src/store/vfs.c \
 	src/store/vfs.h \
 	src/store/visitor.c \

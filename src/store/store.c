@@ -29,6 +29,7 @@
 #include "store/rows.h"
 #include "store/scan.h"
 #include "store/segment.h"
+#include "store/settle.h"
 #include "store/snapshot.h"
 #include "store/survey.h"
 #include "store/upgrade.h"
@@ -304,6 +305,14 @@ int store_refuse(const struct store *s, const char *what, char reason[STORE_REAS
 	(void)snprintf(reason, STORE_REASON_LEN, "%s: %s", s->dir, what);
 	name_command(s, STORE_DAMAGED, reason);
 	return STORE_DAMAGED;
+}
+
+int store_settle(struct store *s, char reason[STORE_REASON_LEN])
+{
+	if (settle_tree(&s->scan, s->writer, s->o.replay_batch_rows, reason) != 0)
+		return -1;
+	scan_close(&s->scan);
+	return 0;
 }
 
 int64_t store_last_zxid(const struct store *s)

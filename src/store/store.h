@@ -65,6 +65,9 @@ struct store_loader {
 };
 must_check int store_load(struct store *s, const struct store_loader *l,
 			  char reason[STORE_REASON_LEN]);
+/* Instead of store_load and store_begin, in a directory that no server uses: have everything that
+ * the log says in tree.db, which may be read then until store_close. */
+must_check int store_settle(struct store *s, char reason[STORE_REASON_LEN]);
 
 /* What was loaded makes no sense to the caller: writes what and the command that salvages the rest
  * to reason, returns STORE_DAMAGED. */

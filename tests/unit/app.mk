@@ -78,6 +78,11 @@ TESTS += tests/unit/test_validity
 tests_unit_test_validity_SOURCES = tests/unit/test_validity.c tests/unit/capture.h
 tests_unit_test_validity_LDADD = libapp.a libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS)
 
+check_PROGRAMS += tests/unit/test_losses
+TESTS += tests/unit/test_losses
+tests_unit_test_losses_SOURCES = tests/unit/test_losses.c tests/lib/tmpdir.h
+tests_unit_test_losses_LDADD = $(ZOOLITE_LDADD) $(CMOCKA_LIBS)
+
 # The policy, as its file says it.
 check_PROGRAMS += tests/unit/test_policy tests/unit/test_policy_file
 TESTS += tests/unit/test_policy tests/unit/test_policy_file

@@ -1,5 +1,5 @@
 # store: the files of one data directory, each module over real SQLite in a directory of its own.
-STORE_TEST_LIBS = libstore.a libbase.a $(CMOCKA_LIBS) $(SQLITE_LIBS) $(OPENSSL_LIBS)
+STORE_TEST_LIBS = libstore.a libbase.a $(CMOCKA_LIBS) $(SQLITE_LIBS) $(ZLIB_LIBS) $(OPENSSL_LIBS)
 
 check_PROGRAMS += tests/unit/test_record
 TESTS += tests/unit/test_record
@@ -102,3 +102,12 @@ tests_unit_test_zk_log_SOURCES = tests/unit/test_zk_log.c tests/lib/memfile.h
 tests_unit_test_zk_log_LDADD = $(ZK_TEST_LIBS)
 
 EXTRA_DIST += tests/unit/zk
+check_PROGRAMS += tests/unit/test_settle
+TESTS += tests/unit/test_settle
+tests_unit_test_settle_SOURCES = tests/unit/test_settle.c tests/lib/tmpdir.h
+tests_unit_test_settle_LDADD = $(STORE_TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test_zk_write
+TESTS += tests/unit/test_zk_write
+tests_unit_test_zk_write_SOURCES = tests/unit/test_zk_write.c tests/lib/tmpdir.h
+tests_unit_test_zk_write_LDADD = $(STORE_TEST_LIBS)
