@@ -15,6 +15,8 @@
 #include "store/marker.h"
 #include "store/vfs.h"
 
+enum { US_PER_MS = 1000 };
+
 /* A segment on the shelf, lowest number first; the core writes the last one or the last but one. */
 struct item {
 	struct list link;
@@ -28,7 +30,7 @@ struct item {
 	bool seen;               /* it is of this database, and the two below are known */
 	bool empty;              /* without a row: a start left it behind */
 	struct audit_head audit; /* its newest row of the audit trail; number 0: it has none */
-	int64_t newest_ms;       /* time of its newest row */
+	int64_t newest_ms;       /* when its newest row was written, by own_time_ms */
 };
 
 struct shelf {
@@ -40,7 +42,8 @@ struct shelf {
 	struct item *reading; /* the item that reader stands on */
 	struct segment_reader reader;
 	int tree_wal_fd;
-	int64_t tree_on_disk; /* the tree is on disk at least up to here */
+	int64_t tree_on_disk;  /* the tree is on disk at least up to here */
+	int64_t wall_ahead_ms; /* the wall clock before the monotonic one, as of the start */
 
 	_Atomic uint64_t bytes;
 
@@ -48,6 +51,12 @@ struct shelf {
 	struct audit_head wish; /* shelf_prune_wish */
 	int64_t allowed;        /* up to this number of the audit trail segments may go */
 };
+
+/* The wall clock as it was at the start, going on evenly: where it jumps, nothing becomes older. */
+static int64_t own_time_ms(const struct shelf *s)
+{
+	return clock_exact_us() / US_PER_MS + s->wall_ahead_ms;
+}
 
 /* ---- made and ended ---- */
 
@@ -61,6 +70,7 @@ struct shelf *shelf_new(const struct shelf_options *o, const struct flush *flush
 	s->flush = flush;
 	list_init(&s->items);
 	s->tree_wal_fd = vfs_wal_open(o->tree_path);
+	s->wall_ahead_ms = clock_wall_ms() - clock_exact_us() / US_PER_MS;
 	atomic_init(&s->bytes, 0);
 	pthread_mutex_init(&s->mutex, NULL);
 	return s;
@@ -163,7 +173,7 @@ void shelf_accept(struct shelf *s, struct segment *g)
 		item->segment = g;
 		item->last = g->last;
 		item->bytes = g->row_bytes;
-		item->newest_ms = g->last_ms;
+		item->newest_ms = own_time_ms(s);
 		note_audit(item, g);
 		item->seen = true;
 		item->old = true;
@@ -298,7 +308,7 @@ static bool waits_for_word(struct shelf *s, const struct item *item)
 static bool is_to_remove(const struct shelf *s, const struct item *item)
 {
 	return item->empty || old_bytes(s) > s->o.retention_bytes ||
-	       (s->o.retention_ms > 0 && item->newest_ms < clock_wall_ms() - s->o.retention_ms);
+	       (s->o.retention_ms > 0 && item->newest_ms < own_time_ms(s) - s->o.retention_ms);
 }
 
 /* False: its removal cannot be noted, and it stays for now. */
