@@ -394,8 +394,8 @@ void member_free(struct member *m)
 
 void member_work(struct member *m, int64_t now_us)
 {
-	/* As ZooKeeper's Java client: a connection that has come to nothing in two thirds of the
-	 * timeout is given up. */
+	/* As ZooKeeper's Java client: a connection that comes to nothing in two thirds of the
+	 * timeout, or that brings nothing for so long, is given up. */
 	const int64_t patience_us = (int64_t)m->timeout_ms * US_PER_MS * 2 / 3;
 
 	if (m->lost)
@@ -405,10 +405,14 @@ void member_work(struct member *m, int64_t now_us)
 	if (m->session == NULL) {
 		if (now_us >= m->retry_us)
 			connect_now(m, now_us);
-	} else if (session_is_open(m->session)) {
-		session_keep_alive(m->session, now_us);
-	} else if (now_us - m->begun_us > patience_us) {
+	} else if (!session_is_open(m->session)) {
+		if (now_us - m->begun_us > patience_us)
+			forget_connection(m, now_us);
+	} else if (now_us - session_heard_us(m->session) > patience_us) {
+		m->state = MEMBER_AWAY;
 		forget_connection(m, now_us);
+	} else {
+		session_keep_alive(m->session, now_us);
 	}
 }
 

@@ -35,6 +35,7 @@ struct session {
 	bool refused;
 	int32_t xid;
 	int64_t sent_us;
+	int64_t heard_us;
 	struct under_way *ring;
 	unsigned ring_len; /* one more than depth: the request to close needs a place too */
 	unsigned ring_head;
@@ -133,6 +134,7 @@ static void frame(void *owner, struct slice in, int64_t now_us)
 	struct proto_reply_header h;
 	struct jute_reader r;
 
+	s->heard_us = now_us;
 	jute_reader_init(&r, in);
 	if (s->state == SESSION_ASKED) {
 		take_session(s, &r, now_us);
@@ -248,6 +250,11 @@ void session_close(struct session *s)
 	session_end(s);
 	s->state = SESSION_CLOSING;
 	session_flush(s);
+}
+
+int64_t session_heard_us(const struct session *s)
+{
+	return s->heard_us;
 }
 
 bool session_is_open(const struct session *s)

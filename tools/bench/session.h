@@ -68,6 +68,8 @@ void session_keep_alive(struct session *s, int64_t now_us);
 /* Ask the server to end the session; closed follows. Nothing may be under way. */
 void session_close(struct session *s);
 
+/* When the server was heard last, once opened (clock_exact_us). */
+int64_t session_heard_us(const struct session *s);
 /* Opened, and not over. */
 bool session_is_open(const struct session *s);
 const char *session_describe(const struct session *s);
