@@ -35,6 +35,17 @@ class SlowDisk:
         with open(self._path(word), "w", encoding="ascii"):
             pass
 
+    @contextlib.contextmanager
+    def takes(self, milliseconds):
+        """Each sync takes so long."""
+        with open(self._path("slow-sync.new"), "w", encoding="ascii") as file:
+            file.write("%d" % milliseconds)
+        os.replace(self._path("slow-sync.new"), self._path("slow-sync"))
+        try:
+            yield
+        finally:
+            os.unlink(self._path("slow-sync"))
+
     def is_said(self, word):
         """A word that holds once is taken back by the server."""
         return os.path.exists(self._path(word))
