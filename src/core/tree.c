@@ -933,10 +933,20 @@ static bool evict_one(struct tree *t)
 	return true;
 }
 
+/* What is pending takes its place among what is cached, but for a part that stays for reads. */
+static size_t cache_room(const struct tree *t)
+{
+	size_t least = t->cache_limit / CACHE_PARTS;
+
+	if (t->counts.pending_bytes >= t->cache_limit - least)
+		return least;
+	return t->cache_limit - (size_t)t->counts.pending_bytes;
+}
+
 void tree_trim(struct tree *t)
 {
 	assert(!t->open);
-	while (t->cache_bytes > t->cache_limit && evict_one(t))
+	while (t->cache_bytes > cache_room(t) && evict_one(t))
 		;
 }
 

@@ -19,7 +19,8 @@
 
 struct tree;
 
-/* cache_bytes: most bytes of clean znodes and lists of names. */
+/* cache_bytes: most bytes of clean znodes and lists of names; pending ones count too, until a
+ * quarter is left. */
 struct tree *tree_new(struct store *store, size_t cache_bytes);
 void tree_free(struct tree *t);
 struct acl_table *tree_acls(struct tree *t);

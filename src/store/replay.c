@@ -379,7 +379,6 @@ static uint32_t read_batch(struct replay *r, struct segment_reader *reader, int6
 		if (merge_add(r->merge, body) != 0)
 			die("store.record_damaged", shelf_reading(r->shelf));
 		*last = head.zxid;
-		shelf_note_time(r->shelf, head.time_ms);
 		rows++;
 	}
 	if (rc < 0)

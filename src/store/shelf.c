@@ -15,7 +15,7 @@
 #include "store/marker.h"
 #include "store/vfs.h"
 
-enum { CHECKPOINT_RETRY_MS = 10 * 1000 };
+enum { CHECKPOINT_RETRY_MS = 10 * 1000, US_PER_MS = 1000 };
 
 /* A segment on the shelf, lowest number first; the core writes the last one or the last but one. */
 struct item {
@@ -30,7 +30,7 @@ struct item {
 	bool seen;               /* it is of this database, and the two below are known */
 	bool empty;              /* without a row: a start left it behind */
 	struct audit_head audit; /* its newest row of the audit trail; number 0: it has none */
-	int64_t newest_ms;       /* time of its newest row */
+	int64_t newest_ms;       /* when its newest row was written, by own_time_ms */
 	int64_t retry_ms;        /* its checkpoint was held up: not before this */
 };
 
@@ -43,8 +43,8 @@ struct shelf {
 	struct item *reading; /* the item that reader stands on */
 	struct segment_reader reader;
 	int tree_wal_fd;
-	int64_t tree_on_disk; /* the tree is on disk at least up to here */
-	int64_t newest_ms;    /* time of the newest row that is known */
+	int64_t tree_on_disk;  /* the tree is on disk at least up to here */
+	int64_t wall_ahead_ms; /* the wall clock before the monotonic one, as of the start */
 
 	_Atomic uint64_t bytes;
 
@@ -52,6 +52,12 @@ struct shelf {
 	struct audit_head wish; /* shelf_prune_wish */
 	int64_t allowed;        /* up to this number of the audit trail segments may go */
 };
+
+/* The wall clock as it was at the start, going on evenly: where it jumps, nothing becomes older. */
+static int64_t own_time_ms(const struct shelf *s)
+{
+	return clock_exact_us() / US_PER_MS + s->wall_ahead_ms;
+}
 
 /* ---- made and ended ---- */
 
@@ -65,6 +71,7 @@ struct shelf *shelf_new(const struct shelf_options *o, const struct flush *flush
 	s->flush = flush;
 	list_init(&s->items);
 	s->tree_wal_fd = vfs_wal_open(o->tree_path);
+	s->wall_ahead_ms = clock_wall_ms() - clock_exact_us() / US_PER_MS;
 	atomic_init(&s->bytes, 0);
 	pthread_mutex_init(&s->mutex, NULL);
 	return s;
@@ -156,12 +163,6 @@ static void note_audit(struct item *item, const struct segment *g)
 		item->audit = g->audit_last;
 }
 
-void shelf_note_time(struct shelf *s, int64_t row_ms)
-{
-	if (row_ms > s->newest_ms)
-		s->newest_ms = row_ms;
-}
-
 /* It is there already, as the item that the core wrote. */
 void shelf_accept(struct shelf *s, struct segment *g)
 {
@@ -173,8 +174,7 @@ void shelf_accept(struct shelf *s, struct segment *g)
 		item->segment = g;
 		item->last = g->last;
 		item->bytes = g->row_bytes;
-		item->newest_ms = g->last_ms;
-		shelf_note_time(s, g->last_ms);
+		item->newest_ms = own_time_ms(s);
 		note_audit(item, g);
 		item->seen = true;
 		item->old = true;
@@ -316,22 +316,12 @@ static bool waits_for_word(struct shelf *s, const struct item *item)
 	return waits;
 }
 
-/* Age is counted from the newest row: a clock that jumps ahead makes nothing old. */
-static bool is_old(const struct shelf *s, const struct item *item)
-{
-	int64_t now_ms = clock_wall_ms();
-
-	if (s->newest_ms < now_ms)
-		now_ms = s->newest_ms;
-	return s->o.retention_ms > 0 && item->newest_ms < now_ms - s->o.retention_ms;
-}
-
 /* Whether it is one to remove then: it says nothing, its room is needed, or it is too much or too
  * old. */
 static bool is_to_remove(const struct shelf *s, const struct item *item)
 {
 	return item->empty || room_is_short(s->o.room) || old_bytes(s) > s->o.retention_bytes ||
-	       is_old(s, item);
+	       (s->o.retention_ms > 0 && item->newest_ms < own_time_ms(s) - s->o.retention_ms);
 }
 
 /* False: its removal cannot be noted, and it stays for now. */

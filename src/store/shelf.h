@@ -41,8 +41,6 @@ void shelf_add(struct shelf *s, uint32_t number, bool old, int64_t last);
 
 /* The core is done with g: the shelf's from now on. */
 void shelf_accept(struct shelf *s, struct segment *g);
-/* There is a row of this time. */
-void shelf_note_time(struct shelf *s, int64_t row_ms);
 /* A reader of the segment where the first change above reached is, or will be; NULL: there is none.
  * It is the shelf's, and good until the next shelf_tidy. What cannot be opened ends the process. */
 struct segment_reader *shelf_reader(struct shelf *s, int64_t reached);

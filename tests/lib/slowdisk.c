@@ -2,6 +2,7 @@
  * test says so. The test speaks through files in the directory $SLOWDISK_DIR:
  *
  *   hang-sync   fdatasync and fsync do not return while it is there
+ *   slow-sync   holds a number: they take so many milliseconds more
  *   hang-core   likewise reads and writes of the main thread, which runs the core's loop
  *   hang-load   likewise those of the other threads, the one that recovers at start among them
  *   fail-sync   fdatasync and fsync fail (EIO)
@@ -170,11 +171,28 @@ int statvfs64(const char *path, struct statvfs64 *st)
 	return rc;
 }
 
+/* Sleeps no longer than the word stands. */
+static void take_time(const char *word)
+{
+	int fd = control >= 0 ? openat(control, word, O_RDONLY | O_CLOEXEC) : -1;
+	char text[32] = "";
+	ssize_t n;
+
+	if (fd < 0)
+		return;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	for (long left_us = n > 0 ? strtol(text, NULL, 10) * 1000 : 0; left_us > 0 && is_said(word);
+	     left_us -= LOOK_US)
+		usleep(left_us < LOOK_US ? (useconds_t)left_us : LOOK_US);
+}
+
 int fdatasync(int fd)
 {
 	int (*real)(int) = dlsym(RTLD_NEXT, "fdatasync");
 
 	wait_while("hang-sync");
+	take_time("slow-sync");
 	return fails("fail-sync", EIO) ? -1 : real(fd);
 }
 
@@ -183,6 +201,7 @@ int fsync(int fd)
 	int (*real)(int) = dlsym(RTLD_NEXT, "fsync");
 
 	wait_while("hang-sync");
+	take_time("slow-sync");
 	return fails("fail-sync", EIO) ? -1 : real(fd);
 }
 

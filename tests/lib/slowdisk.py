@@ -45,6 +45,17 @@ class SlowDisk:
             self.say("quota")
         os.rename(new, self._path("budget"))
 
+    @contextlib.contextmanager
+    def takes(self, milliseconds):
+        """Each sync takes so long."""
+        with open(self._path("slow-sync.new"), "w", encoding="ascii") as file:
+            file.write("%d" % milliseconds)
+        os.replace(self._path("slow-sync.new"), self._path("slow-sync"))
+        try:
+            yield
+        finally:
+            os.unlink(self._path("slow-sync"))
+
     def is_said(self, word):
         """A word that holds once is taken back by the server."""
         return os.path.exists(self._path(word))

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+import members
 import servers
 import zk_wire as zk
 
@@ -84,6 +85,55 @@ def test_fill(server):
     with server.client() as client:
         assert len(set(below(client, "/bench-fill/below"))) == 1234
         client.close_session()
+
+
+def test_hot_reads_in_a_larger_tree(server):
+    report = bench(server, "hot", "-c", 2, "-s", 0.3, "-w", 0, "-k", 20, "-v", 6, "--preload", 1234, "--root", "/bench-hot")
+    assert report["operations"] > 0 and report["keys"] == 20
+    with server.client() as client:
+        made = below(client, "/bench-hot")
+        assert len([path for path in made if "/p0" in path]) == 1234
+        assert len([path for path in made if "/d0" in path]) == 20
+        client.close_session()
+
+
+def test_members_come_back(make_server):
+    """What they watch changes before, meanwhile and afterwards."""
+    server = make_server()
+    with members.Members(server, 120) as crowd:
+        assert crowd.head["groups"] == 2 and crowd.head["tls"].startswith("TLSv1.3 ")
+        writer = server.client()
+        crowd.change(writer, "before")
+        # All of it has come, and they watch again.
+        crowd.wait_watching(server)
+        crowd.pause()
+        server.restart()
+        writer = server.client()
+        crowd.change(writer, "meanwhile")
+        crowd.resume()
+        told = crowd.wait_storm()
+        assert (told["lost"], told["back"]) == (120, 120)
+        assert told["lost_at_us"] <= told["back_at_us"] and told["attempts"] >= 120
+        crowd.change(writer, "afterwards")
+        crowd.check_ephemerals(writer)
+        # A one-shot watch tells of the first change it missed, a persistent one of none.
+        assert crowd.finish()["told"] == 120 * (4 + 2 + 4)
+    servers.wait_until(lambda: server.metric("ephemerals_count") == 0, DEADLINE_S, "the members to leave")
+
+
+def test_members_tell_what_is_lost(make_server):
+    """They are away for longer than their sessions live."""
+    server = make_server(tickTime=200)
+    with members.Members(server, 30, timeout_ms=1000) as crowd:
+        crowd.pause()
+        servers.wait_until(lambda: server.metric("sessions_expired") == 30, DEADLINE_S, "them to expire")
+        crowd.resume()
+        told = crowd.wait_storm()
+        assert (told["lost"], told["back"]) == (30, 0)
+        crowd.process.stdin.close()
+        assert crowd.wait_storm()["expired"] == 30
+        assert crowd.process.wait(DEADLINE_S) == 1
+        assert "has expired" in crowd.complaints()
 
 
 def test_schedule_is_kept(server):

@@ -1,6 +1,7 @@
 """A disk that hangs, and turns that take long: who only waits for us does not expire, reads and pings go on, and the
 log tells what was slow."""
 import re
+import threading
 import time
 
 import pytest
@@ -12,6 +13,9 @@ import zk_wire as zk
 TIMEOUT_MS = 1000
 HANG_S = 2.2
 COLD = 300
+BATCH = 40
+SLOW_DEADLINE_S = 60
+COUNTED = ("changes_logged", "log_commits", "log_flushes", "sessions_expired")
 
 
 @pytest.fixture(name="disk")
@@ -120,6 +124,89 @@ def test_disk_that_hangs_is_no_silence_of_clients(make_slow, disk):
     for index, client in enumerate((flood, pinger, reader)):
         assert client.call(zk.exists("/owner-%d" % index)).value.ephemeral_owner == client.session_id
     assert not server.metric("sessions_expired")
+
+
+class Looker(threading.Thread):
+    """Pings, and reads znodes that nobody changes, until told to end; notes how long each took, in milliseconds."""
+
+    def __init__(self, client):
+        super().__init__(daemon=True)
+        self.client = client
+        self.ending = threading.Event()
+        self.pings = []
+        self.reads = []
+        self.failure = None
+
+    def _look(self):
+        began = time.monotonic()
+        assert self.client.ping(SLOW_DEADLINE_S).err == 0
+        between = time.monotonic()
+        replies = self.client.wait(self.client.submit(zk.get_data("/old")), SLOW_DEADLINE_S)
+        assert (replies.err, replies.value.data) == (0, b"quiet")
+        names = self.client.call(zk.get_children("/quiet"), SLOW_DEADLINE_S).value.names
+        assert sorted(names) == ["a", "b"]
+        self.pings.append((between - began) * 1000)
+        self.reads.append((time.monotonic() - between) * 500)
+
+    def run(self):
+        try:
+            while not self.ending.is_set():
+                self._look()
+        except Exception as error:  # pylint: disable=broad-except
+            self.failure = error
+
+
+def percentile(values, share):
+    return sorted(values)[min(int(len(values) * share), len(values) - 1)]
+
+
+@pytest.mark.parametrize("sync_ms", [50, 5000])
+def test_disk_that_is_slow_slows_writes_alone(make_slow, disk, capsys, sync_ms):
+    """Heartbeats, and reads of what does not change, go on while syncs take their time; writers share these, and
+    nobody expires."""
+    server = make_slow(maxSessionTimeout=120000)
+    looker = Looker(server.client(timeout=TIMEOUT_MS))
+    owners = [server.client(tls=index % 2 == 0, timeout=TIMEOUT_MS) for index in range(6)]
+    writers = [server.client(tls=index % 2 == 0, timeout=120000) for index in range(6)]
+    for request in (zk.create("/old", b"quiet"), zk.create("/quiet"), zk.create("/quiet/a"), zk.create("/quiet/b")):
+        assert looker.client.call(request).err == 0
+    for index, client in enumerate(owners):
+        assert client.call(zk.create("/owner-%d" % index, flags=zk.EPHEMERAL)).err == 0
+    for index, client in enumerate(writers):
+        assert client.call(zk.create("/written-%d" % index)).err == 0
+    before = {name: server.metric(name) for name in COUNTED}
+    began = time.monotonic()
+    with zk.Pinger(owners, 0.2) as pinger, disk.takes(sync_ms):
+        looker.start()
+        # As long as two syncs of the slowest take; each write waits for the sync that is under way, and its own.
+        changes = 0
+        while time.monotonic() < began + max(1.5, 1.5 * sync_ms / 1000):
+            sent = [(client, client.submit_all([zk.set_data("/written-%d" % index, b"%d" % changes)] * BATCH))
+                    for index, client in enumerate(writers)]
+            for client, xids in sent:
+                for xid in xids:
+                    assert client.wait(xid, SLOW_DEADLINE_S).err == 0
+            changes += len(writers) * BATCH
+        looker.ending.set()
+        looker.join()
+        took_s = time.monotonic() - began
+        grown = {name: server.metric(name) - before[name] for name in COUNTED}
+    assert pinger.failure is None and looker.failure is None
+    assert grown["sessions_expired"] == 0
+    for index, client in enumerate(owners):
+        assert client.barrier().err == 0
+        assert client.call(zk.exists("/owner-%d" % index)).value.ephemeral_owner == client.session_id
+    # Writes share syncs: no more of them than there was time for, and each had many changes.
+    assert grown["changes_logged"] == changes
+    assert 1 <= grown["log_flushes"] <= took_s * 1000 / sync_ms + 1
+    assert grown["changes_logged"] >= 10 * grown["log_flushes"]
+    assert grown["log_commits"] <= grown["changes_logged"] / 2
+    # Reads and heartbeats wait for none: several went through during each.
+    assert len(looker.reads) > 3 * grown["log_flushes"]
+    with capsys.disabled():
+        print("\nsyncs of %d ms: %d changes in %d commits and %d syncs; %d reads, p99 %.1f ms; pings p99 %.1f ms" % (
+            sync_ms, changes, grown["log_commits"], grown["log_flushes"], len(looker.reads),
+            percentile(looker.reads, 0.99), percentile(looker.pings, 0.99)))
 
 
 def test_outstanding_requests(make_slow, disk):

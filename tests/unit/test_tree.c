@@ -807,6 +807,42 @@ static void test_a_long_list_is_not_kept(void **state)
 	check_long_list(50, MANY);
 }
 
+/* What waits for replay takes the room of what is cached, but for a quarter. */
+static void test_pending_znodes_take_the_room_of_cached_ones(void **state)
+{
+	enum { ROOM = 20000 };
+	char path[32];
+
+	(void)state;
+	tear_down(NULL);
+	begin_empty(ROOM);
+	for (int i = 0; i < 300; i++) {
+		snprintf(path, sizeof(path), "/n%d", i);
+		create(path, 0);
+		replay();
+		tree_end_turn(tree);
+	}
+	assert_in_range(tree_counts(tree).cached_bytes, ROOM * 9 / 10, ROOM);
+	for (int i = 300; i < 600; i++) {
+		struct tree_counts c;
+
+		snprintf(path, sizeof(path), "/n%d", i);
+		create(path, 0);
+		tree_end_turn(tree);
+		c = tree_counts(tree);
+		if (c.pending_bytes < ROOM * 3 / 4)
+			assert_true(c.cached_bytes + c.pending_bytes <= ROOM);
+		else
+			assert_in_range(c.cached_bytes, ROOM / 4 - 1000, ROOM / 4);
+	}
+	assert_true(tree_counts(tree).pending_bytes > ROOM);
+	/* They are cached in their turn. */
+	replay();
+	tree_end_turn(tree);
+	assert_int_equal(tree_counts(tree).pending, 0);
+	assert_in_range(tree_counts(tree).cached_bytes, ROOM * 9 / 10, ROOM);
+}
+
 /* What is hot is not read again. */
 static void test_the_cache_is_used(void **state)
 {
@@ -1043,6 +1079,7 @@ int main(void)
 		cmocka_unit_test(test_walk),
 		TREE_TEST(test_lists_are_bounded),
 		TREE_TEST(test_a_long_list_is_not_kept),
+		TREE_TEST(test_pending_znodes_take_the_room_of_cached_ones),
 		TREE_TEST(test_the_cache_is_used),
 		TREE_TEST(test_what_is_used_stays),
 		TREE_TEST(test_a_list_that_is_used_stays),

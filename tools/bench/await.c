@@ -30,7 +30,7 @@ static void closed(void *owner, const char *reason)
 /* When a session was open, or 0. */
 static int64_t try_once(struct loop *l, const struct conn_target *target, const struct options *o)
 {
-	static const struct session_events events = { opened, NULL, closed };
+	static const struct session_events events = { opened, NULL, closed, NULL };
 	int64_t end_us = clock_exact_us() + PATIENCE_US;
 	struct attempt a = { 0 };
 	char reason[STREAM_REASON_LEN];

@@ -187,7 +187,8 @@ static void session_closed(void *owner, const char *reason)
 
 static void lane_open(struct driver *d, unsigned index)
 {
-	static const struct session_events events = { session_opened, take_reply, session_closed };
+	static const struct session_events events = { session_opened, take_reply, session_closed,
+						      NULL };
 	struct lane *l = &d->lanes[index];
 	const struct options *o = d->options;
 	char reason[STREAM_REASON_LEN];

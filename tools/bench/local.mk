@@ -13,6 +13,8 @@ tools_zoolite_bench_SOURCES = \
 	tools/bench/loop.c \
 	tools/bench/loop.h \
 	tools/bench/main.c \
+	tools/bench/member.c \
+	tools/bench/member.h \
 	tools/bench/options.c \
 	tools/bench/options.h \
 	tools/bench/process.c \
@@ -23,6 +25,8 @@ tools_zoolite_bench_SOURCES = \
 	tools/bench/session.h \
 	tools/bench/signals.c \
 	tools/bench/signals.h \
+	tools/bench/storm.c \
+	tools/bench/storm.h \
 	tools/bench/stream.c \
 	tools/bench/stream.h \
 	tools/bench/target.c \

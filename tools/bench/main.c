@@ -12,6 +12,7 @@
 #include "tools/bench/driver.h"
 #include "tools/bench/options.h"
 #include "tools/bench/report.h"
+#include "tools/bench/storm.h"
 #include "tools/bench/workload.h"
 
 enum { STATUS_USAGE = 2, US_PER_S = 1000000 };
@@ -101,6 +102,8 @@ static int run(struct options *o)
 		return run_idle(o);
 	if (strcmp(o->case_name, "first") == 0)
 		return run_first(o);
+	if (strcmp(o->case_name, "storm") == 0)
+		return storm_run(o);
 	if (c == NULL) {
 		fprintf(stderr, "zoolite-bench: %s: no such case (--help names them)\n",
 			o->case_name);

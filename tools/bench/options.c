@@ -30,7 +30,8 @@ enum {
 	OPTION_PID,
 	OPTION_TIMEOUT,
 	OPTION_ROOT,
-	OPTION_OPENING
+	OPTION_OPENING,
+	OPTION_PRELOAD
 };
 
 static const struct option longs[] = {
@@ -53,6 +54,7 @@ static const struct option longs[] = {
 	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
 	{ "root", required_argument, NULL, OPTION_ROOT },
 	{ "opening", required_argument, NULL, OPTION_OPENING },
+	{ "preload", required_argument, NULL, OPTION_PRELOAD },
 	{ 0 },
 };
 
@@ -69,11 +71,12 @@ static const char usage[] =
 	"what to do:\n"
 	"  -c, --connections N   sessions, one connection each [50]\n"
 	"  -d, --depth N         requests under way on each [1]\n"
-	"  -s, --seconds S       measure for so long [10]; idle: hold for so long [until told]\n"
+	"  -s, --seconds S       measure for so long [10]; idle, storm: hold [until told]\n"
 	"  -w, --warm-up S       the same load before, not measured [3]\n"
 	"  -v, --value-size N    bytes of a znode [128]\n"
 	"  -k, --keys N          znodes that are read and written [1000]\n"
 	"  -n, --count N         znodes to fill in [100000]\n"
+	"  --preload N           znodes beside the keys of hot [100000]\n"
 	"  -m, --mix PERCENT     reads among the requests of mixed [90]\n"
 	"  -r, --rate N          requests a second by a fixed schedule [as fast as replies come]\n"
 	"  --opening N           connections opened at a time [64]\n"
@@ -92,6 +95,10 @@ static void print_help(void)
 		printf("  %-10s %s\n", c->name, c->help);
 	printf("  %-10s %s\n", "idle",
 	       "open -c sessions and hold them until standard input ends or SIGTERM");
+	printf("  %-10s %s\n", "storm",
+	       "hold -c sessions, each with an ephemeral znode and watches, that come back\n"
+	       "             whenever they lose the server, all at once, until told; says how\n"
+	       "             long that took, and whether each was told all it watches, once");
 	printf("  %-10s %s\n", "first",
 	       "wait for the first session of a server that starts, at most -s seconds");
 }
@@ -149,6 +156,7 @@ static void take_option(struct options *o, int which, const char *value)
 	case OPTION_TIMEOUT: o->timeout_ms = (int32_t)whole("--timeout", value, 1, MOST_MS); break;
 	case OPTION_ROOT: o->root = value; break;
 	case OPTION_OPENING: o->opening = whole("--opening", value, 1, MOST_CONNECTIONS); break;
+	case OPTION_PRELOAD: o->preload = whole("--preload", value, 0, MOST_COUNT); break;
 	default: exit(STATUS_USAGE); /* getopt has said why */
 	}
 	/* clang-format on */
@@ -196,6 +204,7 @@ void options_parse(struct options *o, int argc, char **argv)
 		.value_size = 128,
 		.keys = 1000,
 		.count = 100000,
+		.preload = 100000,
 		.read_percent = 90,
 		.timeout_ms = 30000,
 		.root = "/bench",

@@ -23,7 +23,8 @@ struct options {
 	double warm_up;
 	unsigned value_size;
 	unsigned keys;
-	unsigned count; /* znodes that fill makes */
+	unsigned count;   /* znodes that fill makes */
+	unsigned preload; /* znodes that hot makes besides its keys */
 	unsigned read_percent;
 	double rate;        /* requests a second by a fixed schedule; 0: as fast as replies come */
 	int32_t timeout_ms; /* of the sessions */

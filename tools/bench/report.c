@@ -123,3 +123,54 @@ void report_first(const struct options *o, int64_t at_us)
 		printf("a session was open at %" PRId64 " us of the monotonic clock\n", at_us);
 	fflush(stdout);
 }
+
+void report_gathered(const struct options *o, const char *tls, const char *base, unsigned groups,
+		     int64_t took_us)
+{
+	double seconds = (double)took_us / US_PER_S;
+
+	if (o->json) {
+		json_head(o, tls);
+		printf(",\"root\":\"%s\",\"groups\":%u,\"open_seconds\":%.3f}\n", base, groups,
+		       seconds);
+	} else {
+		printf("%u sessions in %u groups below %s, opened in %.2f s, %s\n", o->connections,
+		       groups, base, seconds, tls);
+	}
+	fflush(stdout);
+}
+
+void report_storm(const struct options *o, const struct report_storm *r)
+{
+	double seconds = (double)(r->back_us - r->lost_us) / US_PER_S;
+	double own_seconds = (double)r->own_cpu_us / US_PER_S;
+
+	if (o->json)
+		printf("{\"case\":\"%s\",\"lost\":%u,\"back\":%u,\"lost_at_us\":%" PRId64
+		       ",\"back_at_us\":%" PRId64 ",\"seconds\":%.3f,\"attempts\":%" PRIu64
+		       ",\"bench_cpu_seconds\":%.3f}\n",
+		       o->case_name, r->lost, r->back, r->lost_us, r->back_us, seconds, r->attempts,
+		       own_seconds);
+	else
+		printf("%u sessions lost the server, the last of %u was back after %.2f s, "
+		       "%" PRIu64 " attempts, %.2f s of our own CPU time\n",
+		       r->lost, r->back, seconds, r->attempts, own_seconds);
+	fflush(stdout);
+}
+
+void report_members(const struct options *o, const struct member_tally *t)
+{
+	if (o->json)
+		printf("{\"case\":\"%s\",\"told\":%" PRIu64 ",\"missed\":%" PRIu64
+		       ",\"twice\":%" PRIu64 ",\"disordered\":%" PRIu64 ",\"vanished\":%" PRIu64
+		       ",\"expired\":%" PRIu64 ",\"failed\":%" PRIu64 "}\n",
+		       o->case_name, t->told, t->missed, t->twice, t->disordered, t->vanished,
+		       t->expired, t->failed);
+	else
+		printf("events  %" PRIu64 " told, %" PRIu64 " missed, %" PRIu64 " twice, %" PRIu64
+		       " out of order; %" PRIu64 " ephemerals gone, %" PRIu64
+		       " sessions expired, %" PRIu64 " requests failed\n",
+		       t->told, t->missed, t->twice, t->disordered, t->vanished, t->expired,
+		       t->failed);
+	fflush(stdout);
+}

@@ -1,9 +1,10 @@
 /* Replies come in the order of their requests, so what is under way is a ring. Events of watches
- * and replies to pings have xids of their own and are passed over. */
+ * and replies to pings have xids of their own; the latter are passed over. */
 #include "tools/bench/session.h"
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -30,8 +31,11 @@ struct session {
 	const struct session_events *events;
 	void *owner;
 	int32_t timeout_ms; /* as the server gave it, once open */
+	struct session_ticket ticket;
+	bool refused;
 	int32_t xid;
 	int64_t sent_us;
+	int64_t heard_us;
 	struct under_way *ring;
 	unsigned ring_len; /* one more than depth: the request to close needs a place too */
 	unsigned ring_head;
@@ -56,15 +60,14 @@ static void fail(struct session *s, const char *reason)
 
 static void ask_session(void *owner)
 {
-	static const char no_password[PROTO_PASSWORD_LEN];
 	struct session *s = owner;
 	struct jute_writer *w = conn_begin_frame(s->conn);
 
-	jute_write_int(w, 0);  /* protocol version */
-	jute_write_long(w, 0); /* last zxid seen */
+	jute_write_int(w, 0); /* protocol version */
+	jute_write_long(w, s->ticket.last_zxid);
 	jute_write_int(w, s->timeout_ms);
-	jute_write_long(w, 0); /* a new session */
-	jute_write_buffer(w, (struct slice){ no_password, sizeof(no_password) });
+	jute_write_long(w, s->ticket.id); /* 0: a new session */
+	jute_write_buffer(w, (struct slice){ s->ticket.password, sizeof(s->ticket.password) });
 	jute_write_bool(w, false); /* a read-only server will not do */
 	conn_end_frame(s->conn);
 	s->state = SESSION_ASKED;
@@ -72,14 +75,18 @@ static void ask_session(void *owner)
 
 static void take_session(struct session *s, struct jute_reader *r, int64_t now_us)
 {
+	struct slice password;
+
 	jute_read_int(r); /* protocol version */
 	s->timeout_ms = jute_read_int(r);
-	jute_read_long(r); /* session id */
-	jute_read_buffer(r);
-	if (r->bad || s->timeout_ms <= 0) {
+	s->ticket.id = jute_read_long(r);
+	password = jute_read_buffer(r);
+	if (r->bad || s->timeout_ms <= 0 || password.len != sizeof(s->ticket.password)) {
+		s->refused = true;
 		fail(s, "the server refused the session");
 		return;
 	}
+	memcpy(s->ticket.password, password.data, password.len);
 	s->state = SESSION_OPEN;
 	s->sent_us = now_us;
 	s->events->opened(s->owner);
@@ -96,6 +103,8 @@ static void take_reply(struct session *s, const struct proto_reply_header *h, st
 		return;
 	}
 	reply = (struct session_reply){ first->slot, first->intended_us, now_us, h->err, *r };
+	if (h->zxid > s->ticket.last_zxid)
+		s->ticket.last_zxid = h->zxid;
 	s->ring_head = (s->ring_head + 1) % s->ring_len;
 	s->ring_count--;
 	if (s->state != SESSION_CLOSING) {
@@ -106,12 +115,26 @@ static void take_reply(struct session *s, const struct proto_reply_header *h, st
 	over(s, NULL);
 }
 
+static void take_event(struct session *s, const struct proto_reply_header *h, struct jute_reader *r)
+{
+	struct session_event e = { .zxid = h->zxid > 0 ? h->zxid : 0 };
+
+	e.type = (enum event_type)jute_read_int(r);
+	jute_read_int(r); /* the session's state */
+	e.path = jute_read_buffer(r);
+	if (r->bad)
+		fail(s, "an event that cannot be read");
+	else if (s->events->event != NULL && s->state == SESSION_OPEN)
+		s->events->event(s->owner, &e);
+}
+
 static void frame(void *owner, struct slice in, int64_t now_us)
 {
 	struct session *s = owner;
 	struct proto_reply_header h;
 	struct jute_reader r;
 
+	s->heard_us = now_us;
 	jute_reader_init(&r, in);
 	if (s->state == SESSION_ASKED) {
 		take_session(s, &r, now_us);
@@ -122,7 +145,9 @@ static void frame(void *owner, struct slice in, int64_t now_us)
 	h.err = jute_read_int(&r);
 	if (r.bad)
 		fail(s, "a reply without a header");
-	else if (h.xid != XID_PING && h.xid != XID_EVENT)
+	else if (h.xid == XID_EVENT)
+		take_event(s, &h, &r);
+	else if (h.xid != XID_PING)
 		take_reply(s, &h, &r, now_us);
 }
 
@@ -149,6 +174,21 @@ struct session *session_new(struct loop *l, const struct conn_target *target, un
 		return NULL;
 	}
 	return s;
+}
+
+void session_use_ticket(struct session *s, const struct session_ticket *t)
+{
+	s->ticket = *t;
+}
+
+const struct session_ticket *session_get_ticket(const struct session *s)
+{
+	return &s->ticket;
+}
+
+bool session_is_refused(const struct session *s)
+{
+	return s->refused;
 }
 
 void session_free(struct session *s)
@@ -210,6 +250,11 @@ void session_close(struct session *s)
 	session_end(s);
 	s->state = SESSION_CLOSING;
 	session_flush(s);
+}
+
+int64_t session_heard_us(const struct session *s)
+{
+	return s->heard_us;
 }
 
 bool session_is_open(const struct session *s)

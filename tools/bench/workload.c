@@ -13,7 +13,8 @@
 
 enum {
 	FILL_DIRECTORY = 500, /* znodes in a directory */
-	FILL_BATCH = 50,      /* creates in a multi */
+	PRELOAD_STEPS = 2,
+	FILL_BATCH = 50, /* creates in a multi */
 	BASE_LEN = 160,
 	PATH_LEN = 256,
 	PERCENT = 100,
@@ -65,6 +66,16 @@ static void directory_path(const struct workload *w, unsigned number, char path[
 static void key_path(const struct workload *w, unsigned number, char path[PATH_LEN])
 {
 	snprintf(path, PATH_LEN, "%s/d%05u/k%08u", w->base, number / FILL_DIRECTORY, number);
+}
+
+static void preload_directory_path(const struct workload *w, unsigned number, char path[PATH_LEN])
+{
+	snprintf(path, PATH_LEN, "%s/p%05u", w->base, number);
+}
+
+static void preload_path(const struct workload *w, unsigned number, char path[PATH_LEN])
+{
+	snprintf(path, PATH_LEN, "%s/p%05u/k%08u", w->base, number / FILL_DIRECTORY, number);
 }
 
 static const char *random_key(struct workload *w)
@@ -262,28 +273,38 @@ static bool mixed_next(struct workload *w, struct session *s, unsigned connectio
 }
 
 const struct workload_case workload_cases[] = {
-	{ "get", "read one of the keys", TREE_OF_KEYS, false, { get_next, get_take } },
+	{ "get", "read one of the keys", TREE_OF_KEYS, false, false, { get_next, get_take } },
+	{ "hot",
+	  "read one of the keys of a tree that has --preload znodes more",
+	  TREE_OF_KEYS,
+	  false,
+	  true,
+	  { get_next, get_take } },
 	{ "exists",
 	  "ask for the Stat of one of the keys",
 	  TREE_OF_KEYS,
 	  false,
+	  false,
 	  { exists_next, take_any } },
-	{ "set", "write one of the keys", TREE_OF_KEYS, false, { set_next, take_any } },
-	{ "mixed", "get and set, see -m", TREE_OF_KEYS, false, { mixed_next, take_any } },
+	{ "set", "write one of the keys", TREE_OF_KEYS, false, false, { set_next, take_any } },
+	{ "mixed", "get and set, see -m", TREE_OF_KEYS, false, false, { mixed_next, take_any } },
 	{ "create",
 	  "create a persistent znode",
 	  TREE_BY_CONNECTION,
+	  false,
 	  false,
 	  { create_next, take_any } },
 	{ "ephemeral",
 	  "create an ephemeral znode, then delete it (two operations)",
 	  TREE_BY_CONNECTION,
 	  false,
+	  false,
 	  { ephemeral_next, take_any } },
 	{ "fill",
 	  "create -n znodes by multis of 50 (counted: znodes; latency: of a multi)",
 	  TREE_TO_FILL,
 	  true,
+	  false,
 	  { fill_next, fill_take } },
 	{ 0 },
 };
@@ -297,13 +318,17 @@ const struct workload_case *workload_find(const char *name)
 	return NULL;
 }
 
+static unsigned directories_for(unsigned znodes)
+{
+	return (znodes + FILL_DIRECTORY - 1) / FILL_DIRECTORY;
+}
+
 static unsigned directory_count(const struct workload *w)
 {
-	unsigned znodes = w->what->tree == TREE_TO_FILL ? w->options->count : w->options->keys;
-
 	if (w->what->tree == TREE_BY_CONNECTION)
 		return w->options->connections;
-	return (znodes + FILL_DIRECTORY - 1) / FILL_DIRECTORY;
+	return directories_for(w->what->tree == TREE_TO_FILL ? w->options->count
+							     : w->options->keys);
 }
 
 const struct job *workload_next_preparation(struct workload *w)
@@ -315,9 +340,22 @@ const struct job *workload_next_preparation(struct workload *w)
 	case 0:
 		return &ancestors;
 	case 1:
-		w->filler = (struct filler){ directory_path, directory_count(w), 0, 0 };
+		/* Before the keys, which are then what was used last. */
+		if (!w->what->preloads || w->options->preload == 0) {
+			w->preparation += PRELOAD_STEPS - 1;
+			return workload_next_preparation(w);
+		}
+		w->filler = (struct filler){ preload_directory_path,
+					     directories_for(w->options->preload), 0, 0 };
 		return &fill;
 	case 2:
+		w->filler = (struct filler){ preload_path, w->options->preload, 0,
+					     w->options->value_size };
+		return &fill;
+	case 3:
+		w->filler = (struct filler){ directory_path, directory_count(w), 0, 0 };
+		return &fill;
+	case 4:
 		/* For TREE_TO_FILL this is the case itself. */
 		w->filler =
 			(struct filler){ key_path, w->options->keys, 0, w->options->value_size };

@@ -35,6 +35,7 @@ struct workload_case {
 	const char *help;
 	enum workload_tree tree;
 	bool until_done; /* ends by itself: all of it is measured, without a warm-up */
+	bool preloads;   /* the tree has --preload znodes more, made before the keys */
 	struct job job;
 };
 
