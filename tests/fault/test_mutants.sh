@@ -10,7 +10,7 @@ store="no_flush early_unlink no_start_sync"
 core="marks_ignored core_no_flush core_replay_unflushed core_early_unlink"
 
 for mutant in ${MUTANTS:-$store $core}; do
-	out=$("$dir/mutant_$mutant" -c 4000 -r 100 2>&1)
+	out=$("$dir/mutant_$mutant" -c 4000 -r 300 2>&1)
 	rc=$?
 	if [ $rc -eq 1 ] && printf '%s\n' "$out" | grep -q ': LOST in cut '; then
 		echo "mutant $mutant: found: $(printf '%s\n' "$out" | grep ': LOST in cut ')"

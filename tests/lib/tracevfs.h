@@ -24,7 +24,7 @@
 struct trace;
 
 /* Record what happens below dir, which exists; what is in it now is on disk. No connection may be
- * open. A sync by SQLite takes up to sync_us, one by the store itself some times that. */
+ * open. A sync takes up to sync_us, one by the flush thread some times that. */
 struct trace *trace_start(const char *dir, uint64_t seed, unsigned sync_us);
 /* Stop recording: the real VFS is in place again. No connection may be open. */
 void trace_stop(struct trace *t);
