@@ -3,6 +3,7 @@
 POWERCUT_SOURCES = \
 	tests/fault/powercut.c \
 	tests/fault/powercut.h \
+	tests/lib/effort.h \
 	tests/lib/random.h \
 	tests/lib/tmpdir.h \
 	tests/lib/tracevfs.c \

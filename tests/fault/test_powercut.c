@@ -599,7 +599,7 @@ int main(int argc, char **argv)
 {
 	static const struct powercut_subject subject = {
 		.name = "store",
-		.cuts = 180,
+		.cuts = 400,
 		.create = create,
 		.work = work,
 		.check = check,
