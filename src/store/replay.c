@@ -15,6 +15,7 @@
 #include "store/files.h"
 #include "store/marker.h"
 #include "store/merge.h"
+#include "store/point.h"
 #include "store/shelf.h"
 #include "store/thread.h"
 
@@ -369,11 +370,13 @@ static void checkpoint_tree(struct replay *r)
 
 	if (r->tree_wal_pages < r->o.tree_wal_pages)
 		return;
+	POINT(tree_checkpoint_ready);
 	/* The core's reads are short, so little is left over; the next one takes it. */
 	rc = sqlite3_wal_checkpoint_v2(rows_db(r->rows), "main", SQLITE_CHECKPOINT_PASSIVE, NULL,
 				       NULL);
 	if ((rc & 0xff) != SQLITE_BUSY && (rc & 0xff) != SQLITE_FULL && rc != SQLITE_OK)
 		db_die(rows_db(r->rows), "store.checkpoint_failed");
+	POINT(tree_checkpoint_done);
 }
 
 /* Take what is on disk in the log and not in the tree yet. Whether there was anything. */
@@ -393,9 +396,12 @@ static bool replay_batch(struct replay *r)
 	rows = read_batch(r, reader, upto, &last);
 	if (rows == 0)
 		return false;
+	POINT(batch_read);
 	rows_begin(r->rows);
 	merge_apply(r->merge, r->rows);
+	POINT(batch_applied);
 	rows_commit(r->rows, last);
+	POINT(batch_committed);
 	atomic_store(&r->znodes, rows_meta(r->rows)->znodes);
 	atomic_store(&r->tree_bytes, files_database_bytes(db_path(rows_db(r->rows))));
 	atomic_fetch_add(&r->rows_done, rows);
@@ -403,6 +409,7 @@ static bool replay_batch(struct replay *r)
 	atomic_store(&r->reached, last);
 	metrics_add(METRIC_replay_batches, 1);
 	metrics_add(METRIC_replay_rows, rows);
+	POINT(batch_told);
 	r->o.moved(r->o.ctx);
 	checkpoint_tree(r);
 	return true;

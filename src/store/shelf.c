@@ -13,6 +13,7 @@
 #include "base/metrics.h"
 #include "store/files.h"
 #include "store/marker.h"
+#include "store/point.h"
 #include "store/vfs.h"
 
 /* A segment on the shelf, lowest number first; the core writes the last one or the last but one. */
@@ -167,6 +168,7 @@ void shelf_accept(struct shelf *s, struct segment *g)
 		note_audit(item, g);
 		item->seen = true;
 		item->old = true;
+		POINT(given_back);
 	}
 }
 
@@ -234,7 +236,9 @@ static void finish_segment(struct shelf *s, struct item *item)
 	/* Unreadable. */
 	if (item->segment == NULL)
 		return;
+	POINT(segment_checkpoint_ready);
 	if (segment_settle(item->segment, s->o.marker)) {
+		POINT(segment_checkpoint_done);
 		segment_close(item->segment, false);
 	} else {
 		log_warn("store.checkpoint_held_up", LOG_TEXT("file", item->path));
@@ -306,12 +310,15 @@ static bool remove_segment(struct shelf *s, struct item *item, int64_t reached)
 {
 	char reason[STORE_REASON_LEN];
 
+	POINT(prune_ready);
 	if (marker_remove(s->o.marker, item->number, reason) != 0) {
 		log_warn("store.state_not_written", LOG_TEXT("reason", reason));
 		return false;
 	}
+	POINT(prune_noted);
 	if (s->tree_on_disk < item->last)
 		sync_tree(s, reached);
+	POINT(prune_synced);
 	if (s->reading == item)
 		shelf_close_reader(s);
 	/* No checkpoint of what goes anyway. */
@@ -320,6 +327,7 @@ static bool remove_segment(struct shelf *s, struct item *item, int64_t reached)
 	files_remove_database(item->path);
 	drop(item);
 	metrics_add(METRIC_log_segments_pruned, 1);
+	POINT(prune_done);
 	return true;
 }
 

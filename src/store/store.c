@@ -21,6 +21,7 @@
 #include "store/flush.h"
 #include "store/log.h"
 #include "store/marker.h"
+#include "store/point.h"
 #include "store/replay.h"
 #include "store/rows.h"
 #include "store/scan.h"
@@ -395,6 +396,7 @@ int64_t store_begin(struct store *s)
 			       s->replay);
 	flush_start(s->flush);
 	replay_start(s->replay);
+	POINT(begun);
 	log_info("store.ready", LOG_TEXT("dir", s->dir), LOG_INT("epoch", s->epoch),
 		 LOG_HEX("zxid", s->scan.last), LOG_HEX("tree", s->scan.tree.zxid),
 		 LOG_INT("rows", s->scan.rows));

@@ -1034,6 +1034,17 @@ void trace_kill_at(struct trace *t, size_t position)
 	pthread_mutex_unlock(&t->mutex);
 }
 
+size_t trace_kill_now(struct trace *t)
+{
+	size_t count;
+
+	pthread_mutex_lock(&t->mutex);
+	t->killed = true;
+	count = t->count;
+	pthread_mutex_unlock(&t->mutex);
+	return count;
+}
+
 bool trace_is_killed(struct trace *t)
 {
 	bool killed;

@@ -41,6 +41,8 @@ int64_t trace_highest_note(const struct trace *t, size_t cut, const char *what, 
  * them already, with the next one. Nothing is recorded from there on, notes neither: what still
  * runs does not know that it is dead, and may be closed in any way. */
 void trace_kill_at(struct trace *t, size_t position);
+/* Kill it at once. Returns the events so far. */
+size_t trace_kill_now(struct trace *t);
 bool trace_is_killed(struct trace *t);
 /* After a kill, when no connection is open any more: the directory becomes what the kill left, and
  * is recorded again. */
