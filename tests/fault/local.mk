@@ -41,6 +41,18 @@ tests_fault_mutant_points_early_unlink_SOURCES = $(POINTS_SOURCES)
 tests_fault_mutant_points_early_unlink_CPPFLAGS = $(AM_CPPFLAGS) -DZOOLITE_POINTS
 tests_fault_mutant_points_early_unlink_LDADD = libstore_points_early_unlink.a $(POWERCUT_LIBS)
 
+# Each call to the disk fails.
+check_PROGRAMS += tests/fault/test_every_io
+TESTS += tests/fault/test_every_io
+tests_fault_test_every_io_SOURCES = \
+	tests/fault/test_every_io.c \
+	tests/lib/effort.h \
+	tests/lib/faultvfs.c \
+	tests/lib/faultvfs.h \
+	tests/lib/random.h \
+	tests/lib/tmpdir.h
+tests_fault_test_every_io_LDADD = libstore.a $(POWERCUT_LIBS)
+
 check_PROGRAMS += tests/fault/test_killed_start
 TESTS += tests/fault/test_killed_start
 tests_fault_test_killed_start_SOURCES = \
