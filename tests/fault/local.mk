@@ -41,6 +41,15 @@ tests_fault_mutant_points_early_unlink_SOURCES = $(POINTS_SOURCES)
 tests_fault_mutant_points_early_unlink_CPPFLAGS = $(AM_CPPFLAGS) -DZOOLITE_POINTS
 tests_fault_mutant_points_early_unlink_LDADD = libstore_points_early_unlink.a $(POWERCUT_LIBS)
 
+# What tests/fault/test_history.py runs beside a server.
+check_PROGRAMS += tests/fault/history_run
+tests_fault_history_run_SOURCES = \
+	tests/fault/history.c \
+	tests/fault/history.h \
+	tests/fault/history_run.c \
+	tests/lib/random.h
+tests_fault_history_run_LDADD = libstore.a libwire.a $(POWERCUT_LIBS)
+
 # Each call to the disk fails.
 check_PROGRAMS += tests/fault/test_every_io
 TESTS += tests/fault/test_every_io
