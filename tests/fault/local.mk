@@ -50,6 +50,11 @@ tests_fault_history_run_SOURCES = \
 	tests/lib/random.h
 tests_fault_history_run_LDADD = libstore.a libwire.a $(POWERCUT_LIBS)
 
+# The server of tests/fault/test_every_alloc.py.
+check_PROGRAMS += tests/fault/zoolited_alloc
+tests_fault_zoolited_alloc_SOURCES = src/app/main.c tests/fault/failing_memory.c
+tests_fault_zoolited_alloc_LDADD = $(ZOOLITE_LDADD)
+
 # Each call to the disk fails.
 check_PROGRAMS += tests/fault/test_every_io
 TESTS += tests/fault/test_every_io
