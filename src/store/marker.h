@@ -8,7 +8,7 @@
  * What is listed is there: a file is listed when it and its -wal are on disk, and struck off, on
  * disk too, before its -wal goes. A directory without the file is not judged by it.
  *
- * One thread at a time, whichever owns the segments; the hook that notes a disk error is for any. */
+ * One thread at a time, whichever owns the segments; the hook that notes a disk error is any's. */
 #ifndef STORE_MARKER_H
 #define STORE_MARKER_H
 

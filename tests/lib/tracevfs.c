@@ -835,7 +835,7 @@ static size_t find_dir_synced(const struct cut *c, const char *path)
 	return 0;
 }
 
-/* Now and then a file that has something to lose: what another file relies on it for is missed then,
+/* Now and then a file that has something to lose: what another one relies on it for is missed then,
  * which takes two lucks at once otherwise. */
 static int draw_behind(struct cut *c)
 {
