@@ -22,7 +22,7 @@ import zk_wire as zk  # noqa: E402
 
 LONG = bool(os.environ.get("ZOOLITE_LONG"))
 SEED = int(os.environ.get("ZOOLITE_HISTORY_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
-ANSWERS = int(os.environ.get("ZOOLITE_HISTORY_ANSWERS", "1000000" if LONG else "60000"))
+ANSWERS = int(os.environ.get("ZOOLITE_HISTORY_ANSWERS", "1000000" if LONG else "100000"))
 LEAST_KILLS = 3
 MUTANTS = 3
 DEADLINE_S = 1800 if LONG else 240
@@ -72,7 +72,7 @@ class Program:
 def kill_and_start(server, program, rng):
     """Until the sessions have their answers; a while after each time that it began to serve."""
     kills = 0
-    while not program.has_said.wait(rng.uniform(0.3, 1.5) if LONG else rng.uniform(0.02, 0.3)):
+    while not program.has_said.wait(rng.uniform(0.3, 1.5) if LONG else rng.uniform(0.02, 0.15)):
         server.kill()
         kills += 1
         server.start()
