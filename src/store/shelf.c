@@ -325,6 +325,10 @@ static bool remove_segment(struct shelf *s, struct item *item, int64_t reached)
 	segment_close(item->segment, true);
 	item->segment = NULL;
 	files_remove_database(item->path);
+	/* Before the next one goes: after a loss of power this one may be there again, and the next
+	 * one not, which is a hole in the audit trail. */
+	if (vfs_os()->sync_dir(s->log_dir) != 0)
+		die("store.sync_failed", s->log_dir);
 	drop(item);
 	metrics_add(METRIC_log_segments_pruned, 1);
 	POINT(prune_done);
