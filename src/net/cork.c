@@ -33,6 +33,7 @@ static int bio_write(BIO *bio, const char *src, int len)
 	if (c->is_in || buf_len(&c->held) > 0) {
 		if (buf_append(&c->held, src, (size_t)len) == 0)
 			return len;
+		c->is_out_of_memory = true;
 		errno = ENOBUFS;
 		return -1;
 	}

@@ -12,7 +12,8 @@
 struct cork {
 	int fd;
 	bool is_in;
-	struct buf held; /* not taken by the socket yet; what comes later queues behind it */
+	bool is_out_of_memory; /* bytes were refused: what follows makes no sense to the peer */
+	struct buf held;       /* not taken by the socket yet; what comes later queues behind it */
 };
 
 /* limit: most bytes to hold. */

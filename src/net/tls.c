@@ -585,6 +585,13 @@ static enum tls_rc result(struct tls *t, int rc)
 		set_reason(t->reason, "closed by the peer");
 		return TLS_EOF;
 	case SSL_ERROR_SYSCALL:
+		/* That is no peer's doing, who would wait for an answer that cannot come. */
+		if (t->cork.is_out_of_memory) {
+			set_reason(t->reason, "no memory for what is sent");
+			t->is_over = true;
+			ERR_clear_error();
+			return TLS_FAIL;
+		}
 		set_reason(t->reason, "%s",
 			   saved_errno ? strerror(saved_errno) : "closed by the peer");
 		t->is_write_over = true;

@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/point.h"
 #include "store/vfs.h"
 
 static int fail(const char *path, const char *what, char reason[STORE_REASON_LEN])
@@ -262,6 +263,7 @@ void files_remove_database(const char *path)
 {
 	/* The database first: side files alone are known for what they are. */
 	remove_side_file(path, "");
+	POINT(prune_half);
 	files_remove_side_files(path);
 }
 

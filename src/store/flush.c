@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "store/point.h"
 #include "store/thread.h"
 #include "store/vfs.h"
 
@@ -77,8 +78,10 @@ static void *flush_run(void *arg)
 		}
 		f->began_us = began_us = clock_exact_us();
 		pthread_mutex_unlock(&f->mutex);
+		POINT(flush_ready);
 		sync_wal(wal_fd);
 		took_us = clock_exact_us() - began_us;
+		POINT(flush_synced);
 		if (took_us > LONG_SYNC_US)
 			metrics_add(METRIC_fsync_threshold_exceed_count, 1);
 		pthread_mutex_lock(&f->mutex);
@@ -90,6 +93,7 @@ static void *flush_run(void *arg)
 		atomic_store(&f->done, request);
 		pthread_cond_broadcast(&f->risen);
 		pthread_mutex_unlock(&f->mutex);
+		POINT(flush_risen);
 		f->moved(f->ctx);
 		pthread_mutex_lock(&f->mutex);
 	}

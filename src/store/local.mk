@@ -38,6 +38,7 @@ libstore_a_SOURCES = \
 	src/store/log.h \
 	src/store/marker.c \
 	src/store/marker.h \
+	src/store/point.h \
 	src/store/merge.c \
 	src/store/merge.h \
 	src/store/readonly.c \

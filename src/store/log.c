@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "store/point.h"
 
 /* A -wal holds a page or more for each commit: with few changes in each it grows faster than the
  * rows. */
@@ -221,6 +222,7 @@ static void roll_over(struct store_log *l)
 	next = replay_take_prepared(l->replay);
 	if (next == NULL)
 		return;
+	POINT(roll_over_ready);
 	if (l->unasked_ms >= 0)
 		ask_for_flush(l);
 	l->full = l->live;
@@ -228,13 +230,16 @@ static void roll_over(struct store_log *l)
 	l->live = next;
 	l->committed_bytes = 0;
 	metrics_add(METRIC_log_segments, 1);
+	POINT(roll_over_done);
 }
 
 static void commit(struct store_log *l)
 {
 	bool has_changes = l->committed != l->last;
 
+	POINT(commit_ready);
 	segment_commit(l->live);
+	POINT(commit_done);
 	l->open = false;
 	l->committed_bytes = l->live->row_bytes;
 	metrics_add(METRIC_log_commits, 1);
@@ -304,6 +309,7 @@ void store_log_end_turn(struct store_log *l)
 	if (l->full != NULL) {
 		if (!flush_has_done(l->flush, l->full_request))
 			return;
+		POINT(give_back);
 		replay_give_back(l->replay, l->full);
 		l->full = NULL;
 	}

@@ -15,6 +15,7 @@
 #include "store/files.h"
 #include "store/marker.h"
 #include "store/merge.h"
+#include "store/point.h"
 #include "store/shelf.h"
 #include "store/thread.h"
 
@@ -393,6 +394,7 @@ static void checkpoint_tree(struct replay *r)
 
 	if (r->tree_wal_pages < r->o.tree_wal_pages && !room_is_short(r->o.room))
 		return;
+	POINT(tree_checkpoint_ready);
 	/* The core's reads are short, so little is left over; the next one takes it. */
 	rc = sqlite3_wal_checkpoint_v2(rows_db(r->rows), "main", SQLITE_CHECKPOINT_PASSIVE, NULL,
 				       NULL);
@@ -400,6 +402,7 @@ static void checkpoint_tree(struct replay *r)
 		(void)room_give(r->o.room, ROOM_TREE, false);
 	else if ((rc & 0xff) != SQLITE_BUSY && rc != SQLITE_OK)
 		db_die(rows_db(r->rows), "store.checkpoint_failed");
+	POINT(tree_checkpoint_done);
 }
 
 /* The log has all of the batch, so nothing is lost: it is tried again. */
@@ -459,12 +462,15 @@ static bool replay_batch(struct replay *r)
 	rows = read_batch(r, reader, upto, &last);
 	if (rows == 0)
 		return false;
+	POINT(batch_read);
 	rows_begin(r->rows);
 	merge_write(r->merge, r->rows, NULL);
+	POINT(batch_applied);
 	if (!rows_try_commit(r->rows, last)) {
 		wait_for_room(r);
 		return true;
 	}
+	POINT(batch_committed);
 	r->was_undone = false;
 	room_note_tree(r->o.room, rows_free_bytes(r->rows));
 	if (r->follow != NULL)
@@ -476,6 +482,7 @@ static bool replay_batch(struct replay *r)
 	atomic_store(&r->reached, last);
 	metrics_add(METRIC_replay_batches, 1);
 	metrics_add(METRIC_replay_rows, rows);
+	POINT(batch_told);
 	r->o.moved(r->o.ctx);
 	checkpoint_tree(r);
 	return true;

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "store/files.h"
 #include "store/marker.h"
+#include "store/point.h"
 #include "store/vfs.h"
 
 enum { SEGMENT_CACHE_KIB = 2048 };
@@ -115,9 +116,12 @@ int segment_create(struct segment **out, const char *dir, const struct segment *
 	 * never wait for the sync of a new header, and this description stays that of the file
 	 * SQLite writes to. */
 	g->sync_fd = vfs_wal_open(db_path(g->db));
+	POINT(segment_filled);
 	vfs_wal_sync(g->sync_fd);
+	POINT(segment_synced);
 	if (vfs_os()->sync_dir(dir) != 0)
 		die("store.sync_failed", dir);
+	POINT(segment_made);
 	*out = g;
 	return 0;
 fail:

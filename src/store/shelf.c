@@ -13,6 +13,7 @@
 #include "base/metrics.h"
 #include "store/files.h"
 #include "store/marker.h"
+#include "store/point.h"
 #include "store/vfs.h"
 
 enum { CHECKPOINT_RETRY_MS = 10 * 1000, US_PER_MS = 1000 };
@@ -178,6 +179,7 @@ void shelf_accept(struct shelf *s, struct segment *g)
 		note_audit(item, g);
 		item->seen = true;
 		item->old = true;
+		POINT(given_back);
 	}
 }
 
@@ -241,16 +243,18 @@ static void finish_segment(struct shelf *s, struct item *item)
 {
 	/* Unreadable, where there is none. */
 	if (item->segment != NULL) {
-		if (clock_wall_ms() < item->retry_ms)
+		if (own_time_ms(s) < item->retry_ms)
 			return;
 		if (s->reading == item)
 			shelf_close_reader(s);
+		POINT(segment_checkpoint_ready);
 		if (!segment_settle(item->segment, s->o.marker)) {
 			if (item->retry_ms == 0)
 				log_warn("store.checkpoint_held_up", LOG_TEXT("file", item->path));
-			item->retry_ms = clock_wall_ms() + CHECKPOINT_RETRY_MS;
+			item->retry_ms = own_time_ms(s) + CHECKPOINT_RETRY_MS;
 			return;
 		}
+		POINT(segment_checkpoint_done);
 		segment_close(item->segment, false);
 		item->segment = NULL;
 	} else if (s->reading == item) {
@@ -329,21 +333,29 @@ static bool remove_segment(struct shelf *s, struct item *item, int64_t reached)
 {
 	char reason[STORE_REASON_LEN];
 
+	POINT(prune_ready);
 	if (marker_remove(s->o.marker, item->number, reason) != 0) {
 		log_warn("store.state_not_written", LOG_TEXT("reason", reason));
 		return false;
 	}
+	POINT(prune_noted);
 	if (s->tree_on_disk < item->last)
 		sync_tree(s, reached);
+	POINT(prune_synced);
 	if (s->reading == item)
 		shelf_close_reader(s);
 	/* No checkpoint of what goes anyway. */
 	segment_close(item->segment, true);
 	item->segment = NULL;
 	files_remove_database(item->path);
+	/* Before the next one goes: after a loss of power this one may be there again, and the next
+	 * one not, which is a hole in the audit trail. */
+	if (vfs_os()->sync_dir(s->log_dir) != 0)
+		die("store.sync_failed", s->log_dir);
 	drop(item);
 	metrics_add(METRIC_log_segments_pruned, 1);
 	room_look(s->o.room);
+	POINT(prune_done);
 	return true;
 }
 

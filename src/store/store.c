@@ -23,6 +23,7 @@
 #include "store/inspect.h"
 #include "store/log.h"
 #include "store/marker.h"
+#include "store/point.h"
 #include "store/replay.h"
 #include "store/restore.h"
 #include "store/room.h"
@@ -564,6 +565,7 @@ int64_t store_begin(struct store *s)
 	room_end_start(s->room);
 	flush_start(s->flush);
 	replay_start(s->replay);
+	POINT(begun);
 	log_info("store.ready", LOG_TEXT("dir", s->dir), LOG_INT("epoch", s->epoch),
 		 LOG_HEX("zxid", s->scan.last), LOG_HEX("tree", s->scan.tree.zxid),
 		 LOG_INT("rows", s->scan.rows));

@@ -3,21 +3,69 @@
 POWERCUT_SOURCES = \
 	tests/fault/powercut.c \
 	tests/fault/powercut.h \
+	tests/lib/effort.h \
 	tests/lib/random.h \
 	tests/lib/tmpdir.h \
 	tests/lib/tracevfs.c \
 	tests/lib/tracevfs.h
-POWERCUT_STORE_SOURCES = \
-	tests/fault/test_powercut.c \
+STORE_RUN_SOURCES = \
 	tests/fault/store_model.c \
 	tests/fault/store_model.h \
+	tests/fault/store_run.c \
+	tests/fault/store_run.h \
 	$(POWERCUT_SOURCES)
+POWERCUT_STORE_SOURCES = \
+	tests/fault/test_powercut.c \
+	$(STORE_RUN_SOURCES)
 POWERCUT_LIBS = libbase.a $(SQLITE_LIBS) $(OPENSSL_LIBS)
 
 check_PROGRAMS += tests/fault/test_powercut
 TESTS += tests/fault/test_powercut
 tests_fault_test_powercut_SOURCES = $(POWERCUT_STORE_SOURCES)
 tests_fault_test_powercut_LDADD = libstore.a $(POWERCUT_LIBS)
+
+# The store with its labelled points, and one that unlinks what the tree does not have on disk.
+check_LIBRARIES += libstore_points.a libstore_points_early_unlink.a
+libstore_points_a_SOURCES = $(libstore_a_SOURCES)
+libstore_points_a_CPPFLAGS = $(AM_CPPFLAGS) -DZOOLITE_POINTS
+libstore_points_early_unlink_a_SOURCES = $(libstore_a_SOURCES)
+libstore_points_early_unlink_a_CPPFLAGS = $(AM_CPPFLAGS) -DZOOLITE_POINTS -DZOOLITE_MUTANT_EARLY_UNLINK
+POINTS_SOURCES = tests/fault/test_points.c $(STORE_RUN_SOURCES)
+
+check_PROGRAMS += tests/fault/test_points tests/fault/mutant_points_early_unlink
+TESTS += tests/fault/test_points
+tests_fault_test_points_SOURCES = $(POINTS_SOURCES)
+tests_fault_test_points_CPPFLAGS = $(AM_CPPFLAGS) -DZOOLITE_POINTS
+tests_fault_test_points_LDADD = libstore_points.a $(POWERCUT_LIBS)
+tests_fault_mutant_points_early_unlink_SOURCES = $(POINTS_SOURCES)
+tests_fault_mutant_points_early_unlink_CPPFLAGS = $(AM_CPPFLAGS) -DZOOLITE_POINTS
+tests_fault_mutant_points_early_unlink_LDADD = libstore_points_early_unlink.a $(POWERCUT_LIBS)
+
+# What tests/fault/test_history.py runs beside a server.
+check_PROGRAMS += tests/fault/history_run
+tests_fault_history_run_SOURCES = \
+	tests/fault/history.c \
+	tests/fault/history.h \
+	tests/fault/history_run.c \
+	tests/lib/random.h
+tests_fault_history_run_LDADD = libstore.a libwire.a $(POWERCUT_LIBS)
+
+# The server of tests/fault/test_every_alloc.py.
+check_PROGRAMS += tests/fault/zoolited_alloc
+tests_fault_zoolited_alloc_SOURCES = src/app/main.c tests/fault/failing_memory.c
+tests_fault_zoolited_alloc_LDADD = $(ZOOLITE_LDADD)
+
+# Each call to the disk fails.
+check_PROGRAMS += tests/fault/test_every_io
+TESTS += tests/fault/test_every_io
+tests_fault_test_every_io_SOURCES = \
+	tests/fault/test_every_io.c \
+	tests/lib/effort.h \
+	tests/lib/faultvfs.c \
+	tests/lib/faultvfs.h \
+	tests/lib/random.h \
+	tests/lib/tmpdir.h
+tests_fault_test_every_io_LDADD = libstore.a $(POWERCUT_LIBS)
 
 check_PROGRAMS += tests/fault/test_killed_start
 TESTS += tests/fault/test_killed_start

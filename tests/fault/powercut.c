@@ -11,10 +11,11 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "tests/lib/effort.h"
 #include "tests/lib/random.h"
 #include "tests/lib/tmpdir.h"
 
-enum { PATH_LEN = 4096, SYNC_US = 1000, ROUNDS = 12, LONG_TIMES = 20 };
+enum { PATH_LEN = 4096, SYNC_US = 1000, ROUNDS = 24, LONG_TIMES = 20 };
 
 struct run {
 	const struct powercut_subject *subject;
@@ -140,13 +141,13 @@ static uint64_t number_from_env(const char *name, uint64_t otherwise)
 
 static void parse_arguments(struct run *r, int argc, char **argv)
 {
-	const char *is_long = getenv("ZOOLITE_LONG");
-	const uint64_t times = is_long != NULL && *is_long != '\0' ? LONG_TIMES : 1;
+	const unsigned rounds = effort_of(ROUNDS, LONG_TIMES);
+	const unsigned cuts = effort_of(r->subject->cuts, LONG_TIMES);
 	int option;
 
 	r->seed = number_from_env("POWERCUT_SEED", (uint64_t)time(NULL) << 16 ^ (uint64_t)getpid());
-	r->cuts = (unsigned long)number_from_env("POWERCUT_CUTS", times * r->subject->cuts);
-	r->rounds = (unsigned long)number_from_env("POWERCUT_ROUNDS", times * ROUNDS);
+	r->cuts = (unsigned long)number_from_env("POWERCUT_CUTS", cuts);
+	r->rounds = (unsigned long)number_from_env("POWERCUT_ROUNDS", rounds);
 	while ((option = getopt(argc, argv, "s:c:r:")) != -1) {
 		if (option == 's')
 			r->seed = parse_number(optarg);

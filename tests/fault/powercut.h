@@ -4,8 +4,8 @@
  * an earlier cut left are cut as well.
  *
  * Arguments: [-s seed] [-c cuts] [-r rounds], or POWERCUT_SEED, POWERCUT_CUTS, POWERCUT_ROUNDS in
- * the environment; the presets are larger where ZOOLITE_LONG is set. Exit status 0: nothing was
- * lost; 1: the subject's check found a loss; 2: wrong arguments. */
+ * the environment; the presets are smaller under a sanitizer and larger where ZOOLITE_LONG is set.
+ * Exit status 0: nothing was lost; 1: the subject's check found a loss; 2: wrong arguments. */
 #ifndef TESTS_FAULT_POWERCUT_H
 #define TESTS_FAULT_POWERCUT_H
 
@@ -18,7 +18,7 @@ enum { POWERCUT_REASON_LEN = 1024 };
 
 struct powercut_subject {
 	const char *name;
-	unsigned cuts; /* unless somebody wants another number */
+	unsigned cuts; /* on an ordinary build, unless somebody wants another number */
 	/* Free with delete. */
 	void *(*create)(void);
 	/* Start on dir, which is fresh or what the cut left that the last call of adopt named;

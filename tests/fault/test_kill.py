@@ -9,7 +9,8 @@ Each worker owns one directory, and the requests of a session are executed in or
 must be the state after some prefix of what the worker sent, and that prefix must hold everything that
 was acknowledged.
 
-ZOOLITE_KILL_SEED, ZOOLITE_KILL_ROUNDS and ZOOLITE_KILL_CHANGES change the run; the seed is printed.
+ZOOLITE_KILL_SEED, ZOOLITE_KILL_ROUNDS and ZOOLITE_KILL_CHANGES change the run; the seed is printed. With
+ZOOLITE_LONG it is twice as long: 100 kills and 100,000 acknowledgements.
 """
 import os
 import random
@@ -26,8 +27,9 @@ import servers  # noqa: E402
 import zk_wire as zk  # noqa: E402
 
 SEED = int(os.environ.get("ZOOLITE_KILL_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 31)
-ROUNDS = int(os.environ.get("ZOOLITE_KILL_ROUNDS", "50"))
-CHANGES = int(os.environ.get("ZOOLITE_KILL_CHANGES", "50000"))
+TIMES = 2 if os.environ.get("ZOOLITE_LONG") else 1
+ROUNDS = int(os.environ.get("ZOOLITE_KILL_ROUNDS", TIMES * 50))
+CHANGES = int(os.environ.get("ZOOLITE_KILL_CHANGES", TIMES * 50000))
 WORKERS = 9
 MAX_NODES = 40
 SHARED = "/shared"

@@ -8,12 +8,18 @@ status=0
 # Replay of unflushed rows: the bare store meets it only now and then, the whole core at once.
 store="no_flush early_unlink no_start_sync"
 core="marks_ignored core_no_flush core_replay_unflushed core_early_unlink"
+points="points_early_unlink"
 
-for mutant in ${MUTANTS:-$store $core}; do
-	out=$("$dir/mutant_$mutant" -c 4000 -r 100 2>&1)
+for mutant in ${MUTANTS:-$store $core $points}; do
+	case $mutant in
+	points_*) arguments= ;;
+	*) arguments="-c 4000 -r 300" ;;
+	esac
+	# shellcheck disable=SC2086 # several
+	out=$("$dir/mutant_$mutant" $arguments 2>&1)
 	rc=$?
-	if [ $rc -eq 1 ] && printf '%s\n' "$out" | grep -q ': LOST in cut '; then
-		echo "mutant $mutant: found: $(printf '%s\n' "$out" | grep ': LOST in cut ')"
+	if [ $rc -eq 1 ] && printf '%s\n' "$out" | grep -q 'LOST in '; then
+		echo "mutant $mutant: found: $(printf '%s\n' "$out" | grep 'LOST in ')"
 	else
 		echo "mutant $mutant: NOT found (status $rc):"
 		printf '%s\n' "$out"

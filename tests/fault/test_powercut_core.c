@@ -30,6 +30,7 @@ enum {
 
 struct work {
 	struct core_run run;
+	int64_t replayed; /* noted */
 	char recent[RECENT][CORE_PATH_LEN];
 	unsigned recent_next;
 };
@@ -307,6 +308,17 @@ static void let_time_pass(struct core_run *r)
 	clock_fake_advance(random_below(&r->random, TIMEOUT_LEAST_MS));
 }
 
+/* That the tree went on promises nobody anything; but what it has must be on disk in the log, and
+ * that is best looked at now, before the log's next sync ends. */
+static void note_tree(struct work *w)
+{
+	int64_t replayed = store_replayed(w->run.headless.store);
+
+	if (replayed > w->replayed)
+		trace_note(w->run.trace, "tree", replayed);
+	w->replayed = replayed;
+}
+
 static void work_a_turn(struct work *w)
 {
 	struct core_run *r = &w->run;
@@ -324,6 +336,7 @@ static void work_a_turn(struct work *w)
 	/* Turns take their time, so that commits fall into syncs and between them. */
 	if (random_percent(&r->random, 80))
 		usleep(random_below(&r->random, TURN_US));
+	note_tree(w);
 }
 
 static void work(void *ctx, const char *top, struct trace *t, uint64_t seed)
@@ -554,7 +567,7 @@ int main(int argc, char **argv)
 {
 	static const struct powercut_subject subject = {
 		.name = "core",
-		.cuts = 240,
+		.cuts = 700,
 		.create = create,
 		.work = work,
 		.check = check,

@@ -21,8 +21,10 @@
 
 #define TRACE_VFS "trace"
 enum { SECTOR = 512, FD_MOST = 1024, NOTHING = -1 };
-/* Syncs that the store asks for itself take so many times longer: much happens meanwhile. */
-enum { OWN_SYNC_RATIO = 4 };
+/* Syncs of the log by its flush thread take so many times longer: much happens meanwhile, and the
+ * tree's thread, whose own ones are quick, is done with what it must not have taken yet. */
+enum { FLUSH_RATIO = 12 };
+enum { BEHIND_PERCENT = 30 };
 
 enum event_kind {
 	EVENT_NAME,           /* a file is made: inode under path */
@@ -50,6 +52,7 @@ struct event {
 struct bytes {
 	uint8_t *data;
 	size_t len;
+	size_t room;
 };
 
 struct name {
@@ -260,6 +263,14 @@ static int os_open_file(const char *path)
 	return fd;
 }
 
+static bool is_flush_thread(void)
+{
+	char name[16];
+
+	return pthread_getname_np(pthread_self(), name, sizeof(name)) == 0 &&
+	       strcmp(name, "flush") == 0;
+}
+
 static int os_sync_file(int fd)
 {
 	struct trace *t = recording;
@@ -269,7 +280,7 @@ static int os_sync_file(int fd)
 	inode = t->fd_inode[fd];
 	pthread_mutex_unlock(&t->mutex);
 	if (inode != NOTHING)
-		record_sync(t, inode, NULL, OWN_SYNC_RATIO * t->sync_us);
+		record_sync(t, inode, NULL, (is_flush_thread() ? FLUSH_RATIO : 1) * t->sync_us);
 	return 0;
 }
 
@@ -797,6 +808,9 @@ struct cut {
 	size_t at;
 	struct random random;
 	size_t *synced; /* by inode: events before this one are on disk */
+	/* This file lost all that it could, and no other lost anything; NOTHING: each has its own
+	 * luck. */
+	int behind;
 	struct dir_synced {
 		const char *dir;
 		size_t synced;
@@ -853,6 +867,28 @@ static size_t find_dir_synced(const struct cut *c, const char *path)
 	return 0;
 }
 
+/* Now and then a file that has something to lose: what another one relies on it for is missed then,
+ * which takes two lucks at once otherwise. */
+static int draw_behind(struct cut *c)
+{
+	bool *open = allocate((size_t)c->t->inodes * sizeof(*open));
+	int behind = NOTHING;
+	uint32_t count = 0;
+
+	if (random_percent(&c->random, BEHIND_PERCENT))
+		for (size_t i = 0; i < c->at; i++) {
+			const struct event *e = &c->t->events[i];
+
+			if (e->kind != EVENT_WRITE || i < c->synced[e->inode] || open[e->inode])
+				continue;
+			open[e->inode] = true;
+			if (random_below(&c->random, ++count) == 0)
+				behind = e->inode;
+		}
+	free(open);
+	return behind;
+}
+
 /* Names as the directories have them. */
 static struct names names_after(struct cut *c)
 {
@@ -881,9 +917,12 @@ static struct names names_after(struct cut *c)
 
 static void content_resize(struct bytes *b, size_t len)
 {
-	b->data = realloc(b->data, len > 0 ? len : 1);
-	if (b->data == NULL)
-		fail("realloc");
+	if (len >= b->room) {
+		b->room = len * 2 + SECTOR;
+		b->data = realloc(b->data, b->room);
+		if (b->data == NULL)
+			fail("realloc");
+	}
 	if (len > b->len)
 		memset(b->data + b->len, 0, len - b->len);
 	b->len = len;
@@ -927,6 +966,8 @@ static struct bytes content_after(struct cut *c, int inode)
 	struct bytes b = { 0 };
 	uint32_t luck = draw_luck(&c->random);
 
+	if (c->behind != NOTHING)
+		luck = inode == c->behind ? 0 : 100;
 	content_write(&b, 0, t->initial[inode].data, t->initial[inode].len);
 	for (size_t i = 0; i < c->at; i++) {
 		const struct event *e = &t->events[i];
@@ -1009,6 +1050,7 @@ void trace_materialise(const struct trace *t, size_t cut, uint64_t seed, const c
 	struct names names;
 
 	find_synced(&c);
+	c.behind = draw_behind(&c);
 	names = names_after(&c);
 	if (mkdir(target, 0700) != 0)
 		fail(target);
@@ -1027,6 +1069,17 @@ void trace_kill_at(struct trace *t, size_t position)
 	pthread_mutex_unlock(&t->mutex);
 }
 
+size_t trace_kill_now(struct trace *t)
+{
+	size_t count;
+
+	pthread_mutex_lock(&t->mutex);
+	t->killed = true;
+	count = t->count;
+	pthread_mutex_unlock(&t->mutex);
+	return count;
+}
+
 bool trace_is_killed(struct trace *t)
 {
 	bool killed;
@@ -1039,7 +1092,7 @@ bool trace_is_killed(struct trace *t)
 
 void trace_revive(struct trace *t)
 {
-	struct cut all = { .t = t, .at = t->count };
+	struct cut all = { .t = t, .at = t->count, .behind = NOTHING };
 
 	/* A kernel that goes on loses nothing: the same as if all were synced. */
 	all.synced = allocate((size_t)t->inodes * sizeof(*all.synced));

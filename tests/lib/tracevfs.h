@@ -24,7 +24,7 @@
 struct trace;
 
 /* Record what happens below dir, which exists; what is in it now is on disk. No connection may be
- * open. A sync by SQLite takes up to sync_us, one by the store itself some times that. */
+ * open. A sync takes up to sync_us, one by the flush thread some times that. */
 struct trace *trace_start(const char *dir, uint64_t seed, unsigned sync_us);
 /* Stop recording: the real VFS is in place again. No connection may be open. */
 void trace_stop(struct trace *t);
@@ -41,6 +41,8 @@ int64_t trace_highest_note(const struct trace *t, size_t cut, const char *what, 
  * them already, with the next one. Nothing is recorded from there on, notes neither: what still
  * runs does not know that it is dead, and may be closed in any way. */
 void trace_kill_at(struct trace *t, size_t position);
+/* Kill it at once. Returns the events so far. */
+size_t trace_kill_now(struct trace *t);
 bool trace_is_killed(struct trace *t);
 /* After a kill, when no connection is open any more: the directory becomes what the kill left, and
  * is recorded again. */
