@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "store/files.h"
+#include "store/room.h"
 #include "store/snapshot.h"
 #include "store/snapshot_file.h"
 #include "store/store.h"
@@ -142,7 +143,11 @@ static bool has_bytes(const struct snapshots *s, uint64_t wanted, char reason[ST
 /* Room for the copy, and for what the server itself may need meanwhile. */
 static bool has_room(const struct snapshots *s, char reason[STORE_REASON_LEN])
 {
-	return has_bytes(s, store_tree_bytes(s->store) + s->config->snapshot_spare_bytes, reason);
+	if (store_room(s->store) == ROOM_PLENTY)
+		return has_bytes(s, store_tree_bytes(s->store) + s->config->snapshot_spare_bytes,
+				 reason);
+	(void)snprintf(reason, STORE_REASON_LEN, "room on disk is short (zoolite.lowRoom)");
+	return false;
 }
 
 /* ---- who waits ---- */
