@@ -41,7 +41,11 @@
 	X(prune_noted)                                            \
 	X(prune_synced)                                           \
 	X(prune_half)                                             \
-	X(prune_done)
+	X(prune_done)                                             \
+	/* the tree is copied, between batches */                 \
+	X(snapshot_begun)                                         \
+	X(snapshot_step)                                          \
+	X(snapshot_copied)
 
 #ifdef ZOOLITE_POINTS
 

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "store/copy.h"
 #include "store/files.h"
+#include "store/point.h"
 #include "store/vfs.h"
 
 enum { REPLAY_WAIT_MS = 10, MS_PER_S = 1000 };
@@ -119,6 +120,8 @@ static void finish(struct snapshot *s, enum snapshot_state state)
 	s->result.zxid = meta(s)->zxid;
 	s->result.took_us = clock_exact_us() - s->began_us;
 	drop_copy(s, state == SNAPSHOT_DONE);
+	if (state == SNAPSHOT_DONE)
+		POINT(snapshot_copied);
 	s->result.bytes = files_database_bytes(s->path);
 	pthread_mutex_lock(&s->mutex);
 	s->state = state;
@@ -143,8 +146,10 @@ static int64_t step(struct snapshot *s, int64_t now_ms)
 	took_us = clock_exact_us() - began_us;
 	if (took_us > s->result.longest_us)
 		s->result.longest_us = took_us;
-	if (rc == COPY_MORE)
+	if (rc == COPY_MORE) {
+		POINT(snapshot_step);
 		return now_ms + pause_ms(s);
+	}
 	finish(s, rc == COPY_DONE ? SNAPSHOT_DONE : SNAPSHOT_FAILED);
 	return INT64_MAX;
 }
@@ -174,5 +179,7 @@ int64_t snapshot_run(void *snapshot, int64_t now_ms)
 		finish(s, SNAPSHOT_FAILED);
 		return INT64_MAX;
 	}
+	if (s->result.longest_us == 0)
+		POINT(snapshot_begun);
 	return step(s, now_ms);
 }

@@ -12,6 +12,9 @@
 
 #include "base/mem.h"
 #include "store/audit_read.h"
+#include "store/files.h"
+#include "store/snapshot.h"
+#include "store/snapshot_file.h"
 #include "store/store.h"
 #include "store/vfs.h"
 #include "tests/fault/store_model.h"
@@ -98,6 +101,7 @@ struct run {
 	struct trace *trace;
 	struct random random;
 	struct store *store;
+	const char *dir;
 	struct buf body;
 	int64_t zxid;
 	int64_t last;
@@ -174,6 +178,26 @@ static void start(struct run *r, const char *dir)
 	note_progress(r);
 	r->zxid = store_begin(r->store);
 	trace_note(r->trace, "epoch", r->zxid >> 32);
+	/* What was cut short is of no use. */
+	snapshot_file_tidy(dir);
+}
+
+/* Copies of the tree beside it, one after the other: whatever becomes of them, the tree is as it
+ * was. */
+static void work_on_snapshots(struct run *r)
+{
+	struct snapshot *s = store_snapshot(r->store);
+	char *part = snapshot_file_part(r->dir);
+	const struct snapshot_order o = { .path = part,
+					  .step_pages = 1 + (int)random_below(&r->random, 8) };
+	struct snapshot_result result;
+
+	if (snapshot_poll(s, &result) == SNAPSHOT_IDLE && random_percent(&r->random, 10)) {
+		files_remove_database(part);
+		if (!snapshot_start(s, &o))
+			abort();
+	}
+	mem_free(part);
 }
 
 static void append_change(struct run *r)
@@ -225,6 +249,7 @@ static void work_a_turn(struct run *r)
 	if (random_percent(&r->random, 30))
 		append_event(r);
 	store_end_turn(r->store);
+	work_on_snapshots(r);
 	/* Turns take their time, so that commits fall into syncs and between them. */
 	if (random_percent(&r->random, 80))
 		usleep(random_below(&r->random, TURN_US));
@@ -271,6 +296,7 @@ static void work(void *ctx, const char *top, struct trace *t, uint64_t seed)
 	char *dir = data_dir(top);
 
 	buf_init(&r.body, 1 << 20);
+	r.dir = dir;
 	for (int run = 0; run < RUNS; run++) {
 		if (random_percent(&r.random, 40))
 			make_older(dir);
