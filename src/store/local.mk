@@ -90,7 +90,7 @@ libstore_a_SOURCES = \
 	src/store/vfs.c \
 	src/store/vfs.h \
 	src/store/visitor.c \
-	src/store/visitor.h
+	src/store/visitor.h \
 	src/store/zk_dir.c \
 	src/store/zk_dir.h \
 	src/store/zk_log.c \
