@@ -190,11 +190,12 @@ int db_version(sqlite3 *db, int *version, char reason[DB_REASON_LEN])
 	}
 	*version = sqlite3_column_int(stmt, 0);
 	if (*version < 0 || *version > DB_VERSION) {
-		(void)snprintf(reason, DB_REASON_LEN,
-			       "%s: has schema version %d, this program knows versions up to %d: "
-			       "start the newer zoolited that wrote it, or go back to the tree as it "
-			       "was before: zoolited --restore tree-%d.db NEWDIR",
-			       db_path(db), *version, DB_VERSION, DB_VERSION);
+		(void)snprintf(
+			reason, DB_REASON_LEN,
+			"%s: has schema version %d, this program knows versions up to %d: "
+			"start the newer zoolited that wrote it, or go back to the tree as it "
+			"was before: zoolited --restore tree-%d.db NEWDIR",
+			db_path(db), *version, DB_VERSION, DB_VERSION);
 		goto out;
 	}
 	rc = 0;
