@@ -30,6 +30,7 @@ static const struct {
 	[ALARM_LOG_SIZE] = { "log_size", "zoolite.alarmLogSize", false },
 	[ALARM_SYNC_TIME] = { "sync_time_ms", "zoolite.alarmSyncTime", false },
 	[ALARM_FREE_ROOM] = { "disk_free_bytes", "zoolite.alarmFreeRoom", true },
+	[ALARM_SNAPSHOT_AGE] = { "snapshot_age", "zoolite.alarmSnapshotAge", false },
 };
 
 static bool is_wrong(enum alarm alarm, uint64_t value, uint64_t limit, bool was)

@@ -10,11 +10,12 @@ struct store;
 struct timer_wheel;
 
 enum alarm {
-	ALARM_LAG,       /* rows of log that are not in the tree */
-	ALARM_TREE_WAL,  /* bytes of tree.db's -wal */
-	ALARM_LOG_SIZE,  /* bytes of the log */
-	ALARM_SYNC_TIME, /* ms of the longest sync of the log since it was looked at last */
-	ALARM_FREE_ROOM, /* bytes free on disk: too little */
+	ALARM_LAG,          /* rows of log that are not in the tree */
+	ALARM_TREE_WAL,     /* bytes of tree.db's -wal */
+	ALARM_LOG_SIZE,     /* bytes of the log */
+	ALARM_SYNC_TIME,    /* ms of the longest sync of the log since it was looked at last */
+	ALARM_FREE_ROOM,    /* bytes free on disk: too little */
+	ALARM_SNAPSHOT_AGE, /* ms since the newest snapshot, where it lacks changes */
 	ALARM_COUNT
 };
 

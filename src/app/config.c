@@ -201,6 +201,7 @@ static const struct option options[] = {
 	{ "zoolite.alarmLogSize", OPTION_SIZE, TO(alarm_log_size), 0, TIB, 0 },
 	{ "zoolite.alarmSyncTime", OPTION_TIME, TO(alarm_sync_ms), 0, HOUR, SECOND },
 	{ "zoolite.alarmFreeRoom", OPTION_SIZE, TO(alarm_free_room), 0, TIB, 256 * MIB },
+	{ "zoolite.alarmSnapshotAge", OPTION_TIME, TO(alarm_snapshot_age_ms), 0, 36500 * DAY, DAY },
 	{ "zoolite.audit", OPTION_BOOL, TO(audit), 0, 0, true },
 	{ "zoolite.auditKey", OPTION_TEXT, TO(audit_key), 0, 0, 0 },
 	{ "zoolite.auditFailClosed", OPTION_BOOL, TO(audit_fail_closed), 0, 0, false },

@@ -156,7 +156,8 @@ struct config {
 	uint64_t alarm_tree_wal;
 	uint64_t alarm_log_size;
 	int64_t alarm_sync_ms;
-	uint64_t alarm_free_room;  /* where it is less */
+	uint64_t alarm_free_room; /* where it is less */
+	int64_t alarm_snapshot_age_ms;
 	uint64_t ballast_bytes;    /* kept for what goes on then */
 	int32_t replay_batch_rows; /* most in one transaction on the tree */
 	int64_t replay_delay_ms;   /* gathering a batch that is not full */

@@ -285,6 +285,27 @@ static void audit_server(struct server *s, const char *kind, const char *result)
 	audit_record(s->audit, &e);
 }
 
+/* How long there has been no snapshot with all changes; 0: there is one. */
+static uint64_t unsaved_ms(const struct server *s)
+{
+	struct snapshots_figures f = snapshots_figures(s->snapshots);
+	int64_t ms = clock_now_ms() - s->serves_since_ms;
+
+	if (f.has_last && f.last_zxid >= store_last_zxid(s->store))
+		return 0;
+	if (f.has_last)
+		ms = clock_wall_ms() - f.last_time_ms;
+	return ms > 0 ? (uint64_t)ms : 0;
+}
+
+static void measure_figures(void *ctx, uint64_t values[ALARM_COUNT])
+{
+	const struct server *s = ctx;
+
+	alarms_measure_store(s->store, values);
+	values[ALARM_SNAPSHOT_AGE] = unsaved_ms(s);
+}
+
 static void watch_figures(struct server *s)
 {
 	const struct config *c = &s->config;
@@ -293,9 +314,10 @@ static void watch_figures(struct server *s)
 			    [ALARM_TREE_WAL] = c->alarm_tree_wal,
 			    [ALARM_LOG_SIZE] = c->alarm_log_size,
 			    [ALARM_SYNC_TIME] = (uint64_t)c->alarm_sync_ms,
-			    [ALARM_FREE_ROOM] = c->alarm_free_room },
-		.measure = alarms_measure_store,
-		.ctx = s->store,
+			    [ALARM_FREE_ROOM] = c->alarm_free_room,
+			    [ALARM_SNAPSHOT_AGE] = (uint64_t)c->alarm_snapshot_age_ms },
+		.measure = measure_figures,
+		.ctx = s,
 	};
 
 	s->alarms = alarms_new(&s->connection_wheel, &o);

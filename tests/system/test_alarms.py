@@ -1,4 +1,6 @@
 """Figures that pass a limit are told in the log, and when they are good again."""
+import subprocess
+
 import slowdisk
 import zk_wire as zk
 
@@ -29,6 +31,17 @@ def test_room_on_disk(make_server):
     server.wait_log(r"level=warn event=alarm\.raised name=disk_free_bytes value=\d+ limit=1099511627776 ")
     assert 0 < server.metric("disk_free_bytes") < 1 << 40
     assert server.metric("disk_free_bytes") == server.metric("log_disk_free_bytes")
+
+
+def test_changes_that_are_in_no_snapshot(make_server):
+    """Cleared by one that has them."""
+    server = make_server(zoolite__alarmSnapshotAge="300ms", zoolite__snapshotInterval=0)
+    with server.client() as client:
+        assert client.call(zk.create("/a")).err == 0
+        server.wait_log(r"event=alarm\.raised name=snapshot_age value=\d+ limit=300 ")
+        subprocess.run([server.binary, "--control", "snapshot", server.config_path], check=True, timeout=60,
+                       stdout=subprocess.DEVNULL, env=server.environment())
+        server.wait_log(r"event=alarm\.cleared name=snapshot_age value=0 ")
 
 
 def test_sizes(make_server):
