@@ -3,7 +3,7 @@
 tree=$(cd "$(dirname "$0")/.." && pwd)
 
 # What a build needs on a fresh Debian 12.
-build_packages="gcc libc6-dev make autoconf automake pkg-config libsqlite3-dev libevent-dev libssl-dev zlib1g-dev \
+build_packages="gcc libc6-dev make autoconf automake pkg-config libsqlite3-dev libevent-dev libssl-dev zlib1g-dev libxxhash-dev \
 	libsystemd-dev openssl"
 
 say()

@@ -1,5 +1,5 @@
 /* The checksum of each page of a database file, from schema version 2 on: the last 8 bytes of a
- * page, which SQLite leaves alone (SQLITE_FCNTL_RESERVE_BYTES), hold XXH64 of those before them,
+ * page, which SQLite leaves alone (SQLITE_FCNTL_RESERVE_BYTES), hold XXH64 (xxHash) of those before them,
  * with the page's number as seed, lowest byte first. So flipped bits are found, and a page that was
  * written elsewhere or never. Whoever does not know of it (the sqlite3 shell) reads the file as any
  * other. The -wal file has checksums of its own, which SQLite checks when it recovers it.
@@ -30,10 +30,5 @@ const void *checksum_seal(struct checksum *c, const void *page, int64_t at);
 bool checksum_holds(const struct checksum *c, const void *page, int64_t at);
 /* As messages tell it, the first is 1. */
 int64_t checksum_page_number(const struct checksum *c, int64_t at);
-
-#ifdef CHECKSUM_PRIVATE
-/* XXH64; len is a multiple of 8. */
-uint64_t checksum_xxh64(const uint8_t *bytes, uint32_t len, uint64_t seed);
-#endif
 
 #endif
