@@ -87,7 +87,7 @@ static void test_schemes(void **state)
 static void test_many_schemes(void **state)
 {
 	struct losses l = { 0 };
-	char name[8];
+	char name[16];
 
 	(void)state;
 	for (int i = 0; i < 2 * LOSSES_SCHEMES; i++) {
