@@ -1,8 +1,9 @@
 /* The checksum of each page of a database file, from schema version 2 on: the last 8 bytes of a
- * page, which SQLite leaves alone (SQLITE_FCNTL_RESERVE_BYTES), hold XXH64 (xxHash) of those before them,
- * with the page's number as seed, lowest byte first. So flipped bits are found, and a page that was
- * written elsewhere or never. Whoever does not know of it (the sqlite3 shell) reads the file as any
- * other. The -wal file has checksums of its own, which SQLite checks when it recovers it.
+ * page, which SQLite leaves alone (SQLITE_FCNTL_RESERVE_BYTES), hold XXH64 (xxHash) of those
+ * before them, with the page's number as seed, lowest byte first. So flipped bits are found, and
+ * a page that was written elsewhere or never. Whoever does not know of it (the sqlite3 shell)
+ * reads the file as any other. The -wal file has checksums of its own, which SQLite checks when
+ * it recovers it.
  *
  * A struct checksum belongs to one open file, and to its thread. */
 #ifndef STORE_CHECKSUM_H

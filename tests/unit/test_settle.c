@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "store/files.h"
 #include "store/store.h"
+#include "store/vfs.h"
 #include "tests/lib/tmpdir.h"
 
 static const char acl_bytes[] = "\0\0\0\1\0\0\0\37\0\0\0\5world\0\0\0\6anyone";
@@ -225,7 +226,7 @@ static void test_a_damaged_record_is_refused(void **state)
 	flush(f);
 	stop(f);
 	path = files_join(f->dir, "log/0000000001.db");
-	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, VFS_NAME), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, "UPDATE change SET record = x'ff' WHERE path = '/b'",
 				      NULL, NULL, NULL),
 			 SQLITE_OK);

@@ -382,7 +382,7 @@ static void test_part_of_a_copy_is_no_tree(void **state)
 	stop(f);
 	edit(f->next, "INSERT INTO meta VALUES ('partial', 1)");
 	assert_int_equal(rename(f->tree, f->old), 0);
-	assert_int_equal(store_open(&f->store, &f->o, reason), -1);
+	assert_int_equal(store_open(&f->store, &f->o, reason), STORE_DAMAGED);
 	f->store = NULL;
 	assert_non_null(strstr(reason, "tree.db: is missing, but there is a log"));
 	assert_true(has_file(f->next));
