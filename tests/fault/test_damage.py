@@ -68,10 +68,12 @@ def not_copied(_, names):
 
 
 def contents(directory):
-    """Every file but the lock, the socket and what SQLite makes anew."""
+    """Every file but the lock, the socket, what SQLite makes anew and what it rolls back (a segment that a kill left
+    half made)."""
     found = {}
     for place, _, names in os.walk(directory):
-        for name in set(names) - set(not_copied(place, names)):
+        unfinished = [name for name in names if name.endswith("-journal") or name + "-journal" in names]
+        for name in set(names) - set(not_copied(place, names)) - set(unfinished):
             with open(os.path.join(place, name), "rb") as file:
                 found[os.path.join(place, name)] = file.read()
     return found
