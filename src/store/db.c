@@ -18,7 +18,7 @@ static bool is_damage(int code)
 {
 	return (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB ||
 	       (code & 0xff) == SQLITE_ERROR || code == SQLITE_IOERR_READ ||
-	       code == SQLITE_IOERR_SHORT_READ;
+	       code == SQLITE_IOERR_SHORT_READ || code == SQLITE_IOERR_DATA;
 }
 
 int db_fail(sqlite3 *db, const char *what, char reason[DB_REASON_LEN])

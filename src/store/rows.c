@@ -80,12 +80,17 @@ static const char read_sql[] = "SELECT " ZNODE_COLUMNS " FROM znode AS z "
 static int read_meta(struct rows *r, const char *key, sqlite3_stmt **stmt,
 		     char reason[STORE_REASON_LEN])
 {
+	int rc;
+
 	if (sqlite3_prepare_v2(r->db, "SELECT value FROM meta WHERE key = ?1", -1, stmt, NULL) !=
 	    SQLITE_OK)
 		return db_fail(r->db, "cannot read the table meta", reason);
 	db_bind_text(*stmt, 1, slice_of(key));
-	if (sqlite3_step(*stmt) == SQLITE_ROW)
+	rc = sqlite3_step(*stmt);
+	if (rc == SQLITE_ROW)
 		return 0;
+	if (rc != SQLITE_DONE)
+		return db_fail(r->db, "cannot read the table meta", reason);
 	(void)snprintf(reason, STORE_REASON_LEN, "%s: the table meta has no '%s'", db_path(r->db),
 		       key);
 	return STORE_DAMAGED;

@@ -16,6 +16,7 @@ import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
 
+import pages  # noqa: E402
 import servers  # noqa: E402
 import slowdisk  # noqa: E402
 import zk_wire as zk  # noqa: E402
@@ -64,11 +65,11 @@ def files_of(server, ending):
 
 
 def not_copied(_, names):
-    return [name for name in names if name in ("lock", "control.sock") or name.endswith("-shm")]
+    return [name for name in names if name in ("lock", "control.sock", "ballast") or name.endswith("-shm")]
 
 
 def contents(directory):
-    """Every file but the lock, the socket, what SQLite makes anew and what it rolls back (a segment that a kill left
+    """Every file but the lock, the socket, the ballast, what SQLite makes anew and what it rolls back (a segment that a kill left
     half made)."""
     found = {}
     for place, _, names in os.walk(directory):
@@ -243,6 +244,7 @@ def test_rows_that_are_gone(make_server):
     with contextlib.closing(sqlite3.connect(tree_of(server))) as database:
         database.execute("DELETE FROM meta WHERE key = 'zxid'")
         database.commit()
+    pages.seal(tree_of(server))
     assert_refused(server, "tree.db: the table meta has no 'zxid'", COMMAND)
 
 

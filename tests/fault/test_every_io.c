@@ -184,8 +184,6 @@ static void serve(struct run *r, struct random *random)
 {
 	int change = atomic_load(&shared->appended), end = change + CHANGES;
 
-	r->last = store_last_zxid(r->store);
-	r->zxid = store_begin(r->store);
 	while (change < end) {
 		for (int i = 0; i < PER_TURN && change < end; i++)
 			append(r, ++change);
@@ -207,17 +205,25 @@ static void on_abort(int sig)
 	(void)snprintf(shared->name, sizeof(shared->name), "%s", name != NULL ? name : "");
 }
 
+static void refuse(const char *reason)
+{
+	(void)snprintf(shared->reason, sizeof(shared->reason), "%s", reason);
+	on_abort(0);
+	_exit(REFUSED);
+}
+
 static void scenario(const char *dir, struct random *random)
 {
 	char reason[STORE_REASON_LEN];
 	struct run r = { 0 };
 
 	for (int i = 0; i < STARTS; i++) {
-		if (open_store(&r.store, dir, reason) != 0) {
-			(void)snprintf(shared->reason, sizeof(shared->reason), "%s", reason);
-			on_abort(0);
-			_exit(REFUSED);
-		}
+		if (open_store(&r.store, dir, reason) != 0)
+			refuse(reason);
+		r.last = store_last_zxid(r.store);
+		r.zxid = store_begin(r.store);
+		if (r.zxid < 0)
+			refuse("there is no room for a segment");
 		serve(&r, random);
 	}
 }
