@@ -41,6 +41,7 @@ static void check_line(const struct control_line *line)
 	case CONTROL_STAT_RESET:
 	case CONTROL_CONNECTION_STAT_RESET:
 	case CONTROL_RELOAD:
+	case CONTROL_SNAPSHOT:
 	case CONTROL_STOP:
 		assert(line->argument == 0);
 		break;
