@@ -246,7 +246,8 @@ def test_kills_while_a_large_tree_is_changed(make_old):
 
 
 def test_a_visitor_holds_it_up_and_no_more(make_old):
-    """Somebody who reads the old file reads on; the server serves, and changes the file afterwards."""
+    """Somebody who reads the old file reads on, whether it changed its name before or waits for that; the server
+    serves."""
     old = make_old("clean")
     visitor = sqlite3.connect(old.tree_path)
     old.server.config["zoolite.replayDelay"] = 0
@@ -256,11 +257,14 @@ def test_a_visitor_holds_it_up_and_no_more(make_old):
     rows.fetchone()
     with old.server.client(tls=False) as client:
         assert client.call(zk.create("/meanwhile", b"x")).err == 0
+        servers.wait_until(lambda: old.is_upgraded() or "event=store.upgrade_waits" in old.server.log(), 60,
+                           "the change, or what holds it up")
+        assert client.call(zk.get_data("/meanwhile")).value.data == b"x"
+        assert len(rows.fetchall()) > 100
+        visitor.close()
         old.wait_upgraded()
         assert client.call(zk.get_data("/meanwhile")).value.data == b"x"
         client.close_session()
-    assert len(rows.fetchall()) > 100
-    visitor.close()
 
 
 def used(directory):
