@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,40 +51,6 @@ static void reduce(struct slice stats, int64_t znodes, int64_t bytes, struct buf
 
 /* ---- restore ---- */
 
-/* What root made is whose the directory is. */
-static void give(int dir_fd, const char *name, const struct stat *owner)
-{
-	if (fchownat(dir_fd, name, owner->st_uid, owner->st_gid, AT_SYMLINK_NOFOLLOW) != 0 &&
-	    errno != ENOENT)
-		log_warn("restore.owner", LOG_TEXT("file", name),
-			 LOG_TEXT("reason", strerror(errno)));
-}
-
-static void give_files(const char *dir, const struct stat *owner)
-{
-	struct dirent *entry;
-	DIR *d = opendir(dir);
-
-	while (d != NULL && (entry = readdir(d)) != NULL)
-		if (strcmp(entry->d_name, "..") != 0)
-			give(dirfd(d), entry->d_name, owner);
-	if (d != NULL)
-		closedir(d);
-}
-
-static void give_all(const char *dir, const char *log_parent)
-{
-	char *log_dir = files_join(log_parent, "log");
-	struct stat owner;
-
-	if (geteuid() == 0 && stat(dir, &owner) == 0 && owner.st_uid != 0) {
-		give_files(dir, &owner);
-		give_files(log_parent, &owner);
-		give_files(log_dir, &owner);
-	}
-	mem_free(log_dir);
-}
-
 static void print_report(const char *file, const struct restore_report *r)
 {
 	char *name = log_escape(file);
@@ -116,7 +81,6 @@ static int restore_to(const char *file, const char *dir, const char *log_dir)
 		return EXIT_FAILED;
 	o.epoch = seal.epoch;
 	if (restore(&o, &report, reason) == 0) {
-		give_all(dir, log_dir ? log_dir : dir);
 		print_report(file, &report);
 		rc = EXIT_OK;
 	} else {

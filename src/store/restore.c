@@ -480,6 +480,15 @@ static int put_in_place(const struct restore_options *o, struct found *f,
 	return remove_marker(o->data_dir, reason);
 }
 
+/* What root makes is whose the directory is. */
+static void choose_owner(const struct restore_options *o, struct found *f)
+{
+	struct stat owner;
+
+	if (geteuid() == 0 && stat(o->data_dir, &owner) == 0 && owner.st_uid != 0)
+		found_set_owner(f, owner.st_uid, owner.st_gid);
+}
+
 int restore(const struct restore_options *o, struct restore_report *out,
 	    char reason[STORE_REASON_LEN])
 {
@@ -490,6 +499,7 @@ int restore(const struct restore_options *o, struct restore_report *out,
 	*out = (struct restore_report){ 0 };
 	if (found_open(&f, o->data_dir, o->log_dir, reason) != 0)
 		goto out;
+	choose_owner(o, f);
 	known = known_epoch(o);
 	if (known > EPOCH_MOST - RAISE) {
 		(void)snprintf(reason, STORE_REASON_LEN, "%.400s: no epoch is left above %" PRIu32,

@@ -483,6 +483,21 @@ def test_restore_by_root_is_for_who_owns_the_directory(make_server, tmp_path):
     assert len(glob.glob(str(other / "replaced-*"))) == 1
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_restore_by_root_gives_nobody_elses_files_away(make_server, tmp_path):
+    server = make_server()
+    path = ask(server)
+    other, logs = tmp_path / "other", tmp_path / "logs"
+    for folder in (other, logs):
+        folder.mkdir()
+        os.chown(folder, 65534, 65534)
+        (folder / "foreign").write_text("root's")
+    done = zoolited("--restore", path, other, logs)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {os.stat(folder / "foreign").st_uid for folder in (other, logs)} == {0}
+    assert {os.stat(file).st_uid for file in (other / "tree.db", *(logs / "log").iterdir())} == {65534}
+
+
 def test_restore_counts_quotas(make_server):
     """Statistics of a quota count ephemerals, which go."""
     server = make_server()

@@ -88,6 +88,11 @@ static void test_what_is_wrong(void **state)
 		  "session 0x4d has a damaged password" },
 		{ "CREATE TABLE more (a)", "DROP TABLE more",
 		  "its tables are not those of schema" },
+		/* What would be done to it by a restore. */
+		{ "PRAGMA user_version = 1; CREATE TRIGGER more DELETE ON znode BEGIN "
+		  "DELETE FROM acl; END",
+		  "DROP TRIGGER more; PRAGMA user_version = 2",
+		  "its tables are not those of schema version 1" },
 		{ "DELETE FROM meta WHERE key = 'zxid'",
 		  "INSERT INTO meta VALUES ('zxid', 30064771081)", "the table meta lacks" },
 	};
