@@ -125,6 +125,9 @@ static void print_files(const struct import_summary *s)
 	printf("snapshot: %s (%s)\n", s->snapshot, codings[s->coding]);
 	printf("transactions: %" PRIu64 " from %u log%s, up to 0x%" PRIx64 "\n", s->txns, s->logs,
 	       s_of(s->logs), (uint64_t)s->counts.zxid);
+	if (s->logs == 0)
+		warn("there is no log behind the snapshot: what was changed since is not here (is "
+		     "dataLogDir another directory?)");
 	for (unsigned i = 0; i < s->passed_over_count; i++)
 		warn("a newer snapshot was passed over: %s", s->passed_over[i]);
 	if (s->cut_log[0])

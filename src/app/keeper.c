@@ -209,6 +209,17 @@ static enum keeper_verdict verify(struct keeper *k, const char *part)
 /* ---- the thread ---- */
 
 /* How many went, and how many are there. */
+/* The one that was verified last, whatever its zxid: those of another registry may be higher. */
+static size_t newest_of(const struct snapshot_file *list, size_t count)
+{
+	size_t newest = 0;
+
+	for (size_t i = 1; i < count; i++)
+		if (list[i].seal.time_ms >= list[newest].seal.time_ms)
+			newest = i;
+	return newest;
+}
+
 static unsigned remove_old(const struct keeper_order *o, unsigned *kept)
 {
 	int64_t now_ms = clock_wall_ms();
@@ -220,7 +231,7 @@ static unsigned remove_old(const struct keeper_order *o, unsigned *kept)
 	if (snapshot_file_list(o->dir, &list, &count, reason) != 0)
 		log_warn("snapshot.unlisted", LOG_TEXT("reason", reason));
 	for (size_t i = 0; o->removes && i + o->keep < count; i++) {
-		if (list[i].seal.time_ms + o->keep_ms > now_ms)
+		if (list[i].seal.time_ms + o->keep_ms > now_ms || i == newest_of(list, count))
 			continue;
 		snapshot_file_remove(&list[i]);
 		removed++;

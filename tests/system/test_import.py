@@ -202,6 +202,16 @@ def test_warnings(make_server, source):
     server.start()
 
 
+def test_without_logs(make_server, source):
+    """Whose directory was not named, perhaps."""
+    directory = source("plain")
+    for log in (directory / "version-2").glob("log.*"):
+        log.unlink()
+    server = make_server.new()
+    assert "warning: there is no log behind the snapshot: " in imported(server, directory)
+    server.start()
+
+
 def refused(server, *arguments):
     done = run(server, "--import", *map(str, arguments))
     assert done.returncode == 1, (done.stdout, done.stderr)

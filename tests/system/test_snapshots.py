@@ -198,6 +198,25 @@ def test_kept_by_age(make_server):
         client.close_session()
 
 
+def test_the_one_just_taken_stays(make_server):
+    """Whatever else lies there: another registry's may have higher zxids."""
+    server = make_server()
+    with server.client() as client:
+        client.call(zk.create("/a"))
+        path = ask(server)
+        mine = "%016x" % int(values(zoolited("--verify", path).stdout)["zxid"], 16)
+        for number in range(1, 4):
+            other = path.replace(mine, "%016x" % (int(mine, 16) + (number << 40)))
+            shutil.copy(path, other)
+            shutil.copy(path + ".verified", other + ".verified")
+            reseal(other, "zxid", "0x%x" % (int(mine, 16) + (number << 40)))
+            reseal(other, "time", number)
+        client.call(zk.set_data("/a", b"x"))
+        assert os.path.exists(ask(server))
+        assert not os.path.exists(path)
+        client.close_session()
+
+
 def test_damaged_tree_gives_no_snapshot(make_server):
     """What is not whole is never named like what is; everybody who waits hears of it, and so does the log."""
     server = make_server()
