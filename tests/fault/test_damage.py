@@ -171,10 +171,16 @@ def test_kills_and_stops_are_no_damage(make_server):
 COMMAND = "zoolited --recover "
 
 
+def stop_replayed(server):
+    """Stops it once the tree has all that the log has."""
+    servers.wait_until(lambda: server.metric("replay_lag_rows") == 0, 20, "the tree to have all")
+    assert server.stop() == 0
+
+
 def stopped(make_server, name="server", **config):
     server = make_server(name, **dict(SOON, **config))
     fill(server.start())
-    assert server.stop() == 0
+    stop_replayed(server)
     return server
 
 
@@ -282,7 +288,7 @@ def test_reads_that_fail_are_answered(make_server):
     client = server.client()
     assert all(reply.err == 0 for reply in client.call_all(
         [zk.create("/n%03d" % number, b"x" * 1000) for number in range(100)]))
-    assert server.stop() == 0
+    stop_replayed(server)
     size, pages = page_of_table(tree_of(server), "znode")
     assert len(pages) > 10
     spoil(tree_of(server), size, pages[len(pages) // 2])
@@ -313,7 +319,7 @@ def test_disk_that_does_not_read(make_server, tmp_path):
     names = ["/n%03d" % number for number in range(900)]
     assert all(reply.err == 0 for reply in client.call_all([zk.create(name, b"x" * 1000) for name in names]))
     assert client.call(zk.create("/quota")).err == 0
-    assert server.stop() == 0
+    stop_replayed(server)
     server.start()
     client = server.client(timeout=600000)
     with disk.hangs("fail-read"):
@@ -461,7 +467,7 @@ def test_recover_takes_what_the_tree_lost_from_the_log(make_server):
     server = make_server(**SOON)
     grow(server.start())
     before = znodes_of(server)
-    assert server.stop() == 0
+    stop_replayed(server)
     size, pages = page_of_table(tree_of(server), "znode")
     for page in pages[2::5]:
         spoil(tree_of(server), size, page)
@@ -480,7 +486,7 @@ def test_recover_without_the_log_lists_what_is_lost(make_server):
     server = make_server(**SOON)
     grow(server.start())
     before = znodes_of(server)
-    assert server.stop() == 0
+    stop_replayed(server)
     size, pages = page_of_table(tree_of(server), "znode")
     for page in pages[2::5]:
         spoil(tree_of(server), size, page)
@@ -556,7 +562,7 @@ def test_recover_refuses(make_server, tmp_path):
     fill(server.start())
     servers.wait_until(lambda: server.metric("replay_lag_rows") == 0, 20, "replay")
     assert "a server uses this directory" in recover(server, tmp_path / "new").stderr
-    assert server.stop() == 0
+    stop_replayed(server)
     assert "is the damaged directory" in recover(server, server.data_dir).stderr
     other = stopped(make_server, "other")
     assert "there is a registry already" in recover(server, other.data_dir).stderr
@@ -619,8 +625,7 @@ def test_flipped_bits_never_crash(make_server, tmp_path):
     second = make_server("second", **SOON)
     shutil.copytree(whole, second.data_dir)
     second.start()
-    servers.wait_until(lambda: second.metric("replay_lag_rows") == 0, 20, "replay")
-    assert second.stop() == 0
+    stop_replayed(second)
     refused = 0
     for number in range(FLIPS):
         rng = random.Random("%d %d" % (SEED, number))
