@@ -32,8 +32,8 @@
 #include "wire/jute.h"
 
 enum {
-	SCRATCH_LEN = 16 * 1024, /* one TLS record */
-	TURN_BYTES = 64 * 1024,  /* read from a connection before the others have their turn */
+	SCRATCH_LEN = STREAM_RECORD_LEN,
+	TURN_BYTES = 64 * 1024, /* read from a connection before the others have their turn */
 	TURN_FRAMES = 64,
 	TURN_US = 5000, /* likewise, where a few frames take long */
 	TURN_WRITE_BYTES = 128 * 1024,
@@ -95,7 +95,7 @@ struct conn {
 	struct event readable, writable;
 	struct input in;
 	struct output out;
-	size_t frame_left;     /* bytes of the frame that is being sent */
+	size_t record_left;    /* bytes up to the end of the frames that are being sent */
 	bool is_raw;           /* what is sent are not frames */
 	struct buf ahead;      /* frames that go in front of the first gated byte, all at once */
 	struct timer deadline; /* by state: the first frame, the last byte, the lingering */
@@ -454,23 +454,30 @@ static void stop_writing(struct conn *c)
 		make_ready(c);
 }
 
-/* What to send at once: over TLS no more than the rest of one frame. So no record holds the end of
- * a frame and the beginning of the next: kazoo, for one, waits in select() between two frames and
- * does not see what its TLS layer has decrypted already; it would sleep until its next ping. */
-static size_t sendable_len(struct conn *c, struct slice bytes)
+static size_t frame_len(struct slice bytes, size_t at)
 {
-	if (c->is_raw || !stream_has_records(&c->stream))
-		return bytes.len;
-	if (c->frame_left == 0)
-		c->frame_left =
-			INPUT_LENGTH_LEN + (size_t)jute_get_int((const uint8_t *)bytes.data);
-	return c->frame_left;
+	return INPUT_LENGTH_LEN + (size_t)jute_get_int((const uint8_t *)bytes.data + at);
 }
 
-static void note_written(struct conn *c, size_t len)
+/* What to send at once. Over TLS the last frame of all goes in records of its own, those before it
+ * share records. kazoo, for one, asks select() before each frame, and does not see what its TLS
+ * layer has decrypted already: but it sees the record behind, and asks TLS again, until that
+ * record holds the last frame and nothing more. */
+static size_t sendable_len(const struct conn *c, struct slice bytes)
 {
-	output_drain(&c->out, len);
-	c->frame_left = len < c->frame_left ? c->frame_left - len : 0;
+	size_t len = c->record_left, next;
+
+	if (c->is_raw || !stream_has_records(&c->stream))
+		return bytes.len;
+	if (len == 0)
+		len = frame_len(bytes, 0);
+	while (len < bytes.len) {
+		next = len + frame_len(bytes, len);
+		if (next >= bytes.len || next > STREAM_RECORD_LEN)
+			break;
+		len = next;
+	}
+	return len;
 }
 
 /* What a write said: true where it may go on. */
@@ -510,7 +517,8 @@ static bool write_frames(struct conn *c)
 		if (!may_go_on(c, stream_write(&c->stream, bytes.data, len < budget ? len : budget,
 					       &put)))
 			return false;
-		note_written(c, put);
+		output_drain(&c->out, put);
+		c->record_left = len - put;
 		budget -= put;
 	}
 	return true;

@@ -4,10 +4,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum {
-	RECORD_MAX_LEN = 16 * 1024
-}; /* a longer write would be cut into records of this length anyway */
-
 static enum tls_rc plain_result(struct stream *s, enum tls_rc would_block)
 {
 	if (errno == EAGAIN || errno == EINTR)
@@ -36,7 +32,8 @@ enum tls_rc stream_write(struct stream *s, const void *src, size_t len, size_t *
 	ssize_t n;
 
 	if (s->tls)
-		return tls_write(s->tls, src, len < RECORD_MAX_LEN ? len : RECORD_MAX_LEN, put);
+		return tls_write(s->tls, src, len < STREAM_RECORD_LEN ? len : STREAM_RECORD_LEN,
+				 put);
 	*put = 0;
 	n = send(s->fd, src, len, MSG_NOSIGNAL);
 	if (n < 0)

@@ -1630,37 +1630,73 @@ static void test_tls_bytes_that_the_socket_does_not_show(void **state)
 	assert_int_equal(w.closed, 1);
 }
 
-/* kazoo reads one frame and then asks select() for the next: it does not see what its TLS layer has
- * decrypted with the first one. */
-static void test_tls_no_record_holds_two_frames(void **state)
+static bool socket_has_more(const struct tls_peer *p)
 {
-	static const size_t lens[] = { 1, 500, 16384, 40000, 4, 300 };
+	char byte;
+
+	return recv(SSL_get_fd(p->ssl), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
+}
+
+static void read_whole(struct tls_peer *p, char *bytes, size_t len)
+{
+	for (size_t got = 0; got < len;) {
+		int n = SSL_read(p->ssl, bytes + got, (int)(len - got));
+
+		assert_true(n > 0);
+		got += (size_t)n;
+		turn();
+	}
+}
+
+/* kazoo asks select() for the socket before each frame: it does not see what its TLS layer has
+ * decrypted already, unless there is more behind it. */
+static void test_tls_last_frame_has_a_record_of_its_own(void **state)
+{
+	static const size_t lens[] = { 1, 500, 16384, 40000, 4, 300, 200 };
 	static char bytes[64 * 1024];
 	struct tls_peer p;
+	int shared = 0;
 
 	(void)state;
 	tls_open(&p, "\0\0\0\5hello");
 	turns();
-	for (size_t i = 0; i < 6; i++)
+	for (size_t i = 0; i < 7; i++)
 		conn_send(p.conn, (struct slice){ bytes, lens[i] }, i == 3 ? 7 : 0);
 	conn_send_ahead(p.conn, slice_of("pong"));
 	conn_set_release(w.set, 7);
 	turns();
-	for (size_t i = 0; i < 7; i++) {
+	for (size_t i = 0; i < 8; i++) {
 		/* pong stands in front of the gated one. */
-		size_t len = 4 + (i < 3 ? lens[i] : i == 3 ? 4 : lens[i - 1]);
-
-		for (size_t got = 0; got < len;) {
-			int n = SSL_read(p.ssl, bytes, (int)(len - got));
-
-			assert_true(n > 0);
-			got += (size_t)n;
-			assert_true((size_t)SSL_pending(p.ssl) <= len - got);
-			turn();
-		}
-		assert_int_equal(SSL_pending(p.ssl), 0);
+		read_whole(&p, bytes, 4 + (i < 3 ? lens[i] : i == 3 ? 4 : lens[i - 1]));
+		assert_true(SSL_pending(p.ssl) == 0 || socket_has_more(&p));
+		shared += SSL_pending(p.ssl) > 0;
 	}
+	assert_int_equal(SSL_pending(p.ssl), 0);
+	/* 1 and 500; the end of 16384 and pong; the end of 40000, 4 and 300. */
+	assert_int_equal(shared, 4);
 	assert_int_equal(conn_get_stats(p.conn).queued, 0);
+	tls_close(&p);
+}
+
+/* The frames before it share records. */
+static void test_tls_frames_share_records(void **state)
+{
+	char bytes[8];
+	struct tls_peer p;
+	int shared = 0;
+
+	(void)state;
+	tls_open(&p, "\0\0\0\5hello");
+	turns();
+	for (int i = 0; i < 1000; i++)
+		conn_send(p.conn, slice_of("body"), 0);
+	turns();
+	for (int i = 0; i < 1000; i++) {
+		read_whole(&p, bytes, 8);
+		shared += SSL_pending(p.ssl) > 0;
+	}
+	/* 999 in one, the last in another. */
+	assert_int_equal(shared, 998);
 	tls_close(&p);
 }
 
@@ -1956,7 +1992,8 @@ int main(void)
 		conn_test(test_out_of_memory),
 		conn_test(test_tls_frames),
 		conn_test(test_tls_bytes_that_the_socket_does_not_show),
-		conn_test(test_tls_no_record_holds_two_frames),
+		conn_test(test_tls_last_frame_has_a_record_of_its_own),
+		conn_test(test_tls_frames_share_records),
 		conn_test(test_tls_who_does_not_read_is_held_and_cut),
 		conn_test(test_tls_who_reads_slowly_is_not_cut),
 		conn_test(test_tls_close_sends_what_waits_first),
