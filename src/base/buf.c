@@ -51,20 +51,24 @@ static int buf_grow(struct buf *b, size_t need)
 	return 0;
 }
 
-int buf_reserve(struct buf *b, size_t n)
+static int make_room(struct buf *b, size_t n)
 {
 	size_t len = buf_len(b);
 	bool worth_moving = b->head >= len / BUF_MOVE_RATIO;
 
 	if (n > b->limit - len)
 		return -1;
-	if (n <= b->cap - b->tail)
-		return 0;
 	if ((n > b->cap - len || !worth_moving) && buf_grow(b, len + n) != 0 && n > b->cap - len)
 		return -1;
 	if (n > b->cap - b->tail)
 		buf_compact(b);
 	return 0;
+}
+
+int buf_reserve(struct buf *b, size_t n)
+{
+	/* What is allocated is never more than the limit. */
+	return n <= b->cap - b->tail ? 0 : make_room(b, n);
 }
 
 uint8_t *buf_tail(struct buf *b)
@@ -85,7 +89,7 @@ int buf_append(struct buf *b, const void *src, size_t n)
 		return -1;
 	}
 	if (n > 0)
-		memcpy(buf_tail(b), src, n);
+		memcpy(b->data + b->tail, src, n);
 	b->tail += n;
 	return 0;
 }

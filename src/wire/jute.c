@@ -2,40 +2,7 @@
  * the two places that know about bounds. */
 #include "wire/jute.h"
 
-#include <endian.h>
-#include <string.h>
-
 enum { INT_LEN = 4, LONG_LEN = 8 };
-
-void jute_put_int(uint8_t *at, int32_t v)
-{
-	uint32_t be = htobe32((uint32_t)v);
-
-	memcpy(at, &be, sizeof(be));
-}
-
-void jute_put_long(uint8_t *at, int64_t v)
-{
-	uint64_t be = htobe64((uint64_t)v);
-
-	memcpy(at, &be, sizeof(be));
-}
-
-int32_t jute_get_int(const uint8_t *at)
-{
-	uint32_t be;
-
-	memcpy(&be, at, sizeof(be));
-	return (int32_t)be32toh(be);
-}
-
-int64_t jute_get_long(const uint8_t *at)
-{
-	uint64_t be;
-
-	memcpy(&be, at, sizeof(be));
-	return (int64_t)be64toh(be);
-}
 
 void jute_reader_init(struct jute_reader *r, struct slice in)
 {

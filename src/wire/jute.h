@@ -5,8 +5,10 @@
 #ifndef WIRE_JUTE_H
 #define WIRE_JUTE_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/cdefs.h"
@@ -46,9 +48,34 @@ void jute_write_buffer(struct jute_writer *w, struct slice v);
 void jute_write_raw(struct jute_writer *w, const void *src, size_t len);
 
 /* Big-endian integers in memory. */
-void jute_put_int(uint8_t *at, int32_t v);
-void jute_put_long(uint8_t *at, int64_t v);
-int32_t jute_get_int(const uint8_t *at);
-int64_t jute_get_long(const uint8_t *at);
+static inline void jute_put_int(uint8_t *at, int32_t v)
+{
+	uint32_t be = htobe32((uint32_t)v);
+
+	memcpy(at, &be, sizeof(be));
+}
+
+static inline void jute_put_long(uint8_t *at, int64_t v)
+{
+	uint64_t be = htobe64((uint64_t)v);
+
+	memcpy(at, &be, sizeof(be));
+}
+
+static inline int32_t jute_get_int(const uint8_t *at)
+{
+	uint32_t be;
+
+	memcpy(&be, at, sizeof(be));
+	return (int32_t)be32toh(be);
+}
+
+static inline int64_t jute_get_long(const uint8_t *at)
+{
+	uint64_t be;
+
+	memcpy(&be, at, sizeof(be));
+	return (int64_t)be64toh(be);
+}
 
 #endif

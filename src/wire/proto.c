@@ -4,6 +4,7 @@
 enum {
 	STRING_MIN_LEN = 4, /* the length alone */
 	ACL_MIN_LEN = 12,   /* permissions and two empty strings */
+	STAT_LEN = 68,
 };
 
 const char *opcode_name(int32_t op)
@@ -80,19 +81,23 @@ const char *opcode_name(int32_t op)
 	}
 }
 
+/* In one piece: it is in most replies. */
 void proto_write_stat(struct jute_writer *w, const struct proto_stat *s)
 {
-	jute_write_long(w, s->czxid);
-	jute_write_long(w, s->mzxid);
-	jute_write_long(w, s->ctime);
-	jute_write_long(w, s->mtime);
-	jute_write_int(w, s->version);
-	jute_write_int(w, s->cversion);
-	jute_write_int(w, s->aversion);
-	jute_write_long(w, s->ephemeral_owner);
-	jute_write_int(w, s->data_length);
-	jute_write_int(w, s->num_children);
-	jute_write_long(w, s->pzxid);
+	uint8_t bytes[STAT_LEN];
+
+	jute_put_long(bytes, s->czxid);
+	jute_put_long(bytes + 8, s->mzxid);
+	jute_put_long(bytes + 16, s->ctime);
+	jute_put_long(bytes + 24, s->mtime);
+	jute_put_int(bytes + 32, s->version);
+	jute_put_int(bytes + 36, s->cversion);
+	jute_put_int(bytes + 40, s->aversion);
+	jute_put_long(bytes + 44, s->ephemeral_owner);
+	jute_put_int(bytes + 52, s->data_length);
+	jute_put_int(bytes + 56, s->num_children);
+	jute_put_long(bytes + 60, s->pzxid);
+	jute_write_raw(w, bytes, sizeof(bytes));
 }
 
 /* The count of a vector that a client sent. Java's loop runs no turn for a count below -1, so
@@ -172,9 +177,12 @@ struct proto_request_header proto_read_request_header(struct jute_reader *r)
 
 void proto_write_reply_header(struct jute_writer *w, const struct proto_reply_header *h)
 {
-	jute_write_int(w, h->xid);
-	jute_write_long(w, h->zxid);
-	jute_write_int(w, h->err);
+	uint8_t bytes[PROTO_REPLY_HEADER_LEN];
+
+	jute_put_int(bytes, h->xid);
+	jute_put_long(bytes + 4, h->zxid);
+	jute_put_int(bytes + 12, h->err);
+	jute_write_raw(w, bytes, sizeof(bytes));
 }
 
 struct proto_create proto_read_create(struct jute_reader *r, int32_t type)
