@@ -2,6 +2,7 @@
  * without a log, are refused by a start, and the rename is the moment from which both are there. */
 #include "store/found.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -208,16 +209,36 @@ static int give(const struct found *f, const char *path, char reason[STORE_REASO
 	return lchown(path, f->uid, f->gid) == 0 ? 0 : fail(path, "cannot be given away", reason);
 }
 
+/* Whether nothing lies in the log's directory but what a registry has there: it may be one that
+ * others use too, /var/lib for instance. */
+static bool has_log_alone(const struct found *f)
+{
+	const struct dirent *entry;
+	DIR *d = opendir(f->log_parent);
+	bool is_alone = d != NULL;
+
+	while (is_alone && (entry = readdir(d)) != NULL)
+		is_alone = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+			   strcmp(entry->d_name, "log") == 0 ||
+			   strcmp(entry->d_name, "lock") == 0 ||
+			   strncmp(entry->d_name, "replaced-", strlen("replaced-")) == 0;
+	if (d != NULL)
+		closedir(d);
+	return is_alone;
+}
+
 static int give_all(const struct found *f, char reason[STORE_REASON_LEN])
 {
 	char *segment = files_segment_path(f->log_dir, FIRST_SEGMENT);
 	int rc = 0;
 
 	if (f->uid != (uid_t)-1 || f->gid != (gid_t)-1) {
-		const char *const paths[] = { f->dir, f->log_parent, f->log_dir, f->part, segment };
+		const char *const paths[] = { f->dir, f->log_dir, f->part, segment };
 
 		for (size_t i = 0; i < sizeof(paths) / sizeof(*paths) && rc == 0; i++)
 			rc = give(f, paths[i], reason);
+		if (rc == 0 && f->log_lock_fd >= 0 && has_log_alone(f))
+			rc = give(f, f->log_parent, reason);
 		if (rc == 0 && fchown(f->lock_fd, f->uid, f->gid) != 0)
 			rc = fail(f->dir, "its lock cannot be given away", reason);
 		if (rc == 0 && f->log_lock_fd >= 0 && fchown(f->log_lock_fd, f->uid, f->gid) != 0)

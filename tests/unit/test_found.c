@@ -392,6 +392,44 @@ static void test_whose_it_is(void **state)
 	}
 }
 
+static uid_t owner_of(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_uid;
+}
+
+/* A directory that others use, too, is not the registry's to give away. */
+static void test_whose_the_directory_of_the_log_is(void **state)
+{
+	struct fixture *f = *state;
+	uid_t uid = geteuid() == 0 ? 12345 : geteuid();
+
+	for (int shared = 0; shared < 2; shared++) {
+		char *foreign, *log;
+
+		f->log_dir = files_join(f->top, shared ? "shared" : "logs");
+		foreign = files_join(f->log_dir, "foreign");
+		log = files_join(f->log_dir, "log");
+		assert_int_equal(mkdir(f->log_dir, 0755), 0);
+		if (shared)
+			assert_int_equal(mkdir(foreign, 0755), 0);
+		open_found(f);
+		write_tree(f, ZXID);
+		found_set_owner(f->found, uid, (gid_t)-1);
+		assert_int_equal(found_finish(f->found, 0, f->reason), 0);
+		close_found(f);
+		assert_int_equal(owner_of(f->log_dir), shared ? geteuid() : uid);
+		assert_int_equal(owner_of(log), uid);
+		tmpdir_remove_tree(f->dir);
+		mem_free(foreign);
+		mem_free(log);
+		mem_free(f->log_dir);
+	}
+	f->log_dir = NULL;
+}
+
 static void test_log_elsewhere(void **state)
 {
 	struct fixture *f = *state;
@@ -487,6 +525,7 @@ int main(void)
 		TEST(test_refused_while_a_server_runs),
 		TEST(test_the_mark_of_one_before_goes),
 		TEST(test_whose_it_is),
+		TEST(test_whose_the_directory_of_the_log_is),
 		TEST(test_log_elsewhere),
 		TEST(test_a_part_is_no_registry),
 		TEST(test_killed_with_a_part),
