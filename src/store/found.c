@@ -248,21 +248,9 @@ static int give_all(const struct found *f, char reason[STORE_REASON_LEN])
 	return rc;
 }
 
-/* What it says of a registry that was here before (store/marker.h) is not true of this one. */
-static int remove_mark(const struct found *f, char reason[STORE_REASON_LEN])
-{
-	char *path = files_join(f->dir, "state");
-	int rc = 0;
-
-	if (vfs_os()->unlink(path) != 0 && errno != ENOENT)
-		rc = fail(path, "cannot be removed", reason);
-	mem_free(path);
-	return rc;
-}
-
 static int put_in_place(const struct found *f, char reason[STORE_REASON_LEN])
 {
-	if (remove_mark(f, reason) != 0 || give_all(f, reason) != 0)
+	if (marker_forget(f->dir, reason) != 0 || give_all(f, reason) != 0)
 		return -1;
 	if (rename(f->part, f->tree) != 0)
 		return fail(f->tree, "cannot be put in its place", reason);
@@ -279,8 +267,6 @@ int found_finish(struct found *f, uint32_t epoch, char reason[STORE_REASON_LEN])
 	like.epoch = (uint32_t)(like.prev >> 32);
 	if (epoch > like.epoch)
 		like.epoch = epoch;
-	/* Of what was here before. */
-	marker_forget(f->dir);
 	if (begin_log(f, &like, reason) != 0)
 		return -1;
 	if (put_in_place(f, reason) != 0) {

@@ -307,14 +307,20 @@ void marker_close(struct marker *m)
 	mem_free(m);
 }
 
-void marker_forget(const char *data_dir)
+int marker_forget(const char *data_dir, char reason[STORE_REASON_LEN])
 {
 	char *path = files_join(data_dir, "state");
+	int rc = 0;
 
-	if (vfs_os()->unlink(path) != 0 && errno != ENOENT)
-		log_warn("store.unlink_failed", LOG_TEXT("file", path),
-			 LOG_TEXT("reason", strerror(errno)));
+	if (vfs_os()->unlink(path) == 0)
+		rc = vfs_os()->sync_dir(data_dir);
+	else if (errno != ENOENT)
+		rc = -1;
+	if (rc != 0)
+		(void)snprintf(reason, STORE_REASON_LEN, "%s: cannot be removed: %s", path,
+			       strerror(errno));
 	mem_free(path);
+	return rc;
 }
 
 enum marker_found marker_last_end(const struct marker *m)

@@ -26,8 +26,9 @@ must_check int marker_open(struct marker **out, const char *data_dir,
 			   char reason[STORE_REASON_LEN]);
 /* NULL is allowed, here and below. */
 void marker_close(struct marker *m);
-/* What was said of other files that were in data_dir is no longer: nobody is there. */
-void marker_forget(const char *data_dir);
+/* What was said of other files that were in data_dir is no longer, on disk too: nobody is there.
+ * -1 with a reason. */
+must_check int marker_forget(const char *data_dir, char reason[STORE_REASON_LEN]);
 
 /* As it was found. */
 enum marker_found {
