@@ -220,6 +220,7 @@ static int settle(struct store *s, char reason[STORE_REASON_LEN])
 	 * process as well, and the next. */
 	if (rows_check(s->writer, reason) != 0)
 		return STORE_DAMAGED;
+	upgrade_forget(s->dir);
 	log_warn("store.settled", LOG_TEXT("dir", s->dir), LOG_TEXT("after", event),
 		 LOG_INT("held_up", held_up));
 	return held_up > 0 ? 0 : marker_clear_error(s->marker, reason);

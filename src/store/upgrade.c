@@ -124,6 +124,15 @@ int upgrade_mend(const char *data_dir, char reason[STORE_REASON_LEN])
 	return rc;
 }
 
+void upgrade_forget(const char *data_dir)
+{
+	char *next_path = next_path_in(data_dir);
+
+	if (access(next_path, F_OK) == 0)
+		files_remove_database(next_path);
+	mem_free(next_path);
+}
+
 /* ---- made and ended ---- */
 
 static replay_chore run_chore;

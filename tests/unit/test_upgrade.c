@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "store/db.h"
 #include "store/files.h"
+#include "store/marker.h"
 #include "store/vfs.h"
 #include "tests/lib/tmpdir.h"
 #include "tests/unit/capture.h"
@@ -332,28 +333,51 @@ static void test_stopped_in_between(void **state)
 	assert_whole(f);
 }
 
-static void test_goes_on_where_it_was(void **state)
+/* Part of a copy, as of the same zxid; and what the next start says it has of it. */
+static void leave_part(struct fixture *f)
 {
-	struct fixture *f = *state;
-	struct capture capture;
-	char said[4096];
-
 	run(f);
 	wait_until_offered(f);
 	stop(f);
-	/* Part of a copy, as of the same zxid. */
 	edit(f->next,
 	     "DELETE FROM znode WHERE name > 'n20'; INSERT INTO meta VALUES ('partial', 1); "
 	     "UPDATE meta SET value = (SELECT count(*) FROM znode WHERE owner <= 0) "
 	     "WHERE key = 'znodes'; UPDATE acl SET znodes = (SELECT count(*) FROM znode)");
+}
+
+static void assert_goes_on_from(struct fixture *f, const char *copied)
+{
+	struct capture capture;
+	char said[4096];
+
 	log_set_level(LOG_LEVEL_INFO);
 	capture_begin(&capture);
 	run(f);
 	wait_for_version(f, 2);
 	(void)capture_end(&capture, said, sizeof(said));
 	assert_non_null(strstr(said, "event=store.upgrade_begun"));
-	assert_non_null(strstr(said, "copied=22"));
+	assert_non_null(strstr(said, copied));
 	assert_whole(f);
+}
+
+static void test_goes_on_where_it_was(void **state)
+{
+	leave_part(*state);
+	assert_goes_on_from(*state, "copied=22");
+}
+
+/* After a disk error nobody knows what of it is on disk. */
+static void test_begins_again_after_a_disk_error(void **state)
+{
+	struct fixture *f = *state;
+	char reason[STORE_REASON_LEN];
+	struct marker *m;
+
+	leave_part(f);
+	assert_int_equal(marker_open(&m, f->dir, reason), 0);
+	marker_note_error(m, "store.sync_failed");
+	marker_close(m);
+	assert_goes_on_from(f, "copied=0");
 }
 
 /* A cut between the two renames. */
@@ -421,6 +445,7 @@ int main(void)
 		TEST(test_stopped_before_the_core_took_it),
 		TEST(test_stopped_in_between),
 		TEST(test_goes_on_where_it_was),
+		TEST(test_begins_again_after_a_disk_error),
 		TEST(test_mended),
 		TEST(test_part_of_a_copy_is_no_tree),
 		TEST(test_given_up),
