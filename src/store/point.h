@@ -45,7 +45,17 @@
 	/* the tree is copied, between batches */                 \
 	X(snapshot_begun)                                         \
 	X(snapshot_step)                                          \
-	X(snapshot_copied)
+	X(snapshot_copied)                                        \
+	/* one of an older version is, and the copy exchanged */  \
+	X(upgrade_made)                                           \
+	X(upgrade_step)                                           \
+	X(upgrade_followed)                                       \
+	X(upgrade_whole)                                          \
+	X(upgrade_released)                                       \
+	X(upgrade_half)                                           \
+	X(upgrade_renamed)                                        \
+	X(upgrade_exchanged)                                      \
+	X(upgrade_done)
 
 #ifdef ZOOLITE_POINTS
 

@@ -18,6 +18,7 @@
 #include "store/files.h"
 #include "store/marker.h"
 #include "store/merge.h"
+#include "store/point.h"
 #include "store/vfs.h"
 
 enum {
@@ -358,6 +359,7 @@ static int make_copy(struct upgrade *u, char reason[STORE_REASON_LEN])
 	}
 	rows_close(u->next, false);
 	u->next = NULL;
+	POINT(upgrade_made);
 	/* With its id. */
 	return rc == 0 ? open_copy(u, reason) : rc;
 }
@@ -462,6 +464,7 @@ static int copy_step(struct upgrade *u, char reason[STORE_REASON_LEN])
 	rc = rows_each_after(tree, u->has_key ? &after : NULL, copy_znode, &s, reason);
 	if (!rows_try_commit(u->next, rows_meta(tree)->zxid))
 		return NO_ROOM;
+	POINT(upgrade_step);
 	u->copied = rows_meta(u->next)->znodes;
 	metrics_add(METRIC_upgrade_znodes, s.rows);
 	if (rc != 0)
@@ -484,6 +487,7 @@ static void follow(void *ctx, struct merge *m, int64_t zxid)
 		u->is_full = true;
 		return;
 	}
+	POINT(upgrade_followed);
 	u->copied = rows_meta(u->next)->znodes;
 	checkpoint_copy(u);
 }
@@ -535,6 +539,7 @@ static int64_t finish_copy(struct upgrade *u, int64_t now_ms)
 		return give_up(u, "somebody else has tree.db.next open");
 	if (rows_open(&bridge, u->next_path, DB_STILL, u->o.cache_kib, false, reason) != 0)
 		return give_up(u, reason);
+	POINT(upgrade_whole);
 	replay_hold(u->replay, true);
 	u->state = STATE_BRIDGE;
 	offer(u, bridge);
@@ -559,8 +564,11 @@ static int64_t exchange_files(struct upgrade *u, int64_t now_ms)
 	 * and must be gone for certain before there is another file under the name. */
 	files_remove_side_files(u->path);
 	sync_names(u->dir);
+	POINT(upgrade_released);
 	move(u->path, u->old_path);
+	POINT(upgrade_half);
 	move(u->next_path, u->path);
+	POINT(upgrade_renamed);
 	sync_names(u->dir);
 	if (rows_open(&tree, u->path, DB_WRITE, u->o.cache_kib, false, reason) != 0 ||
 	    rows_open(&reader, u->path, DB_READ, u->o.cache_kib, false, reason) != 0)
@@ -568,6 +576,7 @@ static int64_t exchange_files(struct upgrade *u, int64_t now_ms)
 	replay_take_tree(u->replay, tree);
 	if (marker_set_tree(u->o.marker, true, reason) != 0)
 		log_warn("store.state_not_written", LOG_TEXT("reason", reason));
+	POINT(upgrade_exchanged);
 	atomic_store(&u->version, rows_version(tree));
 	atomic_store(&u->left, 0);
 	u->state = STATE_SWAPPED;
@@ -584,6 +593,7 @@ static int64_t end(struct upgrade *u, int64_t now_ms)
 	rows_close(returned, true);
 	replay_hold(u->replay, false);
 	u->state = STATE_DONE;
+	POINT(upgrade_done);
 	log_info("store.upgraded", LOG_TEXT("file", u->path),
 		 LOG_INT("version", upgrade_version(u)),
 		 LOG_INT("znodes", rows_meta(replay_rows(u->replay))->znodes),
