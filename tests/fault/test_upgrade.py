@@ -10,6 +10,7 @@ import random
 import re
 import shutil
 import sqlite3
+import subprocess
 import sys
 import tarfile
 import time
@@ -312,6 +313,44 @@ def test_an_older_program_refuses_a_newer_file(make_old, file):
     assert re.search(r"level=error .*%s: has schema version 3, this program knows versions up to 2.*"
                      r"--restore tree-2.db" % re.escape(file), old.server.log()), old.server.log()
     assert open(path, "rb").read() == before
+
+
+def test_the_way_back_before_the_change_is_finished(make_old, tmp_path):
+    """The newer program was killed as it copied: the tree is still as it was, with a -wal, only the log is newer. What
+    the refusal names brings back what the tree has."""
+    old = make_old("clean", zoolite__replayDelay=0)
+    server = old.server
+    server.start()
+    with server.client(tls=False) as client:
+        assert client.call(zk.create("/late", b"in the -wal")).err == 0
+        old.wait_upgraded()
+        servers.wait_until(lambda: server.metric("replay_lag_rows") == 0, 20, "the log to be replayed into the tree")
+        tree = make_v1.tree(client)
+    server.kill()
+    assert os.path.getsize(old.tree_path + "-wal") > 0
+    newest = sorted(glob.glob(os.path.join(server.data_dir, "log", "*.db")))[-1]
+    database = sqlite3.connect(newest)
+    database.execute("PRAGMA user_version = 3")
+    assert database.execute("PRAGMA user_version").fetchone() == (3,)
+    database.commit()
+    server.start(wait=False)
+    assert server.wait_exit() == 1
+    database.close()
+    refusals = re.findall(r"%s: has schema version 3, .*?(zoolited --restore tree.db NEWDIR)" % re.escape(newest),
+                          server.log())
+    assert refusals, server.log()
+    command = refusals[-1].replace("NEWDIR", str(tmp_path / "back")).split()
+    command[0] = server.binary
+    done = subprocess.run(command, cwd=server.data_dir, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    server.config["dataDir"] = str(tmp_path / "back")
+    server.start()
+    with server.client(tls=False) as client:
+        back = make_v1.tree(client)
+        lasting = {path for path, znode in tree.items() if zk.Stat(*znode["stat"]).ephemeral_owner == 0}
+        assert "/late" in lasting and len(lasting) > 200
+        assert [path for path in lasting if back.get(path, {}).get("data") != tree[path]["data"]] == []
+        client.close_session()
 
 
 def test_an_upgrade_needs_no_clean_copy(make_old):
