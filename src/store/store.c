@@ -136,6 +136,19 @@ static void wake(void *ctx)
 	(void)n;
 }
 
+/* What a start needs more than the copy of an older tree. Whether that had any room. */
+static bool give_copy(const struct store *s)
+{
+	bool had = upgrade_forget(s->dir);
+	char *path = files_join(s->dir, "tree.db");
+
+	if (had)
+		log_warn("store.upgrade_waits", LOG_TEXT("file", path),
+			 LOG_TEXT("for", "room on disk"));
+	mem_free(path);
+	return had;
+}
+
 static int open_room(struct store *s, char reason[STORE_REASON_LEN])
 {
 	const struct room_options o = { .data_dir = s->dir,
@@ -145,7 +158,11 @@ static int open_room(struct store *s, char reason[STORE_REASON_LEN])
 					.moved = wake,
 					.ctx = s };
 
-	return room_new(&s->room, &o, reason) == 0 ? room_open(s->room, reason) : -1;
+	if (room_new(&s->room, &o, reason) != 0)
+		return -1;
+	if (room_open(s->room, reason) == 0)
+		return 0;
+	return give_copy(s) ? room_open(s->room, reason) : -1;
 }
 
 static int open_tree(struct store *s, char reason[STORE_REASON_LEN])
@@ -220,7 +237,7 @@ static int settle(struct store *s, char reason[STORE_REASON_LEN])
 	 * process as well, and the next. */
 	if (rows_check(s->writer, reason) != 0)
 		return STORE_DAMAGED;
-	upgrade_forget(s->dir);
+	(void)upgrade_forget(s->dir);
 	log_warn("store.settled", LOG_TEXT("dir", s->dir), LOG_TEXT("after", event),
 		 LOG_INT("held_up", held_up));
 	return held_up > 0 ? 0 : marker_clear_error(s->marker, reason);
@@ -421,7 +438,7 @@ static struct segment *make_first_segment(struct store *s)
 	if (key.len > 0)
 		memcpy(like.audit_key, key.data, key.len);
 	while (segment_create(&g, s->log_dir, &like, reason) != 0) {
-		if (!room_give(s->room, ROOM_LOG, true)) {
+		if (!room_give(s->room, ROOM_LOG, true) && !give_copy(s)) {
 			log_error("store.segment_not_made", LOG_TEXT("reason", reason));
 			return NULL;
 		}

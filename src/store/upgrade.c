@@ -125,13 +125,16 @@ int upgrade_mend(const char *data_dir, char reason[STORE_REASON_LEN])
 	return rc;
 }
 
-void upgrade_forget(const char *data_dir)
+bool upgrade_forget(const char *data_dir)
 {
-	char *next_path = next_path_in(data_dir);
+	char *path = files_join(data_dir, "tree.db"), *next_path = next_path_in(data_dir);
+	bool is_there = access(path, F_OK) == 0 && access(next_path, F_OK) == 0;
 
-	if (access(next_path, F_OK) == 0)
+	if (is_there)
 		files_remove_database(next_path);
+	mem_free(path);
 	mem_free(next_path);
+	return is_there;
 }
 
 /* ---- made and ended ---- */

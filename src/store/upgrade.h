@@ -35,9 +35,10 @@ struct upgrade_options {
  * reason. */
 must_check int upgrade_mend(const char *data_dir, char reason[STORE_REASON_LEN]);
 
-/* Before upgrade_new, with a tree that is whole: no copy is gone on with. Nor is one whose pages the
- * disk may have refused, which the kernel may hold yet. */
-void upgrade_forget(const char *data_dir);
+/* Before upgrade_new: remove what there is of a copy, where its room is needed, or its pages may be
+ * the kernel's alone, which the disk refused. Not where it is all there is of the tree. Whether
+ * there was one. */
+bool upgrade_forget(const char *data_dir);
 
 /* Core thread, before replay_start: have the tree that replay writes copied, whose version is not
  * the newest. replay goes on using what is made here until it has been stopped. */

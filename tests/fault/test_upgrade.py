@@ -299,6 +299,32 @@ def test_a_full_disk_holds_it_up_and_no_more(make_old, tmp_path, quota):
         client.close_session()
 
 
+@pytest.mark.parametrize("end", ["kill", "stop"])
+def test_a_start_needs_the_room_of_the_copy(make_old, tmp_path, end):
+    """The disk is full when the server starts again, and there is no reserve: what is there of the copy makes way."""
+    disk = slowdisk.SlowDisk(tmp_path)
+    old = make_old("clean", zoolite__lowRoom=1 << 20, zoolite__reserve=0)
+    server = old.server
+    enlarge(old.tree_path, 40000)
+    server.extra_environment = disk.environment(server.data_dir)
+    copy = [old.tree_path + suffix for suffix in (".next", ".next-wal")]
+    server.start()
+    servers.wait_until(lambda: sum(map(os.path.getsize, filter(os.path.exists, copy))) > 2000000, 60,
+                       "some of the copy")
+    getattr(server, end)()
+    assert os.path.exists(copy[0]) and ask(old.tree_path, "PRAGMA user_version") == [(1,)]
+    disk.set_budget(used(server.data_dir))
+    server.start()
+    assert re.search(r"event=store.upgrade_waits file=\S+/tree.db for=\"room on disk\"", server.log())
+    assert not os.path.exists(copy[0])
+    clients = old.resume()
+    # There is room for what is short, until it is filled.
+    assert clients[0].call(zk.get_data("/app")).err == 0
+    disk.set_budget(None)
+    server.restart()
+    old.wait_upgraded()
+
+
 @pytest.mark.parametrize("file", ["tree.db", "log/0000000003.db"])
 def test_an_older_program_refuses_a_newer_file(make_old, file):
     """By a file whose version is raised: it stands for one of the next version, and this program for the older one."""
