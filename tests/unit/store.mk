@@ -55,6 +55,12 @@ check_PROGRAMS += tests/unit/test_room
 TESTS += tests/unit/test_room
 tests_unit_test_room_SOURCES = tests/unit/test_room.c tests/lib/tmpdir.h
 tests_unit_test_room_LDADD = $(STORE_TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test_visitor
+TESTS += tests/unit/test_visitor
+tests_unit_test_visitor_SOURCES = tests/unit/test_visitor.c tests/lib/tmpdir.h
+tests_unit_test_visitor_LDADD = $(STORE_TEST_LIBS)
+
 check_PROGRAMS += tests/unit/test_verify
 TESTS += tests/unit/test_verify
 tests_unit_test_verify_SOURCES = tests/unit/test_verify.c tests/lib/tmpdir.h tests/unit/tree_fixture.h
