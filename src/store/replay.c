@@ -408,7 +408,6 @@ static void checkpoint_tree(struct replay *r)
 /* The log has all of the batch, so nothing is lost: it is tried again. */
 static void wait_for_room(struct replay *r)
 {
-	metrics_add(METRIC_replay_undone, 1);
 	if (!r->was_undone)
 		log_warn("store.replay_waits", LOG_TEXT("file", db_path(rows_db(r->rows))),
 			 LOG_TEXT("reason", "no room on disk"));
@@ -418,17 +417,24 @@ static void wait_for_room(struct replay *r)
 	r->batch_due_ms = now_ms() + RETRY_MS;
 }
 
-/* Whether the tree's -wal may not grow any more, and somebody from outside keeps it from being
- * begun anew. Then the log grows instead, and writers wait when the tree is too far behind. */
+/* Whether the tree's -wal may not grow any more, and cannot be begun anew: somebody from outside is
+ * in it, or the file has no room. Then the log grows instead, and writers wait when the tree is too
+ * far behind. */
 static bool is_held_up(struct replay *r)
 {
 	const char *path = db_path(rows_db(r->rows));
 	bool was = r->is_held_up;
+	enum rows_restart how;
 	pid_t pid;
 
 	if (r->o.most_wal_pages == 0 || r->tree_wal_pages < r->o.most_wal_pages)
 		return false;
-	r->is_held_up = !rows_restart_wal(r->rows, &pid);
+	how = rows_restart_wal(r->rows, &pid);
+	if (how == ROWS_FULL) {
+		wait_for_room(r);
+		return true;
+	}
+	r->is_held_up = how == ROWS_VISITED;
 	if (r->is_held_up && !was)
 		log_warn("store.tree_held_up", LOG_TEXT("file", path), LOG_INT("pid", pid),
 			 LOG_INT("wal_bytes", atomic_load(&r->tree_wal_bytes)),
@@ -467,6 +473,7 @@ static bool replay_batch(struct replay *r)
 	merge_write(r->merge, r->rows, NULL);
 	POINT(batch_applied);
 	if (!rows_try_commit(r->rows, last)) {
+		metrics_add(METRIC_replay_undone, 1);
 		wait_for_room(r);
 		return true;
 	}

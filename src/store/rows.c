@@ -626,7 +626,7 @@ void rows_commit(struct rows *r, int64_t zxid)
 		die("store.commit_failed", "the disk is full");
 }
 
-bool rows_restart_wal(struct rows *r, pid_t *pid)
+enum rows_restart rows_restart_wal(struct rows *r, pid_t *pid)
 {
 	int rc;
 
@@ -636,13 +636,15 @@ bool rows_restart_wal(struct rows *r, pid_t *pid)
 	rc = sqlite3_wal_checkpoint_v2(r->db, "main", SQLITE_CHECKPOINT_RESTART, NULL, NULL);
 	(void)sqlite3_busy_timeout(r->db, DB_BUSY_MS);
 	if (rc == SQLITE_OK)
-		return true;
-	if ((rc & 0xff) != SQLITE_BUSY && (rc & 0xff) != SQLITE_FULL)
+		return ROWS_RESTARTED;
+	if ((rc & 0xff) == SQLITE_FULL)
+		return ROWS_FULL;
+	if ((rc & 0xff) != SQLITE_BUSY)
 		db_die(r->db, "store.checkpoint_failed");
 	if (r->visitor == NULL)
 		r->visitor = visitor_new(db_path(r->db));
 	*pid = visitor_find(r->visitor);
-	return false;
+	return ROWS_VISITED;
 }
 
 uint64_t rows_free_bytes(struct rows *r)

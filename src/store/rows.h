@@ -73,9 +73,14 @@ void rows_put_znode(struct rows *r, const struct record_znode *z, bool wipe);
 void rows_put_session(struct rows *r, const struct record_session *s);
 void rows_commit(struct rows *r, int64_t zxid);
 must_check bool rows_try_commit(struct rows *r, int64_t zxid);
-/* Have the next batch begin the -wal anew. False: somebody from outside is in it; *pid is who, 0
- * where that is not seen. Between batches, on the writing connection. */
-must_check bool rows_restart_wal(struct rows *r, pid_t *pid);
+enum rows_restart {
+	ROWS_RESTARTED,
+	ROWS_VISITED, /* somebody from outside is in it */
+	ROWS_FULL,    /* the file has no room for what is in it */
+};
+/* Have the next batch begin the -wal anew. *pid: who is in it, 0 where that is not seen. Between
+ * batches, on the writing connection. */
+must_check enum rows_restart rows_restart_wal(struct rows *r, pid_t *pid);
 /* Bytes of the file's free pages, which new rows take before it grows. Writing connection. */
 uint64_t rows_free_bytes(struct rows *r);
 

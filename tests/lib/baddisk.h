@@ -1,5 +1,6 @@
 /* The default VFS over a disk that goes bad when a test says so: from then on SQLite's writes, or
- * its syncs, fail. For a child process, before any connection is open. */
+ * its syncs, fail. To be used before any connection is open; vfs_replace(NULL, NULL) ends it when
+ * none is any more. */
 #ifndef TESTS_LIB_BADDISK_H
 #define TESTS_LIB_BADDISK_H
 
@@ -18,6 +19,8 @@ static struct {
 	/* What they give instead of SQLITE_OK. */
 	int write_error;
 	int sync_error;
+	/* Only of those to database files, which checkpoints make. */
+	_Atomic int database_error;
 	/* Databases have other methods than files that are never locked. */
 	struct bad_disk_methods database;
 	struct bad_disk_methods other;
@@ -33,6 +36,8 @@ static int bad_disk_write(sqlite3_file *file, const void *from, int n, sqlite3_i
 {
 	if (bad_disk.write_error != SQLITE_OK)
 		return bad_disk.write_error;
+	if (bad_disk.database_error != SQLITE_OK && file->pMethods == &bad_disk.database.bad)
+		return bad_disk.database_error;
 	return bad_disk_good(file)->xWrite(file, from, n, at);
 }
 
