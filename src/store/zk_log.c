@@ -1,5 +1,5 @@
-/* See the header. A file is padded with zeros, so a record without length is its end, as is one
- * that was cut short; the server that came after a crash began another file. */
+/* See the header. A file is padded with zeros, so they are its end, as is a record that was cut
+ * short; the server that came after a crash began another file. */
 #include "store/zk_log.h"
 
 #include <errno.h>
@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "store/zk_stream.h"
+#include "wire/jute.h"
 
 #define MAGIC INT32_C(0x5a4b4c47) /* ZKLG */
 
@@ -116,28 +117,52 @@ static int open_file(struct zk_log *l, char reason[STORE_REASON_LEN])
 	return zk_stream_is_bad(l->in) ? damaged(l, zk_stream_reason(l->in), reason) : 1;
 }
 
+/* Where no whole record stands. A log is as long as it was made, with zeros behind what was written,
+ * and a crash may leave part of a record before them: ZooKeeper takes either for the end. Where
+ * more follows it would lose that without a word. */
+static int end_records(struct zk_log *l, uint64_t start, bool is_blank,
+		       char reason[STORE_REASON_LEN])
+{
+	if (zk_stream_pass_zeros(l->in)) {
+		if (!is_blank)
+			l->cut_file = l->file->name;
+		return 0;
+	}
+	if (zk_stream_is_bad(l->in))
+		return damaged(l, zk_stream_reason(l->in), reason);
+	(void)snprintf(reason, STORE_REASON_LEN,
+		       "%s: byte %" PRIu64 ", behind 0x%" PRIx64
+		       ": there is no whole transaction, but more follows at byte %" PRIu64,
+		       l->file->path, start, (uint64_t)l->last, zk_stream_position(l->in));
+	return -1;
+}
+
 /* 1: a record; 0: this file has no more; -1 with a reason. */
 static int read_record(struct zk_log *l, struct slice *record, char reason[STORE_REASON_LEN])
 {
 	bool is_at_end = zk_stream_is_at_end(l->in);
+	uint64_t start = zk_stream_position(l->in);
 	int64_t sum = zk_stream_read_long(l->in);
+	int32_t len;
 	int rc;
 
 	buf_clear(&l->record);
 	rc = zk_stream_copy_buffer(l->in, &l->record);
-	if (rc == 0 && buf_len(&l->record) <= PREFIX_LEN)
-		return 0;
-	if (rc == 0)
+	len = rc == 0 ? jute_get_int(buf_head(&l->record)) : 0;
+	if (len < 0)
+		return damaged(l, "a transaction that is null", reason);
+	if (len > 0)
 		rc = zk_stream_read(l->in, &l->record, 1);
 	if (rc != 0 && !zk_stream_is_short(l->in))
 		return damaged(l, zk_stream_reason(l->in), reason);
-	if (rc != 0 || buf_head(&l->record)[buf_len(&l->record) - 1] != END_OF_RECORD) {
+	if (rc != 0) {
 		if (!is_at_end)
 			l->cut_file = l->file->name;
 		return 0;
 	}
-	*record = (struct slice){ (const char *)buf_head(&l->record) + PREFIX_LEN,
-				  buf_len(&l->record) - PREFIX_LEN - 1 };
+	if (len == 0 || buf_head(&l->record)[buf_len(&l->record) - 1] != END_OF_RECORD)
+		return end_records(l, start, len == 0 && sum == 0, reason);
+	*record = (struct slice){ (const char *)buf_head(&l->record) + PREFIX_LEN, (size_t)len };
 	if (sum !=
 	    (int64_t)adler32(adler32(0, NULL, 0), (const Bytef *)record->data, (uInt)record->len))
 		return damaged(l, "the checksum of a transaction is wrong", reason);

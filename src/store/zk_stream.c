@@ -316,6 +316,24 @@ int zk_stream_copy_buffer(struct zk_stream *s, struct buf *out)
 	return len > 0 ? zk_stream_read(s, out, (size_t)len) : 0;
 }
 
+bool zk_stream_pass_zeros(struct zk_stream *s)
+{
+	struct slice part;
+
+	while (s->reason == NULL && fill(s)) {
+		struct slice head = buf_slice(&s->out);
+		size_t n = 0;
+
+		while (n < head.len && head.data[n] == '\0')
+			n++;
+		if (n > 0)
+			(void)take(s, n, &part);
+		if (n < head.len)
+			return false;
+	}
+	return s->reason == NULL;
+}
+
 bool zk_stream_is_bad(const struct zk_stream *s)
 {
 	return s->reason != NULL;

@@ -32,6 +32,8 @@ struct slice zk_stream_read_block(struct zk_stream *s, size_t len);
 int zk_stream_read(struct zk_stream *s, struct buf *out, size_t len);
 /* The same for a buffer or string, its length included. */
 int zk_stream_copy_buffer(struct zk_stream *s, struct buf *out);
+/* Read up to the next byte that is not zero. True: there is none, and all was read. */
+bool zk_stream_pass_zeros(struct zk_stream *s);
 
 /* Whether a read came to nothing, and why: reads give zeros and nulls then. */
 bool zk_stream_is_bad(const struct zk_stream *s);

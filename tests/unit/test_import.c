@@ -545,6 +545,98 @@ static void test_a_log_cut_short(void **state)
 	assert_int_equal(f->s.counts.zxid, 0x20);
 }
 
+/* Where the n-th record of a log begins (0: the first), whose bytes those are. */
+static size_t record_at(const char *bytes, int n)
+{
+	size_t at = 16;
+
+	for (; n > 0; n--)
+		at += 12 + (size_t)jute_get_int((const uint8_t *)bytes + at + 8) + 1;
+	return at;
+}
+
+/* Zeros from one byte of a log up to another. */
+static void wipe(const struct fixture *f, const char *name, size_t from, size_t to)
+{
+	static char bytes[TEXT_MOST];
+	char *path = in_version(f, name);
+	size_t len = read_file(path, bytes, sizeof(bytes));
+
+	memset(bytes + from, 0, to - from);
+	write_file(path, bytes, len);
+	mem_free(path);
+}
+
+/* A block of zeros within the last log is no end of it, nor is what the crash of nobody left. */
+static void test_a_log_that_goes_on_behind_damage(void **state)
+{
+	static char bytes[TEXT_MOST];
+	struct fixture *f = *state;
+	size_t second, third, last, end;
+	char *path, expected[128];
+
+	take(f, "plain");
+	path = in_version(f, "log.20");
+	(void)read_file(path, bytes, sizeof(bytes));
+	mem_free(path);
+	second = record_at(bytes, 1);
+	third = record_at(bytes, 2);
+	last = record_at(bytes, 12);
+	end = record_at(bytes, 13);
+
+	wipe(f, "log.20", second, third);
+	(void)snprintf(expected, sizeof(expected),
+		       "log.20: byte %zu, behind 0x20: there is no whole transaction, but more "
+		       "follows at byte ",
+		       second);
+	assert_refused(f, expected);
+	tmpdir_remove_tree(f->from);
+
+	/* All but the last byte of the last record. */
+	take(f, "plain");
+	wipe(f, "log.20", second, end - 1);
+	(void)snprintf(expected, sizeof(expected), "follows at byte %zu", end - 1);
+	assert_refused(f, expected);
+	tmpdir_remove_tree(f->from);
+
+	/* The byte that ends a record. */
+	take(f, "plain");
+	spoil(f, "log.20", (long)third - 1, 1);
+	assert_refused(f, "there is no whole transaction, but more follows");
+	tmpdir_remove_tree(f->from);
+
+	/* A length below 0. */
+	take(f, "plain");
+	for (long i = 8; i < 12; i++)
+		spoil(f, "log.20", (long)last + i, ~bytes[last + (size_t)i]);
+	assert_refused(f, "a transaction that is null");
+}
+
+/* What stands before the zeros may be part of a record, wherever it breaks off. */
+static void test_a_torn_record_before_the_padding(void **state)
+{
+	static char bytes[TEXT_MOST];
+	struct fixture *f = *state;
+	size_t last, end, from;
+	char *path;
+
+	take(f, "plain");
+	path = in_version(f, "log.20");
+	(void)read_file(path, bytes, sizeof(bytes));
+	mem_free(path);
+	last = record_at(bytes, 12);
+	end = record_at(bytes, 13);
+	for (from = end - 1; from >= last; from -= 5) {
+		wipe(f, "log.20", from, end);
+		import_good(f);
+		assert_int_equal(f->s.counts.zxid, 0x2b);
+		assert_int_equal(f->s.digest, IMPORT_DIGEST_SAME);
+		/* The sum begins with zeros: those before are as if nothing had been written. */
+		assert_string_equal(f->s.cut_log, from > last + 4 ? "log.20" : "");
+		tmpdir_remove_tree(f->to);
+	}
+}
+
 static void test_an_empty_log(void **state)
 {
 	struct fixture *f = *state;
@@ -692,6 +784,8 @@ int main(void)
 		TEST(test_no_digest_for_the_last_transaction),
 		TEST(test_a_damaged_log),
 		TEST(test_a_log_cut_short),
+		TEST(test_a_log_that_goes_on_behind_damage),
+		TEST(test_a_torn_record_before_the_padding),
 		TEST(test_an_empty_log),
 		TEST(test_a_gap),
 		TEST(test_nothing_to_import),
