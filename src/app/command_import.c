@@ -243,7 +243,12 @@ static int choose_owner(const struct config *c, struct import_options *o)
 	return -1;
 }
 
-static int import(const struct config *c, const struct source *from, bool with_sessions)
+struct choices {
+	bool with_sessions;
+	bool despite_digest;
+};
+
+static int import(const struct config *c, const struct source *from, const struct choices *choices)
 {
 	uint64_t cache =
 		c->cache_bytes > c->tree_cache_bytes ? c->cache_bytes : c->tree_cache_bytes;
@@ -253,7 +258,8 @@ static int import(const struct config *c, const struct source *from, bool with_s
 		.to_dir = c->data_dir,
 		.to_log_dir = c->data_log_dir,
 		.cache_kib = (uint32_t)(cache / KIB),
-		.with_sessions = with_sessions,
+		.with_sessions = choices->with_sessions,
+		.despite_digest = choices->despite_digest,
 		.large_bytes = (uint64_t)c->max_frame,
 	};
 	char reason[STORE_REASON_LEN];
@@ -270,24 +276,37 @@ static int import(const struct config *c, const struct source *from, bool with_s
 	return EXIT_OK;
 }
 
+/* Those between the directory and the configuration file. */
+static int read_choices(char *const arguments[], size_t count, struct choices *out)
+{
+	for (size_t i = 1; i + 1 < count; i++) {
+		if (strcmp(arguments[i], "--with-sessions") == 0) {
+			out->with_sessions = true;
+		} else if (strcmp(arguments[i], "--despite-digest") == 0) {
+			out->despite_digest = true;
+		} else {
+			complain("zoolited: --import takes a directory, --with-sessions and "
+				 "--despite-digest or neither, and a configuration file");
+			return -1;
+		}
+	}
+	return 0;
+}
+
 int command_import(char *const arguments[], size_t count)
 {
-	bool with_sessions = count == 3;
+	struct choices choices = { 0 };
 	struct config_report report;
 	struct config config;
 	struct source from = { 0 };
 	int rc = EXIT_USAGE;
 
-	if (with_sessions && strcmp(arguments[1], "--with-sessions") != 0) {
-		fputs("zoolited: --import takes a directory, --with-sessions or nothing, and a "
-		      "configuration file\n",
-		      stderr);
+	if (read_choices(arguments, count, &choices) != 0)
 		return EXIT_USAGE;
-	}
 	if (config_load(arguments[count - 1], &config, &report) != 0)
 		complain(report.error);
 	else if (find_source(arguments[0], &from) == 0)
-		rc = import(&config, &from, with_sessions);
+		rc = import(&config, &from, &choices);
 	source_fini(&from);
 	config_fini(&config);
 	config_report_fini(&report);

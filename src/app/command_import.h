@@ -4,8 +4,8 @@
 
 #include <stddef.h>
 
-/* DIR [--with-sessions] zoo.cfg; DIR is ZooKeeper's dataDir, the version-2 in it, or its own
- * zoo.cfg, which names two. */
+/* DIR [--with-sessions] [--despite-digest] zoo.cfg; DIR is ZooKeeper's dataDir, the version-2 in
+ * it, or its own zoo.cfg, which names two. */
 int command_import(char *const arguments[], size_t count);
 
 #endif

@@ -157,12 +157,24 @@ static int take_logs(struct importing *m)
 
 /* ---- the end ---- */
 
-static void compare_digest(struct importing *m)
+/* Before sessions are left out: ZooKeeper's sum has their ephemerals. */
+static int compare_digest(struct importing *m)
 {
+	int64_t ours;
+
 	if (m->digest.version != DIGEST_VERSION || m->digest.zxid != m->zxid)
-		return;
-	m->s->digest = import_tree_digest(m->tree) == m->digest.value ? IMPORT_DIGEST_SAME
-								      : IMPORT_DIGEST_OTHER;
+		return 0;
+	ours = import_tree_digest(m->tree);
+	m->s->digest = ours == m->digest.value ? IMPORT_DIGEST_SAME : IMPORT_DIGEST_OTHER;
+	if (m->s->digest == IMPORT_DIGEST_SAME || m->o->despite_digest)
+		return 0;
+	(void)snprintf(m->reason, STORE_REASON_LEN,
+		       "%.200s: the tree is not the one that ZooKeeper had at 0x%" PRIx64
+		       ": its digest is 0x%" PRIx64 ", not 0x%" PRIx64
+		       " (--despite-digest takes it nevertheless)",
+		       m->dir.snapshot_dir, (uint64_t)m->zxid, (uint64_t)ours,
+		       (uint64_t)m->digest.value);
+	return -1;
 }
 
 static void note_scheme(void *ctx, struct slice scheme, uint64_t znodes)
@@ -188,7 +200,8 @@ static int finish(struct importing *m)
 {
 	const struct import_options *o = m->o;
 
-	compare_digest(m);
+	if (compare_digest(m) != 0)
+		return -1;
 	if (import_tree_finish(m->tree, m->zxid, o->with_sessions, o->large_bytes, &m->s->counts,
 			       m->reason) != 0)
 		return -1;

@@ -23,6 +23,9 @@ struct import_options {
 	uint32_t cache_kib;
 	/* Keep sessions, and with them their ephemeral znodes. */
 	bool with_sessions;
+	/* Take a tree that is not the one whose digest ZooKeeper logged: whoever has looked at it
+	 * may know better than the log. */
+	bool despite_digest;
 	uint64_t large_bytes; /* znodes with more data are counted */
 	/* Whom the files are to belong to; -1: whoever makes them. */
 	uid_t uid;
@@ -32,7 +35,7 @@ struct import_options {
 enum import_digest {
 	IMPORT_DIGEST_NONE, /* ZooKeeper wrote none for the last transaction */
 	IMPORT_DIGEST_SAME,
-	IMPORT_DIGEST_OTHER,
+	IMPORT_DIGEST_OTHER, /* despite_digest alone lets it pass */
 };
 
 struct import_scheme {

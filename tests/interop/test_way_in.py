@@ -181,6 +181,21 @@ def test_random_tree(tmp_path, made, method):
         assert names[0].err != 0 or names[0].value.path == names[1].value.path
 
 
+def test_digests_that_come_and_go(tmp_path, made):
+    """Whoever switches them off is let in without; whoever switched them on again is compared with what it says since."""
+    theirs = SnapshotZooKeeper(tmp_path / "zookeeper")
+    made.append(theirs)
+    for number, enabled in enumerate(("false", "true", "false")):
+        theirs.config["digest.enabled"] = enabled
+        live_and_die(theirs, SEED + 1000 * number)
+        theirs.forget_what_was_only_begun()
+        ours = servers.Zoolite(tmp_path / ("zoolite%d" % number), config={"extendedTypesEnabled": "true"})
+        made.append(ours)
+        told = imported(ours, theirs)
+        expected = {"false": "digest: ZooKeeper kept none\n", "true": "digest: the same as ZooKeeper's\n"}
+        assert expected[enabled] in told
+
+
 def test_a_client_goes_on(tmp_path, made):
     """It sees its server away for a while, and is never told that its session was lost."""
     theirs = SnapshotZooKeeper(tmp_path / "zookeeper")

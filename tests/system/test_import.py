@@ -4,7 +4,9 @@ import os
 import resource
 import shutil
 import signal
+import struct
 import subprocess
+import zlib
 
 import pytest
 
@@ -243,6 +245,26 @@ def test_refusals(target, source, tmp_path):
     assert "another server uses this directory" in refused(target, directory)
 
 
+def test_another_digest(target, source):
+    """A record that was changed, its checksum too: told by the digest, and served only to who asks for it."""
+    directory = source("plain")
+    log = directory / "version-2" / "log.20"
+    content = bytearray(log.read_bytes())
+    at = 16
+    while (length := struct.unpack_from(">i", content, at + 8)[0]) > 0:
+        last, at = at, at + 12 + length + 1
+    content[at - 2] ^= 1
+    struct.pack_into(">q", content, last, zlib.adler32(content[last + 12:at - 1]))
+    log.write_bytes(content)
+    assert "version-2: the tree is not the one that ZooKeeper had at 0x2c: " in refused(target, directory)
+    assert not [name for name in os.listdir(target.data_dir) if name.startswith("tree")]
+    told = imported(target, directory, "--with-sessions", "--despite-digest")
+    assert "warning: the tree's digest differs from the one that ZooKeeper logged with the last transaction\n" in told
+    target.start()
+    with digest_client(target) as client:
+        assert client.call(zk.exists("/a/b/d")).err == 0
+
+
 def test_cut_short(target, source):
     """On a disk that takes no more it dies, a start does not take what it left for a registry, the next one does it."""
     directory = source("plain")
@@ -265,7 +287,8 @@ def test_cut_short(target, source):
 
 def test_usage(tmp_path):
     target, directory = servers.Zoolite(tmp_path / "server"), str(tmp_path)
-    for arguments in ((), (directory, "--sessions"), (directory, "--with-sessions", "more")):
+    for arguments in ((), (directory, "--sessions"), (directory, "--with-sessions", "more"),
+                      (directory, "--despite-digest", "--with-sessions", "--with-sessions")):
         done = run(target, "--import", *arguments)
         assert done.returncode == 2
         assert done.stderr.startswith("zoolited: --import takes a directory, ")

@@ -518,6 +518,33 @@ static void test_no_digest_for_the_last_transaction(void **state)
 	assert_int_equal(f->s.digest, IMPORT_DIGEST_NONE);
 }
 
+static void test_another_digest(void **state)
+{
+	static char bytes[TEXT_MOST];
+	struct fixture *f = *state;
+	uint8_t *record = (uint8_t *)bytes + 16, *next;
+	char *path;
+	size_t len;
+
+	take(f, "plain");
+	path = in_version(f, "log.20");
+	len = read_file(path, bytes, sizeof(bytes));
+	while (next = record + 12 + jute_get_int(record + 8) + 1, jute_get_int(next + 8) > 0)
+		record = next;
+	/* The digest is what ends it. */
+	next[-2] ^= 1;
+	jute_put_long(record, (int64_t)adler32(adler32(0, NULL, 0), record + 12,
+					       (uInt)jute_get_int(record + 8)));
+	write_file(path, bytes, len);
+	mem_free(path);
+	assert_refused(f, "the tree is not the one that ZooKeeper had at 0x2c: its digest is 0x");
+	f->o.despite_digest = true;
+	f->o.with_sessions = true;
+	import_good(f);
+	assert_as_expected(f);
+	assert_int_equal(f->s.digest, IMPORT_DIGEST_OTHER);
+}
+
 static void test_a_damaged_log(void **state)
 {
 	struct fixture *f = *state;
@@ -782,6 +809,7 @@ int main(void)
 		TEST(test_damage_in_many_places),
 		TEST(test_digest_before_what_changes_nothing),
 		TEST(test_no_digest_for_the_last_transaction),
+		TEST(test_another_digest),
 		TEST(test_a_damaged_log),
 		TEST(test_a_log_cut_short),
 		TEST(test_a_log_that_goes_on_behind_damage),
