@@ -243,6 +243,15 @@ static int choose_owner(const struct config *c, struct import_options *o)
 	return -1;
 }
 
+/* It was told why, in a line of the log. This is no server: nobody relies on what it made, and a core
+ * tells nobody more. */
+static void end(const char *event)
+{
+	(void)event;
+	import_abandon();
+	_exit(EXIT_FAILED);
+}
+
 struct choices {
 	bool with_sessions;
 	bool despite_digest;
@@ -268,6 +277,7 @@ static int import(const struct config *c, const struct source *from, const struc
 	if (choose_owner(c, &o) != 0)
 		return EXIT_USAGE;
 	umask(S_IRWXG | S_IRWXO);
+	log_set_death_hook(end);
 	if (import_run(&o, &summary, reason) != 0) {
 		complain(reason);
 		return EXIT_FAILED;

@@ -33,7 +33,8 @@ struct found {
 	char *part;
 	int lock_fd; /* held: the part is ours */
 	int log_lock_fd;
-	uid_t uid; /* -1: stays as it is */
+	bool has_log; /* begun, and the tree is not in its place yet */
+	uid_t uid;    /* -1: stays as it is */
 	gid_t gid;
 };
 
@@ -267,12 +268,10 @@ int found_finish(struct found *f, uint32_t epoch, char reason[STORE_REASON_LEN])
 	like.epoch = (uint32_t)(like.prev >> 32);
 	if (epoch > like.epoch)
 		like.epoch = epoch;
-	if (begin_log(f, &like, reason) != 0)
+	f->has_log = true;
+	if (begin_log(f, &like, reason) != 0 || put_in_place(f, reason) != 0)
 		return -1;
-	if (put_in_place(f, reason) != 0) {
-		remove_log(f);
-		return -1;
-	}
+	f->has_log = false;
 	if (vfs_os()->sync_dir(f->dir) != 0)
 		return fail(f->dir, "cannot be put on disk", reason);
 	return 0;
@@ -298,6 +297,8 @@ void found_close(struct found *f)
 {
 	if (f == NULL)
 		return;
+	if (f->has_log)
+		remove_log(f);
 	if (f->lock_fd >= 0)
 		files_remove_database(f->part);
 	if (f->log_lock_fd >= 0)

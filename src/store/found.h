@@ -29,12 +29,13 @@ const char *found_part(const struct found *f);
 void found_set_owner(struct found *f, uid_t uid, gid_t gid);
 /* Give the tree a fresh database id, begin a log at its zxid, put it in its place; all of it is on
  * disk when this returns. The epochs of starts will be above epoch (0: above the tree's). -1 with a
- * reason where that cannot be, and nothing of it stays but the part. */
+ * reason where that cannot be: found_close leaves nothing of it then. */
 must_check int found_finish(struct found *f, uint32_t epoch, char reason[STORE_REASON_LEN]);
 /* For a start, which would begin an empty registry: -1 with a reason where a founding was cut
  * short. */
 must_check int found_check_whole(const char *data_dir, char reason[STORE_REASON_LEN]);
-/* Remove the part where there is one, unlock, free. NULL is allowed. */
+/* Remove the part where there is one, and a log that found_finish began in vain; unlock, free. NULL
+ * is allowed. */
 void found_close(struct found *f);
 
 #endif

@@ -18,6 +18,9 @@
 
 enum { DIGEST_VERSION = 2 };
 
+/* For import_abandon. */
+static struct found *under_way;
+
 struct importing {
 	const struct import_options *o;
 	struct import_summary *s;
@@ -215,6 +218,20 @@ static int finish(struct importing *m)
 	return found_finish(m->found, 0, m->reason);
 }
 
+static int open_target(struct importing *m)
+{
+	int rc = found_open(&m->found, m->o->to_dir, m->o->to_log_dir, m->reason);
+
+	under_way = m->found;
+	return rc;
+}
+
+void import_abandon(void)
+{
+	found_close(under_way);
+	under_way = NULL;
+}
+
 int import_run(const struct import_options *o, struct import_summary *s,
 	       char reason[STORE_REASON_LEN])
 {
@@ -223,12 +240,12 @@ int import_run(const struct import_options *o, struct import_summary *s,
 
 	*s = (struct import_summary){ 0 };
 	if (zk_dir_open(&m.dir, o->dir, o->log_dir, reason) == 0 &&
-	    zk_dir_check_idle(&m.dir, reason) == 0 &&
-	    found_open(&m.found, o->to_dir, o->to_log_dir, reason) == 0 &&
+	    zk_dir_check_idle(&m.dir, reason) == 0 && open_target(&m) == 0 &&
 	    found_check_unused(m.found, reason) == 0 && take_snapshot(&m) == 0 &&
 	    take_logs(&m) == 0)
 		rc = finish(&m);
 	import_tree_free(m.tree);
+	under_way = NULL;
 	found_close(m.found);
 	zk_dir_fini(&m.dir);
 	return rc;

@@ -1,9 +1,9 @@
 """The way in from ZooKeeper: directories of Debian's ZooKeeper 3.8.0 (tests/unit/zk, by its make-data) imported, then
 looked at by clients, znode by znode; and what is refused."""
 import os
+import re
 import resource
 import shutil
-import signal
 import struct
 import subprocess
 import zlib
@@ -11,6 +11,7 @@ import zlib
 import pytest
 
 import servers
+import slowdisk
 import zk_wire as zk
 
 DATA = os.path.join(servers.REPOSITORY, "tests", "unit", "zk")
@@ -266,16 +267,11 @@ def test_another_digest(target, source):
 
 
 def test_cut_short(target, source):
-    """On a disk that takes no more it dies, a start does not take what it left for a registry, the next one does it."""
+    """What an import left that was killed no start takes for a registry; the next one does it."""
     directory = source("plain")
-    target.write_config()
-    limit = (60000, 60000)
-    done = subprocess.run([target.binary, "--import", str(directory), target.config_path], capture_output=True,
-                          text=True, timeout=60, check=False, restore_signals=False,  # Python ignores SIGXFSZ
-                          preexec_fn=lambda: (resource.setrlimit(resource.RLIMIT_FSIZE, limit),
-                                              resource.setrlimit(resource.RLIMIT_CORE, (0, 0))))
-    assert done.returncode == -signal.SIGABRT
-    assert "level=error event=store." in done.stderr
+    os.makedirs(os.path.join(target.data_dir, "log"))
+    with open(os.path.join(target.data_dir, "tree.db.part"), "wb") as part:
+        part.write(b"SQLite format 3\0")
     target.start(wait=False)
     assert target.wait_exit() == 1
     assert "tree.db.part: the import or the restore that made it was cut short: repeat it" in target.log()
@@ -283,6 +279,51 @@ def test_cut_short(target, source):
     target.start()
     with digest_client(target) as client:
         assert client.call(zk.exists("/a/b/d")).err == 0
+
+
+def left_in(server):
+    """Files, but for those that lock a directory."""
+    return [name for _, _, names in os.walk(server.data_dir) for name in names if name != "lock"]
+
+
+def test_full_disk(target, source, tmp_path):
+    """Wherever it fills: a line that says so, nothing is left, and a repeat with more room does it."""
+    directory, steps = source("plain"), 0
+    disk = slowdisk.SlowDisk(tmp_path)
+    target.write_config()
+    for budget in range(0, 1 << 20, 12345):
+        disk.set_budget(budget)
+        done = subprocess.run([target.binary, "--import", str(directory), target.config_path], capture_output=True,
+                              text=True, timeout=60, check=False,
+                              env=dict(os.environ, **disk.environment(room=target.data_dir)))
+        if done.returncode == 0:
+            break
+        assert (done.returncode, done.stdout) == (1, ""), (budget, done.stderr)
+        assert len(done.stderr.splitlines()) == 1, (budget, done.stderr)
+        assert re.search("disk is full|disk full|No space left", done.stderr), (budget, done.stderr)
+        assert left_in(target) == [], budget
+        steps += 1
+    assert steps >= 5
+    assert done.returncode == 0 and "digest: the same" in done.stdout
+    target.start()
+    with digest_client(target) as client:
+        assert client.call(zk.exists("/a/b/d")).err == 0
+
+
+def test_file_limit(target, source):
+    """A disk that takes no more for another reason."""
+    directory = source("plain")
+    target.write_config()
+    limit = (60000, 60000)
+    done = subprocess.run([target.binary, "--import", str(directory), target.config_path], capture_output=True,
+                          text=True, timeout=60, check=False, restore_signals=False,  # Python ignores SIGXFSZ
+                          preexec_fn=lambda: (resource.setrlimit(resource.RLIMIT_FSIZE, limit),
+                                              resource.setrlimit(resource.RLIMIT_CORE, (0, 0))))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert len(done.stderr.splitlines()) == 1 and "level=error event=store." in done.stderr
+    assert left_in(target) == []
+    assert "digest: the same" in imported(target, directory)
+    target.start()
 
 
 def test_usage(tmp_path):

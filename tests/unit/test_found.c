@@ -494,6 +494,26 @@ static void test_killed_before_the_rename(void **state)
 	assert_int_equal(store_last_zxid(f->store), ZXID + 1);
 }
 
+/* All was there but the name, which could not be had. */
+static void test_a_log_begun_in_vain(void **state)
+{
+	struct fixture *f = *state;
+	char *in_the_way = in(f, "state");
+
+	open_found(f);
+	write_tree(f, ZXID);
+	assert_int_equal(mkdir(in_the_way, 0700), 0);
+	assert_int_equal(found_finish(f->found, 0, f->reason), -1);
+	assert_non_null(strstr(f->reason, "state: cannot be removed"));
+	close_found(f);
+	assert_false(exists(f, "log/0000000001.db"));
+	assert_false(exists(f, "tree.db.part"));
+	assert_int_equal(rmdir(in_the_way), 0);
+	mem_free(in_the_way);
+	found_tree(f, ZXID, 0);
+	assert_true(start(f) > ZXID);
+}
+
 /* A log of another tree is none of ours to remove. */
 static void test_a_part_beside_a_foreign_log(void **state)
 {
@@ -530,6 +550,7 @@ int main(void)
 		TEST(test_a_part_is_no_registry),
 		TEST(test_killed_with_a_part),
 		TEST(test_killed_before_the_rename),
+		TEST(test_a_log_begun_in_vain),
 		TEST(test_a_part_beside_a_foreign_log),
 	};
 
