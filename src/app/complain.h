@@ -5,7 +5,12 @@
 #include "app/config.h"
 #include "app/setup.h"
 
-enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+enum {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_UNSURE = 3, /* of --verify-part: the machine did not let it be known */
+};
 
 /* One line, whatever the text holds. */
 void complain(const char *text);
