@@ -366,6 +366,16 @@ static void test_goes_on_where_it_was(void **state)
 	assert_goes_on_from(*state, "copied=22");
 }
 
+/* What the tree took meanwhile is not in a copy of another zxid. */
+static void test_begins_again_where_the_tree_went_on(void **state)
+{
+	struct fixture *f = *state;
+
+	leave_part(f);
+	edit(f->next, "UPDATE meta SET value = value - 1 WHERE key = 'zxid'");
+	assert_goes_on_from(f, "copied=0");
+}
+
 /* After a disk error nobody knows what of it is on disk. */
 static void test_begins_again_after_a_disk_error(void **state)
 {
@@ -445,6 +455,7 @@ int main(void)
 		TEST(test_stopped_before_the_core_took_it),
 		TEST(test_stopped_in_between),
 		TEST(test_goes_on_where_it_was),
+		TEST(test_begins_again_where_the_tree_went_on),
 		TEST(test_begins_again_after_a_disk_error),
 		TEST(test_mended),
 		TEST(test_part_of_a_copy_is_no_tree),
