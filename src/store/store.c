@@ -62,7 +62,8 @@ struct store {
 	struct marker *marker;
 	struct rows *writer;     /* the replay thread's while it runs */
 	struct rows *reader;     /* the core's */
-	struct upgrade *upgrade; /* of the tree; NULL: it has the newest version */
+	struct upgrade *upgrade; /* of the tree; NULL: it has the newest version, or waits */
+	bool was_settled;        /* after a disk error */
 	struct scan scan;
 	struct room *room;
 	uint32_t epoch;
@@ -238,6 +239,7 @@ static int settle(struct store *s, char reason[STORE_REASON_LEN])
 	if (rows_check(s->writer, reason) != 0)
 		return STORE_DAMAGED;
 	(void)upgrade_forget(s->dir);
+	s->was_settled = true;
 	log_warn("store.settled", LOG_TEXT("dir", s->dir), LOG_TEXT("after", event),
 		 LOG_INT("held_up", held_up));
 	return held_up > 0 ? 0 : marker_clear_error(s->marker, reason);
@@ -513,7 +515,13 @@ static void make_upgrade(struct store *s)
 		.ctx = s,
 	};
 
-	if (rows_version(s->writer) != DB_VERSION)
+	if (rows_version(s->writer) == DB_VERSION)
+		return;
+	/* If it was the copy that met the error, every run would end by it. */
+	if (s->was_settled)
+		log_warn("store.upgrade_waits", LOG_TEXT("file", db_path(rows_db(s->writer))),
+			 LOG_TEXT("for", "another start: the last run met a disk error"));
+	else
 		s->upgrade = upgrade_new(&o, s->replay);
 }
 
