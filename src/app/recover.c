@@ -1,8 +1,10 @@
 #include "app/recover.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "app/complain.h"
 #include "base/log.h"
@@ -32,6 +34,24 @@ static void tell_summary(const struct salvage_report *r, const char *dir)
 	mem_free(name);
 }
 
+static char *const *directories;
+static size_t directory_count;
+
+/* The store has said what it could not write. It is no server's death, that would want a core. */
+static void complain_and_end(const char *event)
+{
+	const char *new_dir = directories[directory_count - 1];
+	char text[3 * PATH_MAX];
+
+	(void)event;
+	(void)snprintf(text, sizeof(text),
+		       "%.*s: cannot be written to: make room, or mend the disk, and do it again; "
+		       "%.*s is as it was",
+		       PATH_MAX, new_dir, PATH_MAX, directories[0]);
+	complain(text);
+	_exit(EXIT_FAILED);
+}
+
 int recover(char *const arguments[], size_t count)
 {
 	const struct salvage_options o = { .data_dir = arguments[0],
@@ -44,6 +64,9 @@ int recover(char *const arguments[], size_t count)
 	/* The server's log is not what somebody at a terminal wants to read. */
 	log_set_level(LOG_LEVEL_ERROR);
 	umask(S_IRWXG | S_IRWXO);
+	directories = arguments;
+	directory_count = count;
+	log_set_death_hook(complain_and_end);
 	if (salvage(&o, &report, reason) != 0) {
 		complain(reason);
 		return EXIT_FAILED;

@@ -1,7 +1,9 @@
 """A full disk under the whole server: what was acknowledged stays, what needs room is refused before it is executed,
 everything else goes on, and writes resume by themselves."""
+import hashlib
 import os
 import re
+import subprocess
 import sys
 import time
 
@@ -282,3 +284,43 @@ def test_start_without_any_room_waits_for_it(server, disk):
     server.start(wait=False)
     assert server.wait_exit() == 1
     assert re.search(r'event=server\.\w+ .*no room: a start takes \d+ bytes', server.log()), server.log()[-2000:]
+
+
+def digest(path):
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+def digests(directory):
+    paths = [os.path.join(parent, name) for parent, _, names in os.walk(directory) for name in names]
+    return {path: digest(path) for path in paths if os.path.isfile(path)}
+
+
+def test_recover_without_room_says_so(server, tmp_path):
+    """It leaves the directory as it was, and the same command does it when there is room."""
+    client, paths = start(server), ["/fill-%d" % number for number in range(60)]
+    assert all(reply.err == 0 for reply in client.call_all([zk.create(path, BIG) for path in paths]))
+    client.close_session()
+    server.stop()
+    before, new = digests(server.data_dir), str(tmp_path / "new")
+    disk = slowdisk.SlowDisk(tmp_path)
+    environment = dict(server.environment(), **disk.environment(room=new))
+    budget, refused = 16 * 1024, 0
+    while True:
+        disk.set_budget(budget)
+        done = subprocess.run([server.binary, "--recover", server.data_dir, new], capture_output=True, text=True, timeout=60,
+                              check=False, env=environment)
+        assert digests(server.data_dir) == before
+        if done.returncode == 0:
+            break
+        refused += 1
+        assert done.returncode == 1, (budget, done)
+        assert re.search(r"%s[^:]*: .*(disk is full|No space left|make room)" % re.escape(new), done.stderr), done.stderr
+        budget = budget * 5 // 4
+    assert refused > 3
+    server.data_dir = server.config["dataDir"] = new
+    server.start()
+    with server.client() as again:
+        assert_kept(again, paths)
+        again.close_session()
+    server.finish()
