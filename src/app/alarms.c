@@ -108,8 +108,5 @@ void alarms_measure_store(void *store, uint64_t values[ALARM_COUNT])
 	values[ALARM_TREE_WAL] = store_tree_wal_bytes(s);
 	values[ALARM_LOG_SIZE] = store_log_bytes(s);
 	values[ALARM_SYNC_TIME] = store_take_longest_sync(s) / US_PER_MS;
-	/* Nobody looks where there is no mark. */
-	if (room.data_free > 0 || room.log_free > 0 || room.level != ROOM_PLENTY)
-		values[ALARM_FREE_ROOM] =
-			room.data_free < room.log_free ? room.data_free : room.log_free;
+	values[ALARM_FREE_ROOM] = room.data_free < room.log_free ? room.data_free : room.log_free;
 }

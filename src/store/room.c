@@ -312,6 +312,10 @@ void room_get_figures(const struct room *r, struct room_figures *out)
 {
 	out->data_free = atomic_load(&r->data_free);
 	out->log_free = atomic_load(&r->log_free);
+	/* Where there is no mark nobody looks but for this. */
+	if (r->count == 0 && (vfs_os()->free_bytes(r->o.data_dir, &out->data_free) != 0 ||
+			      vfs_os()->free_bytes(r->o.log_dir, &out->log_free) != 0))
+		out->data_free = out->log_free = UINT64_MAX;
 	out->ballast = atomic_load(&r->ballast);
 	out->level = room_level(r);
 }

@@ -35,7 +35,7 @@ struct room_options {
 
 /* What is known of room, for metrics. */
 struct room_figures {
-	uint64_t data_free, log_free; /* by statvfs */
+	uint64_t data_free, log_free; /* by statvfs; UINT64_MAX: it does not tell */
 	uint64_t ballast;
 	enum room_level level;
 };

@@ -1,6 +1,9 @@
 """Figures that pass a limit are told in the log, and when they are good again."""
 import subprocess
 
+import pytest
+
+import servers
 import slowdisk
 import zk_wire as zk
 
@@ -31,6 +34,22 @@ def test_room_on_disk(make_server):
     server.wait_log(r"level=warn event=alarm\.raised name=disk_free_bytes value=\d+ limit=1099511627776 ")
     assert 0 < server.metric("disk_free_bytes") < 1 << 40
     assert server.metric("disk_free_bytes") == server.metric("log_disk_free_bytes")
+
+
+@pytest.mark.parametrize("reserve", ["0", "2m"])
+def test_room_on_disk_without_a_mark(make_server, tmp_path, reserve):
+    """Where no write is refused before the disk is full the alarm is all that tells of it: also when there is nothing
+    left."""
+    disk = slowdisk.SlowDisk(tmp_path)
+    server = make_server.new(zoolite__lowRoom="0", zoolite__reserve=reserve, zoolite__alarmFreeRoom="1m")
+    server.extra_environment = disk.environment(room=server.data_dir)
+    server.start()
+    assert server.metric("disk_free_bytes") > 1 << 20
+    disk.set_budget(0)
+    server.wait_log(r"event=alarm\.raised name=disk_free_bytes value=0 limit=1048576 ")
+    servers.wait_until(lambda: server.metric("disk_free_bytes") == 0, 5, "the figure")
+    disk.set_budget(None)
+    server.wait_log(r"event=alarm\.cleared name=disk_free_bytes ")
 
 
 def test_changes_that_are_in_no_snapshot(make_server):

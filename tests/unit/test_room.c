@@ -396,6 +396,7 @@ static void test_start_on_a_full_disk(void **state)
 static void test_nothing_is_asked_where_nothing_is_wanted(void **state)
 {
 	struct room *r = make(0, 0);
+	struct room_figures f;
 
 	(void)state;
 	disk.others = disk.size;
@@ -405,6 +406,11 @@ static void test_nothing_is_asked_where_nothing_is_wanted(void **state)
 	assert_true(room_reserve(r, LOG_FD, 0, MIB, true) == UINT64_MAX);
 	assert_false(room_give(r, ROOM_TREE, true));
 	assert_true(room_keep(r, 1) == INT64_MAX);
+	/* But what is left can be told. */
+	disk.others = disk.size - 5 * MIB;
+	room_get_figures(r, &f);
+	assert_int_equal(f.data_free, 5 * MIB);
+	assert_int_equal(f.log_free, 5 * MIB);
 	room_free(r);
 }
 
