@@ -84,7 +84,7 @@ int ballast_take(struct ballast *b, uint64_t bytes)
 	int rc = -1;
 
 	if (!b->is_written)
-		rc = vfs_os()->allocate(b->fd, b->bytes, bytes);
+		rc = vfs_allocate(b->fd, b->bytes, bytes);
 	if (rc != 0 && !b->is_written)
 		b->is_written = errno == EOPNOTSUPP || errno == ENOSYS;
 	if (rc != 0 && b->is_written)

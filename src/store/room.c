@@ -364,7 +364,7 @@ static void block(struct place *p)
 /* With the mutex: 0 where there are blocks up to upto now. */
 static int allocate(struct room *r, int fd, uint64_t had, uint64_t upto, bool may_give)
 {
-	while (vfs_os()->allocate(fd, had, upto - had) != 0) {
+	while (vfs_allocate(fd, had, upto - had) != 0) {
 		if (!is_full(errno)) {
 			r->cannot_allocate = true;
 			return 0;

@@ -112,6 +112,17 @@ const struct vfs_os *vfs_os(void)
 	return current_os;
 }
 
+/* Some file systems give up where a signal comes, a stop of the process among them. */
+int vfs_allocate(int fd, uint64_t from, uint64_t len)
+{
+	int rc;
+
+	do
+		rc = current_os->allocate(fd, from, len);
+	while (rc != 0 && errno == EINTR);
+	return rc;
+}
+
 /* ---- the open -wal files ---- */
 
 static struct wal *wal_register(const char *path)

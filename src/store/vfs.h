@@ -48,6 +48,8 @@ void vfs_register(void);
  * No connection may be open. */
 void vfs_replace(const struct vfs_os *os, const char *base_vfs);
 const struct vfs_os *vfs_os(void);
+/* Its allocate, whatever signals come. */
+int vfs_allocate(int fd, uint64_t from, uint64_t len);
 /* Whether a read, write or truncation of SQLite's has failed in this process, but for want of
  * room. */
 bool vfs_had_errors(void);

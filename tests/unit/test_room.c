@@ -32,6 +32,7 @@ static struct {
 	uint64_t size, others, log;
 	uint64_t quota; /* of ours; 0: none */
 	bool cannot_allocate;
+	int interrupts; /* so many calls are, from now on */
 	int moves;
 } disk;
 
@@ -61,6 +62,9 @@ static int played_allocate(int fd, uint64_t from, uint64_t len)
 {
 	uint64_t had = fd == LOG_FD ? disk.log : ballast_size();
 
+	errno = EINTR;
+	if (disk.interrupts > 0 && disk.interrupts-- > 0)
+		return -1;
 	errno = EOPNOTSUPP;
 	if (disk.cannot_allocate)
 		return -1;
@@ -317,6 +321,26 @@ static void test_blocks_ahead(void **state)
 	room_free(r);
 }
 
+/* It says nothing of room, nor of what the file system can. */
+static void test_a_signal_while_blocks_are_had(void **state)
+{
+	struct room *r = make(8 * MIB, 4 * MIB);
+	uint64_t upto;
+
+	(void)state;
+	disk.interrupts = 2;
+	keep(r);
+	assert_int_equal(room_level(r), ROOM_PLENTY);
+	assert_int_equal(disk.moves, 0);
+	assert_int_equal(ballast_size(), 4 * MIB);
+	disk.interrupts = 2;
+	upto = room_reserve(r, LOG_FD, 0, 100 * KIB, true);
+	assert_int_equal(disk.interrupts, 0);
+	assert_int_equal(upto, 100 * KIB + MIB);
+	assert_int_equal(disk.log, upto);
+	room_free(r);
+}
+
 static void test_quota_of_which_the_file_system_does_not_tell(void **state)
 {
 	struct room *r;
@@ -443,6 +467,7 @@ int main(void)
 		TEST(test_what_counts_as_room),
 		TEST(test_writers_wait_for_segments_to_go),
 		TEST(test_blocks_ahead),
+		TEST(test_a_signal_while_blocks_are_had),
 		TEST(test_quota_of_which_the_file_system_does_not_tell),
 		TEST(test_file_systems_without_blocks_ahead),
 		TEST(test_start_on_a_full_disk),
