@@ -424,6 +424,15 @@ static uint64_t left_alone(const struct room *r, const struct place *p)
 	return is_used_up ? AHEAD_LEAST : enough(r->o.low_bytes);
 }
 
+/* Much more than is wanted any more, since sessions have ended or less was configured: it goes, but
+ * where all is well alone, for replay may be behind with those ends. */
+static bool give_surplus(struct room *r, struct place *p, uint64_t wanted, uint64_t there)
+{
+	if (there <= wanted + wanted / 2 || room_level(r) != ROOM_PLENTY)
+		return false;
+	return ballast_give(p->ballast, there - wanted) > 0;
+}
+
 /* Take a piece more where there is room beside. A blocked place is tried now and then: that is what
  * tells that there is some again. Whether more is to be taken at once. */
 static bool refill(struct room *r, struct place *p, int64_t now)
@@ -431,6 +440,8 @@ static bool refill(struct room *r, struct place *p, int64_t now)
 	uint64_t wanted = wanted_ballast(r), there = ballast_bytes(p->ballast);
 	uint64_t more = least(piece(r), wanted > there ? wanted - there : 0);
 
+	if (give_surplus(r, p, wanted, there))
+		return false;
 	if (more == 0 || (r->given_ms != 0 && now < r->given_ms + SETTLE_MS))
 		return false;
 	if (p->free < left_alone(r, p) + more || (p->is_blocked && now < p->probe_ms))

@@ -239,6 +239,36 @@ static void test_many_sessions_have_more_kept_for_them(void **state)
 	room_free(r);
 }
 
+/* Nor is it kept for those that are gone, nor where less was configured; while room is short it is
+ * left alone, since their ends may not be in the tree yet. */
+static void test_ballast_shrinks(void **state)
+{
+	struct room *r = make(8 * MIB, 4 * MIB);
+
+	(void)state;
+	room_note_owned(r, 1000, 1000);
+	keep(r);
+	assert_in_range(ballast_size(), 21 * MIB, 22 * MIB);
+	/* Not with each one that goes. */
+	room_note_owned(r, 1000, 700);
+	keep(r);
+	assert_in_range(ballast_size(), 21 * MIB, 22 * MIB);
+	leave(r, MIB);
+	room_note_owned(r, 0, 0);
+	keep(r);
+	assert_int_equal(room_level(r), ROOM_LOW);
+	assert_in_range(ballast_size(), 21 * MIB, 22 * MIB);
+	leave(r, 20 * MIB);
+	keep(r);
+	assert_int_equal(room_level(r), ROOM_PLENTY);
+	assert_int_equal(ballast_size(), 4 * MIB);
+	room_free(r);
+	r = make(8 * MIB, 0);
+	keep(r);
+	assert_int_equal(ballast_size(), 0);
+	room_free(r);
+}
+
 static void test_what_counts_as_room(void **state)
 {
 	struct room *r = make(8 * MIB, 0);
@@ -464,6 +494,7 @@ int main(void)
 		TEST(test_levels),
 		TEST(test_ballast_is_given_up_by_steps),
 		TEST(test_many_sessions_have_more_kept_for_them),
+		TEST(test_ballast_shrinks),
 		TEST(test_what_counts_as_room),
 		TEST(test_writers_wait_for_segments_to_go),
 		TEST(test_blocks_ahead),
