@@ -66,6 +66,11 @@ TESTS += tests/unit/test_tree_wal
 tests_unit_test_tree_wal_SOURCES = tests/unit/test_tree_wal.c tests/lib/baddisk.h tests/lib/tmpdir.h tests/unit/capture.h
 tests_unit_test_tree_wal_LDADD = $(STORE_TEST_LIBS)
 
+check_PROGRAMS += tests/unit/test_sync_names
+TESTS += tests/unit/test_sync_names
+tests_unit_test_sync_names_SOURCES = tests/unit/test_sync_names.c tests/lib/tmpdir.h tests/unit/capture.h
+tests_unit_test_sync_names_LDADD = $(STORE_TEST_LIBS)
+
 check_PROGRAMS += tests/unit/test_verify
 TESTS += tests/unit/test_verify
 tests_unit_test_verify_SOURCES = tests/unit/test_verify.c tests/lib/tmpdir.h tests/unit/tree_fixture.h
