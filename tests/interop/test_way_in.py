@@ -182,7 +182,7 @@ def test_random_tree(tmp_path, made, method):
 
 
 def test_digests_that_come_and_go(tmp_path, made):
-    """Whoever switches them off is let in without; whoever switched them on again is compared with what it says since."""
+    """Whoever switches them off is let in without; with them on again the tree is compared with what they say since."""
     theirs = SnapshotZooKeeper(tmp_path / "zookeeper")
     made.append(theirs)
     for number, enabled in enumerate(("false", "true", "false")):
