@@ -1,5 +1,6 @@
 /* See the header. The number of children is counted at the end, in one go; meanwhile the column is
- * 0. A session's znodes are found by an index that the end drops. */
+ * 0. A session's znodes are found by an index, and the ACLs that a snapshot numbers are kept in a
+ * table: there may be more than fit in memory. The end drops both. */
 #include "store/import_tree.h"
 
 #include <endian.h>
@@ -10,7 +11,6 @@
 #include <zlib.h>
 
 #include "base/crypto.h"
-#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/rows.h"
@@ -32,20 +32,16 @@ enum {
 	"(owner > 0 OR owner < 0 AND owner <> (-9223372036854775807 - 1) AND (owner & " \
 	"-1099511627776) <> -72057594037927936)"
 
-struct acl_entry {
-	struct hash_node by_number;
-	int64_t number;
-	struct slice encoded; /* behind it */
-	char bytes[];
-};
-
 struct import_tree {
 	struct rows *rows;
 	sqlite3 *db;
 	sqlite3_stmt *look;
 	sqlite3_stmt *owned;
-	struct hash acls;
-	struct buf acl; /* of the transaction under way */
+	sqlite3_stmt *add_acl;
+	sqlite3_stmt *find_acl;
+	struct buf numbered; /* the ACL that was found last */
+	int64_t number;      /* its, where there is one in numbered */
+	struct buf acl;      /* of the transaction under way */
 	struct buf path;
 	unsigned changes; /* in the open batch */
 	unsigned batches;
@@ -69,10 +65,15 @@ int import_tree_new(struct import_tree **out, const char *path, uint32_t cache_k
 	t = *out = mem_new(sizeof(*t));
 	t->rows = rows;
 	t->db = rows_db(rows);
-	hash_init(&t->acls);
+	buf_init(&t->numbered, ACL_MOST);
 	buf_init(&t->acl, ACL_MOST);
 	buf_init(&t->path, SIZE_MAX);
 	db_must_exec(t->db, "CREATE INDEX import_owner ON znode (owner) WHERE owner <> 0");
+	db_must_exec(t->db,
+		     "CREATE TABLE import_acl (number INTEGER PRIMARY KEY, acl BLOB NOT NULL)");
+	t->add_acl =
+		db_prepare(t->db, "INSERT INTO import_acl VALUES (?1, ?2) ON CONFLICT DO NOTHING");
+	t->find_acl = db_prepare(t->db, "SELECT acl FROM import_acl WHERE number = ?1");
 	t->look = db_prepare(t->db, "SELECT pzxid, creates, aversion, owner FROM znode "
 				    "WHERE parent = ?1 AND name = ?2");
 	t->owned = db_prepare(t->db, "SELECT parent, name FROM znode WHERE owner = ?1 LIMIT 1");
@@ -82,17 +83,13 @@ int import_tree_new(struct import_tree **out, const char *path, uint32_t cache_k
 
 void import_tree_free(struct import_tree *t)
 {
-	struct hash_node *n;
-
 	if (t == NULL)
 		return;
-	while ((n = hash_first(&t->acls)) != NULL) {
-		hash_remove(&t->acls, n);
-		mem_free(container_of(n, struct acl_entry, by_number));
-	}
-	hash_fini(&t->acls);
+	buf_fini(&t->numbered);
 	buf_fini(&t->acl);
 	buf_fini(&t->path);
+	sqlite3_finalize(t->add_acl);
+	sqlite3_finalize(t->find_acl);
 	sqlite3_finalize(t->look);
 	sqlite3_finalize(t->owned);
 	rows_close(t->rows, false);
@@ -115,13 +112,18 @@ static void end_batch(struct import_tree *t, int64_t zxid)
 		checkpoint(t);
 }
 
-static void put(struct import_tree *t, const struct record_znode *z, bool wipe)
+static void count_change(struct import_tree *t)
 {
-	rows_put_znode(t->rows, z, wipe);
 	if (++t->changes < BATCH_CHANGES)
 		return;
 	end_batch(t, 0);
 	rows_begin(t->rows);
+}
+
+static void put(struct import_tree *t, const struct record_znode *z, bool wipe)
+{
+	rows_put_znode(t->rows, z, wipe);
+	count_change(t);
 }
 
 /* ---- what may stand in a tree ---- */
@@ -206,40 +208,57 @@ static int take_session(void *ctx, int64_t id, int32_t timeout_ms, char reason[S
 	return 0;
 }
 
-static struct acl_entry *find_acl(const struct import_tree *t, int64_t number)
+static bool look_up_acl(struct import_tree *t, int64_t number)
 {
-	for (struct hash_node *n = hash_find(&t->acls, hash_u64((uint64_t)number)); n != NULL;
-	     n = hash_find_next(n)) {
-		struct acl_entry *a = container_of(n, struct acl_entry, by_number);
+	struct slice acl;
+	int rc;
 
-		if (a->number == number)
-			return a;
+	buf_clear(&t->numbered);
+	db_bind_int(t->find_acl, 1, number);
+	rc = sqlite3_step(t->find_acl);
+	if (rc == SQLITE_ROW) {
+		acl = db_column(t->find_acl, 0);
+		if (buf_append(&t->numbered, acl.data, acl.len) != 0)
+			die("import.no_memory", "an ACL is too long");
+	} else if (rc != SQLITE_DONE) {
+		db_die(t->db, "store.read_failed");
 	}
-	return NULL;
+	db_reset(t->find_acl);
+	t->number = number;
+	return rc == SQLITE_ROW;
+}
+
+/* One that was given before, lent until the next call. Znodes that follow each other often have the
+ * same. */
+static bool find_acl(struct import_tree *t, int64_t number, struct slice *encoded)
+{
+	bool is_here = buf_len(&t->numbered) > 0 && t->number == number;
+
+	if (!is_here && !look_up_acl(t, number))
+		return false;
+	*encoded = buf_slice(&t->numbered);
+	return true;
 }
 
 static int take_acl(void *ctx, int64_t number, struct slice encoded, char reason[STORE_REASON_LEN])
 {
 	struct import_tree *t = ctx;
-	struct acl_entry *a;
 
 	if (!is_sound_acl(encoded))
 		return refuse(reason, "the ACL with the number %" PRId64 " has a null in it",
 			      number);
-	if (find_acl(t, number) != NULL)
+	db_bind_int(t->add_acl, 1, number);
+	db_bind_blob(t->add_acl, 2, encoded);
+	db_must_run(t->db, t->add_acl);
+	if (sqlite3_changes(t->db) != 1)
 		return refuse(reason, "there are two ACLs with the number %" PRId64, number);
-	a = mem_new(sizeof(*a) + encoded.len);
-	memcpy(a->bytes, encoded.data, encoded.len);
-	a->number = number;
-	a->encoded = (struct slice){ a->bytes, encoded.len };
-	hash_insert(&t->acls, &a->by_number, hash_u64((uint64_t)number));
+	count_change(t);
 	return 0;
 }
 
 static int take_znode(void *ctx, const struct zk_znode *z, char reason[STORE_REASON_LEN])
 {
 	struct import_tree *t = ctx;
-	const struct acl_entry *acl = z->acl != ZK_ACL_OPEN ? find_acl(t, z->acl) : NULL;
 	struct record_znode row = {
 		.path = z->path,
 		.columns = RECORD_ALL,
@@ -250,7 +269,7 @@ static int take_znode(void *ctx, const struct zk_znode *z, char reason[STORE_REA
 		.mzxid = z->mzxid,
 		.mtime = z->mtime,
 		.version = z->version,
-		.acl = acl != NULL ? acl->encoded : open_to_all(),
+		.acl = open_to_all(),
 		.aversion = z->aversion,
 		.pzxid = z->pzxid,
 		.creates = z->creates,
@@ -258,7 +277,7 @@ static int take_znode(void *ctx, const struct zk_znode *z, char reason[STORE_REA
 
 	if (check_path(z->path, reason) != 0 || check_owner(z->path, z->owner, reason) != 0)
 		return -1;
-	if (acl == NULL && z->acl != ZK_ACL_OPEN)
+	if (z->acl != ZK_ACL_OPEN && !find_acl(t, z->acl, &row.acl))
 		return refuse(reason, "'%.*s': its ACL (%" PRId64 ") is missing", (int)z->path.len,
 			      z->path.data, z->acl);
 	put(t, &row, false);
@@ -812,7 +831,7 @@ int import_tree_finish(struct import_tree *t, int64_t zxid, bool with_sessions,
 		return -1;
 	c->quotas = count_quotas(t);
 	count_all(t, large_bytes, c);
-	db_must_exec(t->db, "DROP INDEX import_owner");
+	db_must_exec(t->db, "DROP INDEX import_owner; DROP TABLE import_acl");
 	end_batch(t, c->zxid);
 	return 0;
 }

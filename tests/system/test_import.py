@@ -1,9 +1,11 @@
 """The way in from ZooKeeper: directories of Debian's ZooKeeper 3.8.0 (tests/unit/zk, by its make-data) imported, then
 looked at by clients, znode by znode; and what is refused."""
+import contextlib
 import os
 import re
 import resource
 import shutil
+import sqlite3
 import struct
 import subprocess
 import zlib
@@ -264,6 +266,48 @@ def test_another_digest(target, source):
     target.start()
     with digest_client(target) as client:
         assert client.call(zk.exists("/a/b/d")).err == 0
+
+
+def sealed(content):
+    return content + struct.pack(">qi", zlib.adler32(content), 1) + b"/"
+
+
+def snapshot_with_acls(count, size):
+    """One of a ZooKeeper whose only znode is the root, with so many ACLs of so many bytes."""
+    parts = [struct.pack(">iiqii", 0x5a4b534e, 2, -1, 0, count)]
+    for number in range(count):
+        name = (b"%d:" % number).ljust(size, b"x")
+        parts.append(struct.pack(">qiii", number + 1, 1, zk.PERM_READ, 6) + b"digest" + struct.pack(">i", size) + name)
+    parts.append(struct.pack(">iiq4q3i2q", 0, -1, count, 0, 0, 0, 0, 0, 0, 0, 0, 0) + struct.pack(">i", 1) + b"/")
+    return sealed(b"".join(parts))
+
+
+def test_more_acls_than_memory(target, tmp_path):
+    """An import's memory does not grow with them. Under a sanitizer alone it is not measured."""
+    count, size = 40000, 4000
+    directory = tmp_path / "zookeeper" / "version-2"
+    directory.mkdir(parents=True)
+    (directory / "snapshot.5").write_bytes(snapshot_with_acls(count, size))
+    target.binary = os.environ.get("ZOOLITED_PLAIN") or target.binary
+    target.config.update({"zoolite.cacheSize": "8m", "zoolite.treeCacheSize": "8m"})
+    target.write_config()
+    most = count * size // 2
+
+    def limit():
+        if not servers.is_sanitized(target.binary):
+            resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+
+    done = subprocess.run([target.binary, "--import", str(directory), target.config_path], capture_output=True,
+                          text=True, timeout=60, check=False, preexec_fn=limit)
+    assert done.returncode == 0, done.stderr
+    assert "ACLs: world on 3 znodes, digest on 1 znode\n" in done.stdout
+    target.start()
+    with digest_client(target) as client:
+        assert client.call(zk.get_acl("/")).err == -102
+        target.stop()
+    with contextlib.closing(sqlite3.connect(os.path.join(target.data_dir, "tree.db"))) as tree:
+        acl = tree.execute("SELECT text FROM acl WHERE text LIKE 'digest:%'").fetchall()
+        assert acl == [("digest:%s:r" % ("%d:" % (count - 1)).ljust(size, "x"),)]
 
 
 def test_cut_short(target, source):
