@@ -19,7 +19,8 @@
 enum {
 	BATCH_CHANGES = 10000,
 	CHECKPOINT_BATCHES = 10,
-	LISTED = 1000, /* rows of a list that is changed meanwhile */
+	LISTED = 1000,    /* rows of a list that is changed meanwhile */
+	PATH_SHOWN = 200, /* bytes, in a reason */
 	ACL_MOST = 64 * 1024 * 1024,
 };
 
@@ -153,11 +154,17 @@ printf_like(2, 3) static int refuse(char reason[STORE_REASON_LEN], const char *f
 	return -1;
 }
 
+/* For "%.*s". */
+static int shown(struct slice path)
+{
+	return path.len < PATH_SHOWN ? (int)path.len : PATH_SHOWN;
+}
+
 static int check_path(struct slice path, char reason[STORE_REASON_LEN])
 {
 	if (path_is_valid(path))
 		return 0;
-	return refuse(reason, "'%.*s': no znode can have this path", (int)(path.len % 300),
+	return refuse(reason, "'%.*s': no znode can have this path", shown(path),
 		      path.data != NULL ? path.data : "");
 }
 
@@ -168,7 +175,7 @@ static int check_owner(struct slice path, int64_t owner, char reason[STORE_REASO
 	return refuse(reason,
 		      "'%.*s': its owner 0x%" PRIx64 " is a TTL as 3.5.3 wrote it, which later "
 		      "ones take for a session",
-		      (int)path.len, path.data, (uint64_t)owner);
+		      shown(path), path.data, (uint64_t)owner);
 }
 
 static bool is_sound_acl(struct slice encoded)
@@ -278,7 +285,7 @@ static int take_znode(void *ctx, const struct zk_znode *z, char reason[STORE_REA
 	if (check_path(z->path, reason) != 0 || check_owner(z->path, z->owner, reason) != 0)
 		return -1;
 	if (z->acl != ZK_ACL_OPEN && !find_acl(t, z->acl, &row.acl))
-		return refuse(reason, "'%.*s': its ACL (%" PRId64 ") is missing", (int)z->path.len,
+		return refuse(reason, "'%.*s': its ACL (%" PRId64 ") is missing", shown(z->path),
 			      z->path.data, z->acl);
 	put(t, &row, false);
 	return 0;
@@ -698,8 +705,8 @@ static int count_some(struct import_tree *t, sqlite3_stmt *list, sqlite3_stmt *s
 		db_bind_text(set, 3, name);
 		db_must_run(t->db, set);
 		if (sqlite3_changes(t->db) != 1)
-			return refuse(reason, "'%.*s': is missing, but has children",
-				      (int)(path.len % 300), path.data);
+			return refuse(reason, "'%.*s': is missing, but has children", shown(path),
+				      path.data);
 		buf_clear(&t->path);
 		if (buf_append(&t->path, path.data, path.len) != 0)
 			return refuse(reason, "there is no memory for a path");

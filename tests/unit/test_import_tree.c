@@ -380,6 +380,26 @@ static void test_refused_znodes(void **state)
 	assert_refused(f, try_znode(f, "/p/x", 0, 8), "'/p/x': its ACL (8) is missing");
 }
 
+/* Told is how it begins, and what is wrong with it, however long it is. */
+static void test_refused_znodes_with_long_paths(void **state)
+{
+	struct fixture *f = *state;
+	char path[601];
+
+	for (size_t len = 290; len < sizeof(path); len++) {
+		memset(path, 'x', len);
+		path[len] = '\0';
+		memcpy(path, "no-", 3);
+		assert_refused(f, try_znode(f, path, 0, -1), "'no-xxx");
+		assert_non_null(strstr(f->reason, "xxx': no znode can have this path"));
+		memcpy(path, "/p/", 3);
+		assert_refused(f, try_znode(f, path, 0, 8), "'/p/xxx");
+		assert_non_null(strstr(f->reason, "xxx': its ACL (8) is missing"));
+		assert_refused(f, try_znode(f, path, INT64_MIN | 5, -1), "'/p/xxx");
+		assert_non_null(strstr(f->reason, "a TTL as 3.5.3 wrote it"));
+	}
+}
+
 static void test_refused_acls(void **state)
 {
 	static const char null_scheme[] = "\0\0\0\1\0\0\0\37\377\377\377\377\0\0\0\0";
@@ -446,6 +466,7 @@ int main(void)
 		TEST(test_who_is_in_an_ensemble_is_forgotten),
 		TEST(test_quotas),
 		TEST(test_refused_znodes),
+		TEST(test_refused_znodes_with_long_paths),
 		TEST(test_refused_acls),
 		TEST(test_refused_transactions),
 		TEST(test_a_tree_with_a_hole),
