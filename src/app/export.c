@@ -12,9 +12,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/files.h"
+#include "store/seal.h"
 #include "store/store.h"
+#include "store/verify.h"
 #include "store/zk_write.h"
 
+#define BAD_SUFFIX ".bad"
 enum { MOST_NAMED = 20, PATH_SHOWN = 500, MAX_ANSWER = 1024 * 1024 };
 
 struct export
@@ -129,13 +132,72 @@ static int write_tree(const struct export_order *o, const char *tree, struct buf
 	return rc;
 }
 
-/* ---- from where ---- */
+/* ---- a snapshot ---- */
+
+static bool is_called_bad(const char *file)
+{
+	size_t len = strlen(file);
+
+	return len > strlen(BAD_SUFFIX) && strcmp(file + len - strlen(BAD_SUFFIX), BAD_SUFFIX) == 0;
+}
+
+/* The first fault is the reason. */
+static void take_fault(void *ctx, const char *text)
+{
+	char *to = ctx;
+
+	if (*to == '\0')
+		snprintf(to, STORE_REASON_LEN, "%s", text);
+}
+
+/* 1: whole, and what it was when it was verified; 0: whole, but nobody says what it was; -1 with a
+ * reason. */
+static int check_snapshot(const char *file, char reason[EXPORT_REASON_LEN])
+{
+	char fault[STORE_REASON_LEN] = "";
+	const struct verify_teller teller = { fault, take_fault };
+	struct verify_report report;
+	struct seal seal;
+	int rc;
+
+	if (is_called_bad(file)) {
+		snprintf(reason, EXPORT_REASON_LEN, "%.*s: is one that was found damaged",
+			 PATH_SHOWN, file);
+		return -1;
+	}
+	rc = verify_tree(file, &teller, &report) == 0 ? seal_read(file, &seal, fault) : -1;
+	if (rc == 1 && strcmp(seal.digest.whole, report.digest.whole) != 0) {
+		snprintf(reason, EXPORT_REASON_LEN,
+			 "%.*s" SEAL_SUFFIX
+			 ": names another digest: the file was altered after it was verified",
+			 PATH_SHOWN, file);
+		return -1;
+	}
+	if (rc == -1)
+		snprintf(reason, EXPORT_REASON_LEN, "%s", fault);
+	return rc;
+}
 
 int export_file(const struct export_order *o, const char *tree, struct buf *out,
 		char reason[EXPORT_REASON_LEN])
 {
-	return write_tree(o, tree, out, reason);
+	int is_sealed = check_snapshot(tree, reason);
+	char *name;
+
+	if (is_sealed < 0 || write_tree(o, tree, out, reason) != 0)
+		return -1;
+	if (is_sealed == 0) {
+		name = log_escape(tree);
+		print(out,
+		      "warning: %.*s" SEAL_SUFFIX " is missing: the snapshot is whole, but nothing "
+		      "says that it is what the server had\n",
+		      PATH_SHOWN, name);
+		mem_free(name);
+	}
+	return 0;
 }
+
+/* ---- from where ---- */
 
 /* Where there is neither, opening the store would make it. */
 static int check_source(const char *data_dir, const char *log_parent,
@@ -200,8 +262,9 @@ static int export_answer(const struct export_order *o, const struct buf *answer,
 	char *tree = control_client_is_ok(answer) ? value_of(answer, "snapshot") : NULL;
 	int rc = -1;
 
+	/* It was verified just now. */
 	if (tree)
-		rc = export_file(o, tree, out, reason);
+		rc = write_tree(o, tree, out, reason);
 	else
 		snprintf(reason, EXPORT_REASON_LEN, "the running server takes no snapshot: %.*s",
 			 (int)strcspn((const char *)buf_head(answer), "\n"),

@@ -21,6 +21,7 @@ struct export_order {
 
 /* Append to out what was carried and what was not. -1 with a reason, nothing was written then; out
  * may name znodes that are at fault. */
+/* A snapshot, which is verified first. */
 must_check int export_file(const struct export_order *o, const char *tree, struct buf *out,
 			   char reason[EXPORT_REASON_LEN]);
 must_check int export_directory(const struct export_order *o, const char *data_dir,
