@@ -42,8 +42,8 @@ static const struct command commands[] = {
 	  "a directory, --with-sessions and --despite-digest or neither, and a configuration file",
 	  "DIR [--with-sessions] [--despite-digest] zoo.cfg",
 	  "found the registry on a ZooKeeper's directory", command_import },
-	{ "--export", 2, 5, "a directory for ZooKeeper, and what to export",
-	  "[--gzip] [--max-data BYTES] DIR SNAPSHOT|DATADIR|zoo.cfg",
+	{ "--export", 2, 6, "a directory for ZooKeeper, and what to export",
+	  "[--gzip] [--max-data BYTES] DIR SNAPSHOT|DATADIR [zoo.cfg] | DIR zoo.cfg",
 	  "write a snapshot that ZooKeeper starts from", command_export },
 };
 

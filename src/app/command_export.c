@@ -46,7 +46,8 @@ static int finish(int rc, struct buf *out, const char *reason)
 	return rc == 0 ? EXIT_OK : EXIT_FAILED;
 }
 
-static int export_configured(const struct export_order *o, const char *path)
+/* source NULL: from the server of the configuration. */
+static int export_configured(const struct export_order *o, const char *source, const char *path)
 {
 	char reason[EXPORT_REASON_LEN];
 	struct config_report report;
@@ -58,25 +59,36 @@ static int export_configured(const struct export_order *o, const char *path)
 		complain(report.error);
 	} else {
 		buf_init(&out, MAX_ANSWER);
-		rc = finish(export_server(o, &config, &out, reason), &out, reason);
+		rc = finish(source ? export_files(o, source, &config, &out, reason)
+				   : export_server(o, &config, &out, reason),
+			    &out, reason);
 	}
 	config_fini(&config);
 	config_report_fini(&report);
 	return rc;
 }
 
-static int export_from(const struct export_order *o, const char *source)
+static int export_unconfigured(const struct export_order *o, const char *source)
 {
 	char reason[EXPORT_REASON_LEN];
 	struct buf out;
-	int rc;
 
-	if (!is_directory(source) && !is_database(source))
-		return export_configured(o, source);
 	buf_init(&out, MAX_ANSWER);
-	rc = is_directory(source) ? export_directory(o, source, NULL, &out, reason)
-				  : export_file(o, source, &out, reason);
-	return finish(rc, &out, reason);
+	return finish(export_files(o, source, NULL, &out, reason), &out, reason);
+}
+
+static int export_from(const struct export_order *o, char *const arguments[], size_t count)
+{
+	const char *source = arguments[0];
+
+	if (is_directory(source) || is_database(source))
+		return count == 2 ? export_configured(o, source, arguments[1])
+				  : export_unconfigured(o, source);
+	if (count == 1)
+		return export_configured(o, NULL, source);
+	complain("zoolited: --export takes a snapshot or a data directory before the configuration "
+		 "file, or the configuration file alone");
+	return EXIT_USAGE;
 }
 
 static bool parse_bytes(const char *text, size_t *out)
@@ -105,11 +117,11 @@ int command_export(char *const arguments[], size_t count)
 			return EXIT_USAGE;
 		}
 	}
-	if (count - at != 2) {
-		complain("zoolited: --export takes a directory for ZooKeeper, and a snapshot, a "
-			 "data directory or a configuration file");
+	if (count - at < 2 || count - at > 3) {
+		complain("zoolited: --export takes a directory for ZooKeeper, and a snapshot or a "
+			 "data directory, a configuration file, or both");
 		return EXIT_USAGE;
 	}
 	order.target = arguments[at];
-	return export_from(&order, arguments[at + 1]);
+	return export_from(&order, arguments + at + 1, count - at - 1);
 }

@@ -178,8 +178,8 @@ static int check_snapshot(const char *file, char reason[EXPORT_REASON_LEN])
 	return rc;
 }
 
-int export_file(const struct export_order *o, const char *tree, struct buf *out,
-		char reason[EXPORT_REASON_LEN])
+static int export_file(const struct export_order *o, const char *tree, struct buf *out,
+		       char reason[EXPORT_REASON_LEN])
 {
 	int is_sealed = check_snapshot(tree, reason);
 	char *name;
@@ -213,8 +213,8 @@ static int check_source(const char *data_dir, const char *log_parent,
 	return missing ? -1 : 0;
 }
 
-int export_directory(const struct export_order *o, const char *data_dir, const char *log_dir,
-		     struct buf *out, char reason[EXPORT_REASON_LEN])
+static int export_directory(const struct export_order *o, const char *data_dir, const char *log_dir,
+			    struct buf *out, char reason[EXPORT_REASON_LEN])
 {
 	struct store_options options;
 	char why[STORE_REASON_LEN];
@@ -306,6 +306,36 @@ int export_server(const struct export_order *o, const struct config *c, struct b
 	rc = losses_print_policy(c, &policy, reason);
 	if (rc == 0)
 		rc = export_either(o, c, out, reason);
+	if (rc == 0)
+		buf_put(out, buf_slice(&policy));
+	buf_fini(&policy);
+	return rc;
+}
+
+/* In no tree there is a policy. */
+static void note_policy(struct buf *out)
+{
+	print(out, "policy: not carried and not looked at: the rules of zoolite.policyFile, if the "
+		   "server has one, stand there alone; name its configuration file as well to have "
+		   "them listed\n");
+}
+
+int export_files(const struct export_order *o, const char *source, const struct config *c,
+		 struct buf *out, char reason[EXPORT_REASON_LEN])
+{
+	struct buf policy;
+	struct stat st;
+	int rc = 0;
+
+	buf_init(&policy, SIZE_MAX);
+	if (c)
+		rc = losses_print_policy(c, &policy, reason);
+	else
+		note_policy(&policy);
+	if (rc == 0)
+		rc = stat(source, &st) == 0 && S_ISDIR(st.st_mode)
+			     ? export_directory(o, source, c ? c->data_log_dir : NULL, out, reason)
+			     : export_file(o, source, out, reason);
 	if (rc == 0)
 		buf_put(out, buf_slice(&policy));
 	buf_fini(&policy);

@@ -21,12 +21,12 @@ struct export_order {
 
 /* Append to out what was carried and what was not. -1 with a reason, nothing was written then; out
  * may name znodes that are at fault. */
-/* A snapshot, which is verified first. */
-must_check int export_file(const struct export_order *o, const char *tree, struct buf *out,
-			   char reason[EXPORT_REASON_LEN]);
-must_check int export_directory(const struct export_order *o, const char *data_dir,
-				const char *log_dir, struct buf *out,
-				char reason[EXPORT_REASON_LEN]);
+
+/* From files: a snapshot, which is verified first, or a data directory. c: of their server, whose
+ * policy is listed, and whose log may be elsewhere; NULL: not known. */
+must_check int export_files(const struct export_order *o, const char *source,
+			    const struct config *c, struct buf *out,
+			    char reason[EXPORT_REASON_LEN]);
 /* Of the server of this configuration; what its policy says is listed as well. */
 must_check int export_server(const struct export_order *o, const struct config *c, struct buf *out,
 			     char reason[EXPORT_REASON_LEN]);

@@ -17,19 +17,24 @@ def zoolited(*arguments):
                           check=False)
 
 
+def taken(server):
+    """A snapshot that was verified."""
+    done = zoolited("--control", "snapshot", server.config_path)
+    assert done.stdout.startswith("ok\n"), done.stdout
+    return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)["snapshot"]
+
+
 @pytest.fixture(name="snapshot")
 def fixture_snapshot(make_server):
     """A file that was verified, of a server that runs."""
     server = make_server()
     with server.client() as client:
         client.call_all([zk.create("/n%d" % index, b"x" * 100) for index in range(50)])
-    done = zoolited("--control", "snapshot", server.config_path)
-    assert done.stdout.startswith("ok\n"), done.stdout
-    return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)["snapshot"]
+    return taken(server)
 
 
-def exported(source, target, *options):
-    done = zoolited("--export", *options, target, source)
+def exported(source, target, more=()):
+    done = zoolited("--export", target, source, *more)
     assert done.returncode == 0, done.stderr
     assert os.listdir(os.path.join(target, "version-2"))
     return done.stdout
@@ -46,6 +51,29 @@ def test_a_verified_snapshot(snapshot, tmp_path):
     told = exported(snapshot, tmp_path / "zookeeper")
     assert "warning: " not in told
     assert "carried: 54 znodes " in told
+
+
+def test_policies(make_server, tmp_path):
+    """They are in no snapshot: they are told of all the same."""
+    policy = tmp_path / "policy"
+    policy.write_text("role all anyone\nallow all all /\n")
+    server = make_server(zoolite__policyFile=str(policy))
+    snapshot = taken(server)
+    told = exported(snapshot, tmp_path / "one")
+    assert "policy: not carried and not looked at: " in told
+    expected = "policy %s:2: not carried: allow all all /; " % policy
+    told = exported(snapshot, tmp_path / "two", more=[server.config_path])
+    assert expected in told and "not looked at" not in told
+    server.stop()
+    told = exported(server.data_dir, tmp_path / "three")
+    assert "policy: not carried and not looked at: " in told
+    told = exported(server.data_dir, tmp_path / "four", more=[server.config_path])
+    assert expected in told and "not looked at" not in told
+    policy.unlink()
+    done = zoolited("--export", tmp_path / "five", snapshot, server.config_path)
+    assert done.returncode == 1 and str(policy) in done.stderr and not os.path.exists(tmp_path / "five")
+    done = zoolited("--export", tmp_path / "five", server.config_path, server.config_path)
+    assert done.returncode == 2 and "before the configuration file" in done.stderr
 
 
 def test_nobody_verified_it(snapshot, tmp_path):
