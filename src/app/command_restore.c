@@ -80,7 +80,6 @@ static int restore_to(const char *file, const char *dir, const char *log_dir)
 	if (!verdict_of_snapshot(file, &found, &seal))
 		return EXIT_FAILED;
 	o.epoch = seal.epoch;
-	o.digest = found.digest.whole;
 	if (restore(&o, &report, reason) == 0) {
 		print_report(file, &report);
 		rc = EXIT_OK;
@@ -210,10 +209,7 @@ static bool verify_restored(struct drill *d, struct verify_report *out,
 
 static bool run_drill(struct drill *d, char reason[STORE_REASON_LEN])
 {
-	const struct restore_options o = { .file = d->file,
-					   .digest = d->before.digest.whole,
-					   .data_dir = d->dir,
-					   .reduce = reduce };
+	const struct restore_options o = { .file = d->file, .data_dir = d->dir, .reduce = reduce };
 	int64_t began_ms = now_ms();
 
 	snprintf(reason, STORE_REASON_LEN, "the snapshot is not whole");

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -54,7 +53,7 @@ static int verify_file(const char *path)
 	struct seal seal;
 
 	if (!verdict_of_snapshot(path, &report, &seal))
-		return report.is_unsure ? EXIT_UNSURE : EXIT_FAILED;
+		return EXIT_FAILED;
 	print_good(path);
 	print_found(&report, seal.epoch);
 	return EXIT_OK;
@@ -91,7 +90,7 @@ int command_verify(char *const arguments[], size_t count)
 
 	(void)count;
 	if (snapshot_file_is_one(arguments[0]))
-		return verify_file(arguments[0]) == EXIT_OK ? EXIT_OK : EXIT_FAILED;
+		return verify_file(arguments[0]);
 	if (config_load(arguments[0], &config, &report) != 0)
 		complain(report.error);
 	else
@@ -114,27 +113,15 @@ static void step_back(void)
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
-/* The server may have ended before it was asked for its end; the pipe tells. */
-static bool is_heard(void)
-{
-	struct pollfd out = { .fd = STDOUT_FILENO };
-
-	return poll(&out, 1, 0) >= 0 && (out.revents & (POLLERR | POLLNVAL)) == 0;
-}
-
 int command_verify_part(char *const arguments[], size_t count)
 {
 	char reason[STORE_REASON_LEN];
-	int rc;
 
 	(void)count;
 	step_back();
-	if (!is_heard())
-		return EXIT_UNSURE;
-	rc = snapshot_file_settle(arguments[0], reason);
-	if (rc != 0) {
+	if (snapshot_file_settle(arguments[0], reason) != 0) {
 		verdict_print_bad(reason);
-		return rc == STORE_DAMAGED ? EXIT_FAILED : EXIT_UNSURE;
+		return EXIT_FAILED;
 	}
 	return verify_file(arguments[0]);
 }

@@ -5,12 +5,7 @@
 #include "app/config.h"
 #include "app/setup.h"
 
-enum {
-	EXIT_OK = 0,
-	EXIT_FAILED = 1,
-	EXIT_USAGE = 2,
-	EXIT_UNSURE = 3, /* of --verify-part: the machine did not let it be known */
-};
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 /* One line, whatever the text holds. */
 void complain(const char *text);

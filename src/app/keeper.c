@@ -13,7 +13,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "app/complain.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -102,12 +101,11 @@ static bool note_child(struct keeper *k, pid_t pid)
 	return is_ending;
 }
 
-/* What it says until it ends, as far as there is room for it; false: its time is over. */
+/* All that it says, until it ends or its time is over. */
 static bool read_answer(struct keeper *k, int fd, char answer[MAX_ANSWER])
 {
 	int64_t deadline_ms = clock_exact_us() / 1000 + k->order.timeout_ms;
 	struct pollfd poller = { .fd = fd, .events = POLLIN };
-	char rest[512];
 	size_t len = 0;
 	ssize_t got;
 
@@ -119,14 +117,10 @@ static bool read_answer(struct keeper *k, int fd, char answer[MAX_ANSWER])
 			return false;
 		if (poll(&poller, 1, left_ms > 1000 ? 1000 : (int)left_ms) <= 0)
 			continue;
-		if (len < MAX_ANSWER - 1)
-			got = read(fd, answer + len, MAX_ANSWER - 1 - len);
-		else
-			got = read(fd, rest, sizeof(rest));
+		got = read(fd, answer + len, MAX_ANSWER - 1 - len);
 		if (got <= 0)
 			return true;
-		if (len < MAX_ANSWER - 1)
-			len += (size_t)got;
+		len += (size_t)got;
 		answer[len] = '\0';
 	}
 }
@@ -155,15 +149,10 @@ static enum keeper_verdict judge(struct keeper *k, int status, const char *answe
 			       "is not as of the zxid it was copied at");
 		return KEEPER_BAD;
 	}
-	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILED) {
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 1) {
 		(void)snprintf(r->reason, sizeof(r->reason), "is damaged");
 		take_fault(answer, r->reason);
 		return KEEPER_BAD;
-	}
-	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_UNSURE) {
-		(void)snprintf(r->reason, sizeof(r->reason), "cannot be verified");
-		take_fault(answer, r->reason);
-		return KEEPER_FAILED;
 	}
 	(void)snprintf(r->reason, sizeof(r->reason), "the verification ended with %s %d",
 		       WIFSIGNALED(status) ? "signal" : "status",
@@ -174,17 +163,13 @@ static enum keeper_verdict judge(struct keeper *k, int status, const char *answe
 static enum keeper_verdict await(struct keeper *k, pid_t pid, int fd, char answer[MAX_ANSWER])
 {
 	bool is_in_time = read_answer(k, fd, answer);
-	siginfo_t ended;
 	int status = 0;
 
 	if (!is_in_time)
 		(void)kill(pid, SIGKILL);
-	/* Its number is its own until it is waited for: nobody may kill it by that afterwards. */
-	while (waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOWAIT) < 0 && errno == EINTR)
-		;
-	(void)note_child(k, 0);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
+	(void)note_child(k, 0);
 	if (is_in_time)
 		return judge(k, status, answer);
 	(void)snprintf(k->result.reason, sizeof(k->result.reason),
@@ -223,6 +208,7 @@ static enum keeper_verdict verify(struct keeper *k, const char *part)
 
 /* ---- the thread ---- */
 
+/* How many went, and how many are there. */
 /* The one that was verified last, whatever its zxid: those of another registry may be higher. */
 static size_t newest_of(const struct snapshot_file *list, size_t count)
 {
@@ -234,7 +220,6 @@ static size_t newest_of(const struct snapshot_file *list, size_t count)
 	return newest;
 }
 
-/* How many went, and how many are there. */
 static unsigned remove_old(const struct keeper_order *o, unsigned *kept)
 {
 	int64_t now_ms = clock_wall_ms();

@@ -14,9 +14,6 @@ static char *uri_of(const char *path, bool is_finished)
 	size_t size = 3 * strlen(path) + 64, len = 0;
 	char *uri = mem_new(size);
 
-	/* What stands behind two slashes would be a host. */
-	while (path[0] == '/' && path[1] == '/')
-		path++;
 	len += (size_t)snprintf(uri, size, "file:");
 	for (; *path != '\0'; path++)
 		len += (size_t)snprintf(uri + len, size - len,

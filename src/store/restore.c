@@ -19,7 +19,6 @@
 #include "store/found.h"
 #include "store/readonly.h"
 #include "store/rows.h"
-#include "store/verify.h"
 #include "store/vfs.h"
 
 enum { RAISE = 1024, ALL_PAGES = -1, CACHE_KIB = 16 * 1024, PATH_MOST = 1024 * 1024 };
@@ -338,27 +337,6 @@ static int copy_file(const char *file, const char *part, char reason[STORE_REASO
 	return rc;
 }
 
-static void hear_nothing(void *ctx, const char *text)
-{
-	(void)ctx;
-	(void)text;
-}
-
-/* Between the verification and now somebody may have written to the file. */
-static int check_copy(const struct restore_options *o, const char *part,
-		      char reason[STORE_REASON_LEN])
-{
-	const struct verify_teller teller = { NULL, hear_nothing };
-	struct verify_report found;
-
-	if (verify_tree(part, &teller, &found) == 0 && strcmp(found.digest.whole, o->digest) == 0)
-		return 0;
-	(void)snprintf(reason, STORE_REASON_LEN,
-		       "%.400s: what was copied is not what was verified: the file was altered",
-		       o->file);
-	return -1;
-}
-
 /* ---- what is moved ---- */
 
 bool restore_is_cut_short(const char *dir)
@@ -531,7 +509,6 @@ int restore(const struct restore_options *o, struct restore_report *out,
 	out->epoch = known + RAISE;
 	out->zxid = (int64_t)((uint64_t)out->epoch << 32) + 1;
 	if (copy_file(o->file, found_part(f), reason) != 0 ||
-	    check_copy(o, found_part(f), reason) != 0 ||
 	    change_part(o, found_part(f), out, reason) != 0)
 		goto out;
 	rc = put_in_place(o, f, out, reason);

@@ -10,8 +10,7 @@
 #include "store/store.h"
 
 struct restore_options {
-	const char *file;   /* was verified, */
-	const char *digest; /* with this digest of the whole (store/digest.h) */
+	const char *file; /* was verified */
 	const char *data_dir;
 	const char *log_dir; /* as in struct store_options */
 	uint32_t epoch;      /* known besides those of the file and the directory */

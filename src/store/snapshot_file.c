@@ -103,22 +103,19 @@ static int leave_wal_mode(const char *path, char reason[STORE_REASON_LEN])
 	sqlite3_close(db);
 	if (rc == 0 && files_has_wal(path)) {
 		(void)snprintf(reason, STORE_REASON_LEN, "%.400s: has a -wal", path);
-		rc = STORE_DAMAGED;
+		rc = -1;
 	}
 	return rc;
 }
 
 int snapshot_file_settle(const char *path, char reason[STORE_REASON_LEN])
 {
-	int rc;
-
 	if (!snapshot_file_is_one(path)) {
-		(void)snprintf(reason, STORE_REASON_LEN, "%.400s: is no database", path);
-		return STORE_DAMAGED;
+		errno = EINVAL;
+		return fail(path, "is no database", reason);
 	}
-	rc = leave_wal_mode(path, reason);
-	if (rc != 0)
-		return vfs_had_errors() ? -1 : rc;
+	if (leave_wal_mode(path, reason) != 0)
+		return -1;
 	return sync_file(path, reason);
 }
 

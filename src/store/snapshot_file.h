@@ -21,8 +21,7 @@ struct snapshot_file {
 
 /* Whether that is a database at all. */
 bool snapshot_file_is_one(const char *path);
-/* Have a copy that was just written in one file, on disk. STORE_DAMAGED: it is no such file; -1: it
- * could not be done. Both with a reason. */
+/* Have a copy that was just written in one file, on disk. */
 must_check int snapshot_file_settle(const char *path, char reason[STORE_REASON_LEN]);
 
 /* Names in dir; the caller frees. */

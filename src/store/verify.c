@@ -12,7 +12,6 @@
 #include "base/mem.h"
 #include "store/acl_row.h"
 #include "store/readonly.h"
-#include "store/vfs.h"
 
 enum { FAULT_LEN = 1024, SHOWN = 300 };
 
@@ -55,25 +54,8 @@ printf_like(2, 3) static void fault(struct walk *w, const char *format, ...)
 	w->teller->fault(w->teller->ctx, text);
 }
 
-static bool is_of_the_machine(int code)
-{
-	switch (code & 0xff) {
-	case SQLITE_NOMEM:
-	case SQLITE_FULL:
-	case SQLITE_CANTOPEN:
-	case SQLITE_BUSY:
-	case SQLITE_INTERRUPT:
-		return true;
-	case SQLITE_IOERR:
-		return code != SQLITE_IOERR_DATA && code != SQLITE_IOERR_SHORT_READ;
-	default:
-		return false;
-	}
-}
-
 static void unreadable(struct walk *w)
 {
-	w->report->is_unsure |= is_of_the_machine(sqlite3_extended_errcode(w->db));
 	fault(w, "cannot be read: %s", sqlite3_errmsg(w->db));
 }
 
@@ -454,12 +436,9 @@ int verify_tree(const char *path, const struct verify_teller *t, struct verify_r
 	*out = (struct verify_report){ 0 };
 	if (readonly_open(&w.db, path, reason) != 0) {
 		tell_reason(t, out, reason);
-		out->is_unsure = true;
 		return -1;
 	}
 	check_tree(&w);
 	readonly_close(w.db);
-	/* SQLite's own check tells of pages that it could not read, and not why. */
-	out->is_unsure |= out->faults > 0 && vfs_had_errors();
 	return out->faults == 0 ? 0 : -1;
 }

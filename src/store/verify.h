@@ -4,8 +4,6 @@
 #ifndef STORE_VERIFY_H
 #define STORE_VERIFY_H
 
-#include <stdbool.h>
-
 #include "store/digest.h"
 #include "store/rows.h"
 
@@ -27,9 +25,6 @@ struct verify_report {
 	uint64_t bytes; /* of data */
 	struct digest_texts digest;
 	uint64_t faults;
-	/* One of them is the machine's, and says nothing of the file: no memory, no room, a disk that does
-	 * not answer. */
-	bool is_unsure;
 };
 
 /* A tree: integrity check, schema, counts in meta, each znode's parent, number of children, ACL and

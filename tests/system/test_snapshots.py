@@ -15,7 +15,6 @@ import urllib.request
 import pytest
 
 import servers
-import slowdisk
 import zk_wire as zk
 
 DEADLINE_S = 30
@@ -260,16 +259,6 @@ def test_verify_finds_what_was_altered(make_server):
     assert zoolited("--verify", server.directory + "/nowhere").returncode == 2
 
 
-def test_verify_by_any_path(make_server):
-    server = make_server()
-    path = ask(server)
-    for name in "/" + path, "//" + path, os.path.relpath(path):
-        assert zoolited("--verify", name).stdout.startswith("good: %s\n" % name)
-    odd = os.path.join(os.path.dirname(path), "a?mode=rw&b#c%20.db")
-    shutil.copy(path, odd)
-    assert zoolited("--verify", odd).stdout.startswith("good: ")
-
-
 def test_verify_reads_the_log(make_server):
     server = make_server(zoolite__segmentSize=65536)
     with server.client() as client:
@@ -413,30 +402,6 @@ def test_verifier_that(make_server, signum, word):
         assert "snapshot.part" not in names(server) and server.metric("snapshot_failing") == 1
         client.close_session()
     assert verify(ask(server)).returncode == 0
-
-
-def test_what_a_disk_does_not_read_is_not_called_damaged(make_server, tmp_path):
-    """Only who could read it all says that it is damaged."""
-    server = make_server()
-    with server.client() as client:
-        fill(client, "/a", 200)
-        path = ask(server)
-        client.close_session()
-    part = str(tmp_path / "snapshot.part")
-    disk = slowdisk.SlowDisk(tmp_path)
-
-    def verify_part(spoil=False):
-        shutil.copy(path, part)
-        if spoil:
-            with open(part, "r+b") as file:
-                file.seek(os.path.getsize(part) // 2)
-                file.write(b"\xa5" * 4096)
-        return subprocess.run([servers.find_zoolited(), "--verify-part", part], capture_output=True, text=True,
-                              check=False, timeout=DEADLINE_S, env=dict(os.environ, **disk.environment()))
-    assert verify_part().returncode == 0
-    with disk.hangs("fail-read"):
-        assert verify_part().returncode == 3
-    assert verify_part(spoil=True).returncode == 1
 
 
 def test_under_writes(make_server):
