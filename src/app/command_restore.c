@@ -73,12 +73,14 @@ static int restore_to(const char *file, const char *dir, const char *log_dir)
 				     .reduce = reduce };
 	struct verify_report found;
 	struct restore_report report;
+	enum verdict verdict;
 	struct seal seal;
 	char reason[STORE_REASON_LEN];
 	int rc = EXIT_FAILED;
 
-	if (!verdict_of_snapshot(file, &found, &seal))
-		return EXIT_FAILED;
+	verdict = verdict_of_snapshot(file, &found, &seal);
+	if (verdict != VERDICT_GOOD)
+		return verdict_status(verdict);
 	o.epoch = seal.epoch;
 	if (restore(&o, &report, reason) == 0) {
 		print_report(file, &report);
@@ -213,7 +215,7 @@ static bool run_drill(struct drill *d, char reason[STORE_REASON_LEN])
 	int64_t began_ms = now_ms();
 
 	snprintf(reason, STORE_REASON_LEN, "the snapshot is not whole");
-	if (!verdict_of_snapshot(d->file, &d->before, &d->seal))
+	if (verdict_of_snapshot(d->file, &d->before, &d->seal) != VERDICT_GOOD)
 		return false;
 	d->verify_ms = now_ms() - began_ms;
 	began_ms = now_ms();

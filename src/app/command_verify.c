@@ -50,10 +50,12 @@ static void print_found(const struct verify_report *r, uint32_t epoch)
 static int verify_file(const char *path)
 {
 	struct verify_report report;
+	enum verdict verdict;
 	struct seal seal;
 
-	if (!verdict_of_snapshot(path, &report, &seal))
-		return EXIT_FAILED;
+	verdict = verdict_of_snapshot(path, &report, &seal);
+	if (verdict != VERDICT_GOOD)
+		return verdict_status(verdict);
 	print_good(path);
 	print_found(&report, seal.epoch);
 	return EXIT_OK;
@@ -65,13 +67,12 @@ static int verify_dirs(const char *data_dir, const char *log_parent)
 	struct verify_log_report log = { 0 };
 	struct verify_report tree;
 	struct seal none;
-	int rc = verdict_of_snapshot(path, &tree, &none) ? 0 : -1;
+	enum verdict verdict = verdict_of_snapshot(path, &tree, &none);
 
 	/* Without a tree there is nothing that the log can be compared with. */
-	if (rc == 0) {
-		rc = verify_log(log_dir, &tree.meta, &verdict_teller, &log);
-	}
-	if (rc == 0) {
+	if (verdict == VERDICT_GOOD && verify_log(log_dir, &tree.meta, &verdict_teller, &log) != 0)
+		verdict = VERDICT_BAD;
+	if (verdict == VERDICT_GOOD) {
 		print_good(data_dir);
 		print_found(&tree, log.epoch);
 		printf("segments=%" PRIu64 "\nchanges=%" PRIu64 "\nlast=0x%" PRIx64 "\n",
@@ -79,7 +80,7 @@ static int verify_dirs(const char *data_dir, const char *log_parent)
 	}
 	mem_free(path);
 	mem_free(log_dir);
-	return rc == 0 ? EXIT_OK : EXIT_FAILED;
+	return verdict_status(verdict);
 }
 
 int command_verify(char *const arguments[], size_t count)
@@ -119,9 +120,16 @@ int command_verify_part(char *const arguments[], size_t count)
 
 	(void)count;
 	step_back();
-	if (snapshot_file_settle(arguments[0], reason) != 0) {
+	/* Where a disk that is full or fails keeps it from being written, nothing is known of it
+	 * yet. */
+	switch (snapshot_file_settle(arguments[0], reason)) {
+	case 0:
+		return verify_file(arguments[0]);
+	case STORE_DAMAGED:
 		verdict_print_bad(reason);
 		return EXIT_FAILED;
+	default:
+		verdict_print_unknown(reason);
+		return EXIT_UNKNOWN;
 	}
-	return verify_file(arguments[0]);
 }

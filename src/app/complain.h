@@ -5,7 +5,12 @@
 #include "app/config.h"
 #include "app/setup.h"
 
-enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+enum {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_UNKNOWN = 3, /* of what is verified: it could not be looked at */
+};
 
 /* One line, whatever the text holds. */
 void complain(const char *text);

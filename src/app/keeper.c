@@ -13,10 +13,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "app/complain.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "store/files.h"
 #include "store/thread.h"
 
 extern char **environ;
@@ -125,23 +127,27 @@ static bool read_answer(struct keeper *k, int fd, char answer[MAX_ANSWER])
 	}
 }
 
-/* What the first line that says what is wrong says. */
-static void take_fault(const char *answer, char reason[STORE_REASON_LEN])
+/* What the first line that begins with that word says; false: there is none. */
+static bool take_line(const char *answer, const char *word, char reason[STORE_REASON_LEN])
 {
-	static const char word[] = "bad: ";
-	const char *at = strstr(answer, word);
+	size_t len = strlen(word);
 
-	if (at == NULL)
-		return;
-	at += sizeof(word) - 1;
-	(void)snprintf(reason, STORE_REASON_LEN, "%.*s", (int)strcspn(at, "\n"), at);
+	while (strncmp(answer, word, len) != 0) {
+		answer = strchr(answer, '\n');
+		if (answer == NULL)
+			return false;
+		answer++;
+	}
+	answer += len;
+	(void)snprintf(reason, STORE_REASON_LEN, "%.*s", (int)strcspn(answer, "\n"), answer);
+	return true;
 }
 
 static enum keeper_verdict judge(struct keeper *k, int status, const char *answer)
 {
 	struct keeper_result *r = &k->result;
 
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && seal_parse(answer, &r->seal)) {
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_OK && seal_parse(answer, &r->seal)) {
 		r->seal.epoch = k->order.epoch;
 		if (r->seal.zxid == k->order.zxid)
 			return KEEPER_GOOD;
@@ -149,11 +155,12 @@ static enum keeper_verdict judge(struct keeper *k, int status, const char *answe
 			       "is not as of the zxid it was copied at");
 		return KEEPER_BAD;
 	}
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 1) {
-		(void)snprintf(r->reason, sizeof(r->reason), "is damaged");
-		take_fault(answer, r->reason);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILED &&
+	    take_line(answer, "bad: ", r->reason))
 		return KEEPER_BAD;
-	}
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_UNKNOWN &&
+	    take_line(answer, "unknown: ", r->reason))
+		return KEEPER_FAILED;
 	(void)snprintf(r->reason, sizeof(r->reason), "the verification ended with %s %d",
 		       WIFSIGNALED(status) ? "signal" : "status",
 		       WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
@@ -242,14 +249,6 @@ static unsigned remove_old(const struct keeper_order *o, unsigned *kept)
 	return removed;
 }
 
-/* Where it cannot be named it goes: it must not look like one that is looked at still. */
-static void drop_part(const char *part)
-{
-	if (unlink(part) != 0 && errno != ENOENT)
-		log_warn("snapshot.unlink_failed", LOG_TEXT("file", part),
-			 LOG_TEXT("reason", strerror(errno)));
-}
-
 static void *run(void *arg)
 {
 	struct keeper *k = arg;
@@ -265,7 +264,9 @@ static void *run(void *arg)
 		r->path = snapshot_file_bad_path(k->dir, k->order.zxid);
 		snapshot_file_reject(k->dir, k->order.zxid);
 	} else if (r->verdict == KEEPER_FAILED) {
-		drop_part(part);
+		/* With what its verification left beside it: it must not look like one that is
+		 * looked at still, and the next one will be another. */
+		files_remove_database(part);
 	}
 	r->removed = remove_old(&k->order, &r->kept);
 	r->took_ms = (clock_exact_us() - began_us) / 1000;

@@ -3,16 +3,26 @@
 #ifndef APP_VERDICT_H
 #define APP_VERDICT_H
 
-#include <stdbool.h>
-
+#include "base/cdefs.h"
 #include "store/seal.h"
 #include "store/verify.h"
 
 extern const struct verify_teller verdict_teller;
 
 void verdict_print_bad(const char *text);
-/* Whether a tree is whole and, where it has a seal, still what it was when it got that; else what
- * is wrong was said. Without a seal *seal is all 0. */
-bool verdict_of_snapshot(const char *file, struct verify_report *report, struct seal *seal);
+/* "unknown: …", of what keeps anybody from saying whether something is wrong. */
+void verdict_print_unknown(const char *text);
+
+enum verdict {
+	VERDICT_GOOD,
+	VERDICT_BAD,
+	VERDICT_UNKNOWN, /* nothing wrong was found, but not all could be looked at */
+};
+/* Whether a tree is whole and, where it has a seal, still what it was when it got that; else why
+ * not was said. Without a seal *seal is all 0. */
+must_check enum verdict verdict_of_snapshot(const char *file, struct verify_report *report,
+					    struct seal *seal);
+/* What a process that was asked that ends with. */
+int verdict_status(enum verdict v);
 
 #endif

@@ -24,16 +24,26 @@ static int fail(const char *path, const char *what, char reason[STORE_REASON_LEN
 	return -1;
 }
 
-bool snapshot_file_is_one(const char *path)
+/* 1: it begins like a database; 0: it does not; -1: it cannot be read. */
+static int read_magic(const char *path)
 {
 	static const char magic[] = "SQLite format 3";
 	char head[sizeof(magic)] = "";
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	ssize_t got = fd >= 0 ? read(fd, head, sizeof(head)) : -1;
+	int saved = errno;
 
 	if (fd >= 0)
 		close(fd);
+	errno = saved;
+	if (got < 0)
+		return -1;
 	return got == (ssize_t)sizeof(head) && memcmp(head, magic, sizeof(magic)) == 0;
+}
+
+bool snapshot_file_is_one(const char *path)
+{
+	return read_magic(path) == 1;
 }
 
 /* ---- names ---- */
@@ -97,9 +107,19 @@ static int leave_wal_mode(const char *path, char reason[STORE_REASON_LEN])
 
 	vfs_register();
 	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, VFS_NAME) !=
-		    SQLITE_OK ||
-	    db_exec(db, "PRAGMA journal_mode = DELETE") != SQLITE_OK)
+	    SQLITE_OK) {
+		(void)snprintf(reason, STORE_REASON_LEN, "%.400s: cannot open: %s", path,
+			       sqlite3_errmsg(db));
+		sqlite3_close(db);
+		return -1;
+	}
+	(void)sqlite3_extended_result_codes(db, 1);
+	if (db_exec(db, "PRAGMA journal_mode = DELETE") != SQLITE_OK) {
 		rc = db_fail(db, "cannot be put into one file", reason);
+		/* What cannot be read now may be whole. */
+		if (sqlite3_extended_errcode(db) == SQLITE_IOERR_READ)
+			rc = -1;
+	}
 	sqlite3_close(db);
 	if (rc == 0 && files_has_wal(path)) {
 		(void)snprintf(reason, STORE_REASON_LEN, "%.400s: has a -wal", path);
@@ -110,13 +130,16 @@ static int leave_wal_mode(const char *path, char reason[STORE_REASON_LEN])
 
 int snapshot_file_settle(const char *path, char reason[STORE_REASON_LEN])
 {
-	if (!snapshot_file_is_one(path)) {
-		errno = EINVAL;
-		return fail(path, "is no database", reason);
+	int rc = read_magic(path);
+
+	if (rc < 0)
+		return fail(path, "cannot be read", reason);
+	if (rc == 0) {
+		(void)snprintf(reason, STORE_REASON_LEN, "%.400s: is no database", path);
+		return STORE_DAMAGED;
 	}
-	if (leave_wal_mode(path, reason) != 0)
-		return -1;
-	return sync_file(path, reason);
+	rc = leave_wal_mode(path, reason);
+	return rc != 0 ? rc : sync_file(path, reason);
 }
 
 int snapshot_file_accept(const char *dir, const struct seal *seal, char **path,

@@ -21,7 +21,8 @@ struct snapshot_file {
 
 /* Whether that is a database at all. */
 bool snapshot_file_is_one(const char *path);
-/* Have a copy that was just written in one file, on disk. */
+/* Have a copy that was just written in one file, on disk. STORE_DAMAGED: it is no database, or a
+ * damaged one; -1: that cannot be done, which says nothing of it. Both with a reason. */
 must_check int snapshot_file_settle(const char *path, char reason[STORE_REASON_LEN]);
 
 /* Names in dir; the caller frees. */

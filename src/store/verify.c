@@ -2,10 +2,13 @@
  * together. */
 #include "store/verify.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/hash.h"
@@ -45,7 +48,7 @@ printf_like(2, 3) static void fault(struct walk *w, const char *format, ...)
 	va_list args;
 	int len;
 
-	if (w->report->faults++ >= VERIFY_MOST)
+	if (w->report->has_failed || w->report->faults++ >= VERIFY_MOST)
 		return;
 	len = snprintf(text, sizeof(text), "%.*s: ", SHOWN, w->path);
 	va_start(args, format);
@@ -54,9 +57,52 @@ printf_like(2, 3) static void fault(struct walk *w, const char *format, ...)
 	w->teller->fault(w->teller->ctx, text);
 }
 
+static void tell_failure(const struct verify_teller *t, struct verify_report *out,
+			 const char *reason)
+{
+	if (!out->has_failed)
+		t->failure(t->ctx, reason);
+	out->has_failed = true;
+}
+
+static void tell_reason(const struct verify_teller *t, struct verify_report *out,
+			const char *reason)
+{
+	out->faults++;
+	t->fault(t->ctx, reason);
+}
+
+/* Whether the code says nothing of what stands in the file. */
+static bool is_failure(int code)
+{
+	switch (code & 0xff) {
+	case SQLITE_IOERR:
+		return code != SQLITE_IOERR_SHORT_READ && code != SQLITE_IOERR_DATA;
+	case SQLITE_NOMEM:
+	case SQLITE_FULL:
+	case SQLITE_CANTOPEN:
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+	case SQLITE_PROTOCOL:
+	case SQLITE_PERM:
+	case SQLITE_READONLY:
+	case SQLITE_INTERRUPT:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void unreadable(struct walk *w)
 {
-	fault(w, "cannot be read: %s", sqlite3_errmsg(w->db));
+	char reason[DB_REASON_LEN];
+
+	if (!is_failure(sqlite3_extended_errcode(w->db))) {
+		fault(w, "cannot be read: %s", sqlite3_errmsg(w->db));
+		return;
+	}
+	(void)db_fail(w->db, "cannot be read", reason);
+	tell_failure(w->teller, w->report, reason);
 }
 
 static void fault_at(struct walk *w, struct slice parent, struct slice name, const char *what)
@@ -91,13 +137,30 @@ static void for_each(struct walk *w, const char *sql, void (*row_fn)(struct walk
 
 /* ---- the file as such ---- */
 
+/* The check goes on behind a page that it could not get, and says so like anything that it
+ * found. */
+static bool is_failed_page(const char *line)
+{
+	static const char word[] = "error code=";
+	const char *at = strstr(line, word);
+
+	return at != NULL && is_failure((int)strtol(at + sizeof(word) - 1, NULL, 10));
+}
+
 static void take_integrity(struct walk *w, sqlite3_stmt *stmt)
 {
 	struct slice text = db_column(stmt, 0);
+	char line[SHOWN + 1], reason[DB_REASON_LEN];
 
-	if (!slice_is(text, "ok"))
-		fault(w, "integrity check: %.*s", (int)(text.len < SHOWN ? text.len : SHOWN),
-		      text.data);
+	if (slice_is(text, "ok"))
+		return;
+	(void)snprintf(line, sizeof(line), "%.*s", (int)text.len, text.data);
+	if (!is_failed_page(line)) {
+		fault(w, "integrity check: %s", line);
+		return;
+	}
+	(void)snprintf(reason, sizeof(reason), "%.*s: integrity check: %s", SHOWN, w->path, line);
+	tell_failure(w->teller, w->report, reason);
 }
 
 /* All that makes the schema, as one text; the caller frees. */
@@ -127,12 +190,15 @@ static void check_schema(struct walk *w, int version)
 
 	if (sqlite3_open(":memory:", &model) != SQLITE_OK ||
 	    db_create_schema(model, DB_SCHEMA_TREE) != 0) {
-		fault(w, "no memory to compare the schema");
+		tell_failure(w->teller, w->report, "no memory to compare the schema");
 		sqlite3_close(model);
 		return;
 	}
 	expected = schema_text(model);
 	found = schema_text(w->db);
+	/* Ignored behind a failure. */
+	if (found == NULL && is_failure(sqlite3_extended_errcode(w->db)))
+		unreadable(w);
 	if (expected == NULL || found == NULL || strcmp(expected, found) != 0)
 		fault(w, "its tables are not those of schema version %d", version);
 	mem_free(expected);
@@ -147,8 +213,10 @@ static bool check_file(struct walk *w, int *version)
 	char reason[DB_REASON_LEN];
 
 	if (db_version(w->db, version, reason) != 0) {
-		w->report->faults++;
-		w->teller->fault(w->teller->ctx, reason);
+		if (is_failure(sqlite3_extended_errcode(w->db)))
+			tell_failure(w->teller, w->report, reason);
+		else
+			tell_reason(w->teller, w->report, reason);
 		return false;
 	}
 	if (*version == 0) {
@@ -157,7 +225,7 @@ static bool check_file(struct walk *w, int *version)
 	}
 	check_schema(w, *version);
 	for_each(w, "PRAGMA integrity_check(20)", take_integrity);
-	return w->report->faults == before;
+	return w->report->faults == before && !w->report->has_failed;
 }
 
 /* ---- meta ---- */
@@ -421,13 +489,6 @@ static void check_tree(struct walk *w)
 	buf_fini(&w->parent);
 }
 
-static void tell_reason(const struct verify_teller *t, struct verify_report *out,
-			const char *reason)
-{
-	out->faults++;
-	t->fault(t->ctx, reason);
-}
-
 int verify_tree(const char *path, const struct verify_teller *t, struct verify_report *out)
 {
 	struct walk w = { .path = path, .teller = t, .report = out };
@@ -435,10 +496,14 @@ int verify_tree(const char *path, const struct verify_teller *t, struct verify_r
 
 	*out = (struct verify_report){ 0 };
 	if (readonly_open(&w.db, path, reason) != 0) {
-		tell_reason(t, out, reason);
+		/* Nothing was read yet that could be wrong. */
+		if (access(path, F_OK) != 0 && errno == ENOENT)
+			tell_reason(t, out, reason);
+		else
+			tell_failure(t, out, reason);
 		return -1;
 	}
 	check_tree(&w);
 	readonly_close(w.db);
-	return out->faults == 0 ? 0 : -1;
+	return out->faults == 0 && !out->has_failed ? 0 : -1;
 }

@@ -11,6 +11,9 @@
 struct verify_teller {
 	void *ctx;
 	void (*fault)(void *ctx, const char *text);
+	/* It cannot be read further (no memory, a disk that gives an error): nothing that would be
+	 * found from there on is told, for it may come of that. */
+	void (*failure)(void *ctx, const char *text);
 };
 
 enum { VERIFY_MOST = 20 };
@@ -25,10 +28,12 @@ struct verify_report {
 	uint64_t bytes; /* of data */
 	struct digest_texts digest;
 	uint64_t faults;
+	bool has_failed; /* nobody can say what is behind where it did */
 };
 
 /* A tree: integrity check, schema, counts in meta, each znode's parent, number of children, ACL and
- * owner, zxids not above the tree's; and its digest. 0: nothing is wrong with it. */
+ * owner, zxids not above the tree's; and its digest. 0: nothing is wrong with it. -1: something is
+ * (faults), or it could not be read to its end (has_failed), or both. */
 must_check int verify_tree(const char *path, const struct verify_teller *t,
 			   struct verify_report *out);
 

@@ -15,6 +15,7 @@ import urllib.request
 import pytest
 
 import servers
+import slowdisk
 import zk_wire as zk
 
 DEADLINE_S = 30
@@ -388,6 +389,24 @@ def verify_and(server, signum):
         with server.client() as client:
             client.close_session()
     raise AssertionError("the verifier was too fast, time and again")
+
+
+@pytest.mark.parametrize("word, reason", [("fail-read", "disk I/O error"), ("full", "full")])
+def test_verifier_whose_disk_fails(make_server, tmp_path, word, reason):
+    """It could not look at it, and so it has found no damage: nothing is called bad, and the next one is looked at."""
+    disk = slowdisk.SlowDisk(tmp_path)
+    server = slow(make_server.new(zoolite__snapshotInterval=0))
+    server.config["zoolite.snapshotRate"] = 16384
+    server.extra_environment = disk.environment()
+    server.start()
+    begin_slow(server)
+    with disk.hangs(word):
+        wait_log(server, "event=snapshot.failed")
+    assert reason in server.log().split("event=snapshot.failed")[1].splitlines()[0]
+    assert "snapshot.bad" not in server.log() and not names(server)
+    assert server.metric("snapshot_failing") == 1
+    assert verify(ask(server)).returncode == 0
+    assert server.metric("snapshot_failing") == 0
 
 
 @pytest.mark.parametrize("signum, word", [(signal.SIGKILL, "ended with signal 9"),

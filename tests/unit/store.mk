@@ -73,7 +73,8 @@ tests_unit_test_sync_names_LDADD = $(STORE_TEST_LIBS)
 
 check_PROGRAMS += tests/unit/test_verify
 TESTS += tests/unit/test_verify
-tests_unit_test_verify_SOURCES = tests/unit/test_verify.c tests/lib/tmpdir.h tests/unit/tree_fixture.h
+tests_unit_test_verify_SOURCES = tests/unit/test_verify.c tests/lib/faultvfs.c tests/lib/faultvfs.h tests/lib/tmpdir.h \
+	tests/unit/tree_fixture.h
 tests_unit_test_verify_LDADD = $(STORE_TEST_LIBS)
 
 check_PROGRAMS += tests/unit/test_snapshot

@@ -4,6 +4,8 @@
 #include <fcntl.h>
 
 #include "store/seal.h"
+#include "store/vfs.h"
+#include "tests/lib/faultvfs.h"
 #include "tests/unit/tree_fixture.h"
 
 static void expect_good(struct tree_fixture *f)
@@ -182,6 +184,36 @@ static void test_damaged_pages(void **state)
 	mem_free(copy);
 }
 
+/* A disk that fails at any one call: that says nothing of the tree. */
+static void test_a_disk_that_fails(void **state)
+{
+	struct tree_fixture *f = *state;
+	struct fault_plan plan = { .at = 1 };
+	unsigned failures = 0;
+
+	rows_close(f->rows, false);
+	f->rows = NULL;
+	fault_use();
+	for (;; plan.at++) {
+		int rc;
+
+		fault_set(&plan);
+		rc = look_at_tree(f, f->path);
+		if (fault_failed() == 0)
+			break;
+		if (f->report.faults > 0)
+			fail_msg("call %lu (%s): %s", plan.at, fault_name(), f->faults);
+		/* Some are for nothing that matters. */
+		assert_int_equal(rc, f->report.has_failed ? -1 : 0);
+		assert_int_equal(f->failures[0] != '\0', f->report.has_failed);
+		failures += f->report.has_failed;
+	}
+	assert_true(failures > 3);
+	fault_set(&(struct fault_plan){ 0 });
+	assert_int_equal(look_at_tree(f, f->path), 0);
+	vfs_replace(NULL, NULL);
+}
+
 static void test_no_tree(void **state)
 {
 	struct tree_fixture *f = *state;
@@ -273,15 +305,11 @@ static void test_seal_that_cannot_be_written(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_good),
-		TEST(test_an_empty_tree),
-		TEST(test_what_is_wrong),
-		TEST(test_digests),
-		TEST(test_damaged_pages),
-		TEST(test_no_tree),
-		TEST(test_only_so_many_are_told),
-		TEST(test_seal),
-		TEST(test_seal_that_cannot_be_written),
+		TEST(test_good),          TEST(test_an_empty_tree),
+		TEST(test_what_is_wrong), TEST(test_digests),
+		TEST(test_damaged_pages), TEST(test_a_disk_that_fails),
+		TEST(test_no_tree),       TEST(test_only_so_many_are_told),
+		TEST(test_seal),          TEST(test_seal_that_cannot_be_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

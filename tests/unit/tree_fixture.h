@@ -22,6 +22,7 @@ struct tree_fixture {
 	char *path; /* tree.db */
 	struct rows *rows;
 	char faults[8192]; /* a line each */
+	char failures[1024];
 	struct verify_report report;
 };
 
@@ -90,11 +91,19 @@ static inline void note_fault(void *ctx, const char *text)
 	(void)snprintf(f->faults + len, sizeof(f->faults) - len, "%s\n", text);
 }
 
+static inline void note_failure(void *ctx, const char *text)
+{
+	struct tree_fixture *f = ctx;
+	size_t len = strlen(f->failures);
+
+	(void)snprintf(f->failures + len, sizeof(f->failures) - len, "%s\n", text);
+}
+
 static inline int look_at_tree(struct tree_fixture *f, const char *path)
 {
-	const struct verify_teller teller = { f, note_fault };
+	const struct verify_teller teller = { f, note_fault, note_failure };
 
-	f->faults[0] = '\0';
+	f->faults[0] = f->failures[0] = '\0';
 	return verify_tree(path, &teller, &f->report);
 }
 
