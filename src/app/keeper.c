@@ -103,11 +103,13 @@ static bool note_child(struct keeper *k, pid_t pid)
 	return is_ending;
 }
 
-/* All that it says, until it ends or its time is over. */
+/* All that it says, until it ends or its time is over. What is too much is read, too, since it
+ * would wait for that, but not kept. */
 static bool read_answer(struct keeper *k, int fd, char answer[MAX_ANSWER])
 {
 	int64_t deadline_ms = clock_exact_us() / 1000 + k->order.timeout_ms;
 	struct pollfd poller = { .fd = fd, .events = POLLIN };
+	char beyond[512];
 	size_t len = 0;
 	ssize_t got;
 
@@ -119,11 +121,15 @@ static bool read_answer(struct keeper *k, int fd, char answer[MAX_ANSWER])
 			return false;
 		if (poll(&poller, 1, left_ms > 1000 ? 1000 : (int)left_ms) <= 0)
 			continue;
-		got = read(fd, answer + len, MAX_ANSWER - 1 - len);
+		if (len == MAX_ANSWER - 1) {
+			got = read(fd, beyond, sizeof(beyond));
+		} else {
+			got = read(fd, answer + len, MAX_ANSWER - 1 - len);
+			len += got > 0 ? (size_t)got : 0;
+			answer[len] = '\0';
+		}
 		if (got <= 0)
 			return true;
-		len += (size_t)got;
-		answer[len] = '\0';
 	}
 }
 
@@ -170,13 +176,18 @@ static enum keeper_verdict judge(struct keeper *k, int status, const char *answe
 static enum keeper_verdict await(struct keeper *k, pid_t pid, int fd, char answer[MAX_ANSWER])
 {
 	bool is_in_time = read_answer(k, fd, answer);
+	siginfo_t ended;
 	int status = 0;
 
 	if (!is_in_time)
 		(void)kill(pid, SIGKILL);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+	/* Its pid is its own until it is reaped, and by then nobody may know it who would kill it
+	 * (keeper_free). */
+	while (waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOWAIT) < 0 && errno == EINTR)
 		;
 	(void)note_child(k, 0);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
 	if (is_in_time)
 		return judge(k, status, answer);
 	(void)snprintf(k->result.reason, sizeof(k->result.reason),

@@ -423,6 +423,22 @@ def test_verifier_that(make_server, signum, word):
     assert verify(ask(server)).returncode == 0
 
 
+def test_verifier_of_a_dead_server(make_server, tmp_path):
+    """It leaves everything as it is: a start may be making another one there."""
+    server = make_server()
+    server.stop()
+    part = shutil.copy(os.path.join(server.data_dir, "tree.db"), tmp_path / "snapshot.part")
+    before = part.read_bytes()
+    end, out = os.pipe()
+    os.close(end)
+    process = subprocess.Popen([servers.find_zoolited(), "--verify-part", part], stdout=out)
+    os.close(out)
+    assert process.wait(DEADLINE_S) == 3
+    assert part.read_bytes() == before
+    found = zoolited("--verify-part", part)
+    assert found.returncode == 0 and part.read_bytes() != before, "with somebody who listens it is settled"
+
+
 def test_under_writes(make_server):
     """Each is one state of the tree, however much is written meanwhile."""
     server = make_server(zoolite__snapshotStep=1, zoolite__snapshotRate="400k", zoolite__replayDelay=0)

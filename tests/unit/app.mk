@@ -90,3 +90,9 @@ tests_unit_test_policy_SOURCES = tests/unit/test_policy.c tests/lib/random.h
 tests_unit_test_policy_LDADD = libapp.a libcore.a libwire.a libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS)
 tests_unit_test_policy_file_SOURCES = tests/unit/test_policy_file.c tests/lib/tmpdir.h
 tests_unit_test_policy_file_LDADD = libapp.a libcore.a libwire.a libbase.a $(CMOCKA_LIBS) $(OPENSSL_LIBS)
+
+# Is the process that verifies as well.
+check_PROGRAMS += tests/unit/test_keeper
+TESTS += tests/unit/test_keeper
+tests_unit_test_keeper_SOURCES = tests/unit/test_keeper.c tests/lib/tmpdir.h
+tests_unit_test_keeper_LDADD = $(ZOOLITE_LDADD) $(CMOCKA_LIBS)
