@@ -70,6 +70,7 @@ static int restore_to(const char *file, const char *dir, const char *log_dir)
 	struct restore_options o = { .file = file,
 				     .data_dir = dir,
 				     .log_dir = log_dir,
+				     .teller = &verdict_teller,
 				     .reduce = reduce };
 	struct verify_report found;
 	struct restore_report report;
@@ -82,6 +83,7 @@ static int restore_to(const char *file, const char *dir, const char *log_dir)
 	if (verdict != VERDICT_GOOD)
 		return verdict_status(verdict);
 	o.epoch = seal.epoch;
+	o.digest = found.digest.whole;
 	if (restore(&o, &report, reason) == 0) {
 		print_report(file, &report);
 		rc = EXIT_OK;
@@ -211,7 +213,11 @@ static bool verify_restored(struct drill *d, struct verify_report *out,
 
 static bool run_drill(struct drill *d, char reason[STORE_REASON_LEN])
 {
-	const struct restore_options o = { .file = d->file, .data_dir = d->dir, .reduce = reduce };
+	const struct restore_options o = { .file = d->file,
+					   .digest = d->before.digest.whole,
+					   .teller = &verdict_teller,
+					   .data_dir = d->dir,
+					   .reduce = reduce };
 	int64_t began_ms = now_ms();
 
 	snprintf(reason, STORE_REASON_LEN, "the snapshot is not whole");

@@ -337,6 +337,24 @@ static int copy_file(const char *file, const char *part, char reason[STORE_REASO
 	return rc;
 }
 
+/* Of what becomes the tree, not of the file that it was copied from. */
+static int verify_copy(const struct restore_options *o, const char *part,
+		       char reason[STORE_REASON_LEN])
+{
+	struct verify_report found;
+
+	if (verify_tree(part, o->teller, &found) != 0) {
+		(void)snprintf(reason, STORE_REASON_LEN, "%.400s: the copy of it is not whole",
+			       o->file);
+		return -1;
+	}
+	if (o->digest == NULL || strcmp(o->digest, found.digest.whole) == 0)
+		return 0;
+	(void)snprintf(reason, STORE_REASON_LEN, "%.400s: was altered while it was restored",
+		       o->file);
+	return -1;
+}
+
 /* ---- what is moved ---- */
 
 bool restore_is_cut_short(const char *dir)
@@ -509,6 +527,7 @@ int restore(const struct restore_options *o, struct restore_report *out,
 	out->epoch = known + RAISE;
 	out->zxid = (int64_t)((uint64_t)out->epoch << 32) + 1;
 	if (copy_file(o->file, found_part(f), reason) != 0 ||
+	    verify_copy(o, found_part(f), reason) != 0 ||
 	    change_part(o, found_part(f), out, reason) != 0)
 		goto out;
 	rc = put_in_place(o, f, out, reason);

@@ -8,9 +8,14 @@
 
 #include "base/buf.h"
 #include "store/store.h"
+#include "store/verify.h"
 
 struct restore_options {
-	const char *file; /* was verified */
+	const char *file;
+	/* The whole digest that file had when it was verified: what is put in place has it, too,
+	 * whatever file is by then. NULL: what is there is verified for the first time. */
+	const char *digest;
+	const struct verify_teller *teller; /* hears what is wrong with it */
 	const char *data_dir;
 	const char *log_dir; /* as in struct store_options */
 	uint32_t epoch;      /* known besides those of the file and the directory */

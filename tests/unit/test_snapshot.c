@@ -330,7 +330,13 @@ static void keep_text(struct slice stats, int64_t znodes, int64_t bytes, struct 
 
 static struct restore_options options_of(struct tree_fixture *f, const char *dir)
 {
-	return (struct restore_options){ .file = f->path, .data_dir = dir, .reduce = keep_text };
+	static struct verify_teller teller = { .fault = note_fault, .failure = note_failure };
+
+	teller.ctx = f;
+	return (struct restore_options){ .file = f->path,
+					 .teller = &teller,
+					 .data_dir = dir,
+					 .reduce = keep_text };
 }
 
 static void test_restore(void **state)
@@ -408,6 +414,40 @@ static void test_a_restore_that_fails_changes_nothing(void **state)
 	mem_free(dir);
 }
 
+/* Somebody puts another file there once it was verified: what was not looked at is no tree. */
+static void test_a_file_that_is_replaced_meanwhile(void **state)
+{
+	struct tree_fixture *f = *state;
+	char *dir = files_join(f->dir, "new"), *tree = files_join(dir, "tree.db");
+	struct restore_options o = options_of(f, dir);
+	char reason[STORE_REASON_LEN], before[DIGEST_TEXT_LEN];
+	struct restore_report r;
+
+	assert_int_equal(look_at_tree(f, f->path), 0);
+	memcpy(before, f->report.digest.whole, sizeof(before));
+	o.digest = before;
+	grow(f, 0, 1, TREE_ZXID + 1);
+	assert_int_equal(restore(&o, &r, reason), -1);
+	assert_non_null(strstr(reason, "was altered"));
+	restore_report_fini(&r);
+	/* Nor is one that is damaged. */
+	edit(f->path, "UPDATE meta SET value = value + 1 WHERE key = 'znodes'");
+	o.digest = NULL;
+	f->faults[0] = '\0';
+	assert_int_equal(restore(&o, &r, reason), -1);
+	assert_non_null(strstr(f->faults, "persistent znodes"));
+	restore_report_fini(&r);
+	assert_int_equal(access(tree, F_OK), -1);
+	edit(f->path, "UPDATE meta SET value = value - 1 WHERE key = 'znodes'");
+	assert_int_equal(look_at_tree(f, f->path), 0);
+	memcpy(before, f->report.digest.whole, sizeof(before));
+	o.digest = before;
+	assert_int_equal(restore(&o, &r, reason), 0);
+	restore_report_fini(&r);
+	mem_free(tree);
+	mem_free(dir);
+}
+
 static void test_a_start_refuses_half_a_restore(void **state)
 {
 	struct tree_fixture *f = *state;
@@ -447,6 +487,7 @@ int main(void)
 		TEST(test_nothing_to_accept),
 		TEST(test_restore),
 		TEST(test_a_restore_that_fails_changes_nothing),
+		TEST(test_a_file_that_is_replaced_meanwhile),
 		TEST(test_a_start_refuses_half_a_restore),
 	};
 
