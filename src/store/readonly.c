@@ -8,13 +8,14 @@
 #include "store/files.h"
 #include "store/vfs.h"
 
-/* "file:" and the path, with the bytes that mean something in a URI escaped; the caller frees. */
+/* "file:" and the path, with the bytes that mean something in a URI escaped; the caller frees. One
+ * that is absolute follows an empty authority: "//" at its beginning would be one. */
 static char *uri_of(const char *path, bool is_finished)
 {
 	size_t size = 3 * strlen(path) + 64, len = 0;
 	char *uri = mem_new(size);
 
-	len += (size_t)snprintf(uri, size, "file:");
+	len += (size_t)snprintf(uri, size, *path == '/' ? "file://" : "file:");
 	for (; *path != '\0'; path++)
 		len += (size_t)snprintf(uri + len, size - len,
 					strchr("%?#", *path) != NULL ? "%%%02X" : "%c",

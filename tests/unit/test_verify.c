@@ -2,6 +2,7 @@
 #include "store/verify.h"
 
 #include <fcntl.h>
+#include <limits.h>
 
 #include "store/seal.h"
 #include "store/vfs.h"
@@ -184,6 +185,32 @@ static void test_damaged_pages(void **state)
 	mem_free(copy);
 }
 
+/* Bytes that mean something in a URI, and slashes that do. */
+static void test_odd_paths(void **state)
+{
+	static const char *const names[] = { "a?mode=rw", "a#b",     "100%",
+					     "%41",       "a b&c=d", "\xc3\xa4" };
+	struct tree_fixture *f = *state;
+	char slashes[PATH_MAX];
+
+	rows_close(f->rows, false);
+	f->rows = NULL;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char *path = files_join(f->dir, names[i]);
+
+		assert_int_equal(rename(f->path, path), 0);
+		if (look_at_tree(f, path) != 0)
+			fail_msg("%s: %s%s", path, f->faults, f->failures);
+		assert_int_equal(rename(path, f->path), 0);
+		mem_free(path);
+	}
+	for (const char *more = "///"; *more != '\0'; more++) {
+		(void)snprintf(slashes, sizeof(slashes), "%s%s", more, f->path);
+		if (look_at_tree(f, slashes) != 0)
+			fail_msg("%s: %s%s", slashes, f->faults, f->failures);
+	}
+}
+
 /* A disk that fails at any one call: that says nothing of the tree. */
 static void test_a_disk_that_fails(void **state)
 {
@@ -305,11 +332,17 @@ static void test_seal_that_cannot_be_written(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_good),          TEST(test_an_empty_tree),
-		TEST(test_what_is_wrong), TEST(test_digests),
-		TEST(test_damaged_pages), TEST(test_a_disk_that_fails),
-		TEST(test_no_tree),       TEST(test_only_so_many_are_told),
-		TEST(test_seal),          TEST(test_seal_that_cannot_be_written),
+		TEST(test_good),
+		TEST(test_an_empty_tree),
+		TEST(test_what_is_wrong),
+		TEST(test_digests),
+		TEST(test_damaged_pages),
+		TEST(test_a_disk_that_fails),
+		TEST(test_odd_paths),
+		TEST(test_no_tree),
+		TEST(test_only_so_many_are_told),
+		TEST(test_seal),
+		TEST(test_seal_that_cannot_be_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
