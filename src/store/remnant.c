@@ -94,7 +94,7 @@ static int copy_file(struct remnants *r, const char *from, const char *to,
 		}
 		return 1;
 	}
-	out = open(to, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+	out = open(to, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
 	if (out < 0 || fstat(in, &st) != 0 || ftruncate(out, st.st_size) != 0 ||
 	    copy_blocks(r, from, in, out, st.st_size) != 0)
 		(void)fail(to, "cannot be copied", reason);
@@ -117,7 +117,7 @@ static void mend_copy(struct remnants *r, const char *from, const char *copy)
 {
 	enum { RESERVED_AT = 20, PAGES_AT = 28, MOST_PAGES = 1 << 28 };
 	uint8_t found[100] = { 0 }, mended[HEADER_BYTES];
-	int fd = open(copy, O_RDWR | O_CLOEXEC);
+	int fd = open(copy, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
 	uint64_t size;
 

@@ -571,6 +571,23 @@ static int lock(const char *dir, int *fd, char reason[STORE_REASON_LEN])
 	return rc;
 }
 
+/* One that is there was left by a salvage that was killed, or somebody planted it: what leads
+ * elsewhere, or is another's, is not written to. */
+static int make_tmp(struct salvage *s, char reason[STORE_REASON_LEN])
+{
+	struct stat st;
+
+	if (mkdir(s->tmp, S_IRWXU) == 0)
+		return 0;
+	if (errno != EEXIST || lstat(s->tmp, &st) != 0)
+		return fail(s->tmp, "cannot make the directory", reason);
+	if (S_ISDIR(st.st_mode) && st.st_uid == geteuid())
+		return 0;
+	(void)snprintf(reason, STORE_REASON_LEN, "%s: is in the way, and no directory of ours",
+		       s->tmp);
+	return -1;
+}
+
 static int open_new(struct salvage *s, char reason[STORE_REASON_LEN])
 {
 	if (files_same_dir(s->o.new_dir, s->o.data_dir) ||
@@ -582,8 +599,8 @@ static int open_new(struct salvage *s, char reason[STORE_REASON_LEN])
 	if (found_open(&s->found, s->o.new_dir, NULL, reason) != 0 ||
 	    found_check_unused(s->found, reason) != 0)
 		return -1;
-	if (mkdir(s->tmp, S_IRWXU) != 0 && errno != EEXIST)
-		return fail(s->tmp, "cannot make the directory", reason);
+	if (make_tmp(s, reason) != 0)
+		return -1;
 	if (rows_open(&s->to, found_part(s->found), DB_WRITE, CACHE_KIB, true, reason) != 0)
 		return -1;
 	db_must_exec(rows_db(s->to), "PRAGMA temp_store = MEMORY;"

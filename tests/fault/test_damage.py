@@ -557,6 +557,24 @@ def test_recover_of_each_damage(make_server, how):
     new.finish()
 
 
+def test_recover_writes_where_nobody_leads_it(make_server, tmp_path):
+    """Its working directory has a name that anybody knows who may write there."""
+    server = stopped(make_server)
+    new, elsewhere = tmp_path / "new", tmp_path / "elsewhere"
+    new.mkdir()
+    elsewhere.mkdir()
+    (elsewhere / "copy.db").write_text("theirs")
+    (new / "salvage.tmp").symlink_to(elsewhere)
+    done = recover(server, new)
+    assert done.returncode == 1 and "salvage.tmp: is in the way" in done.stderr
+    assert (elsewhere / "copy.db").read_text() == "theirs" and not (new / "tree.db").exists()
+    (new / "salvage.tmp").unlink()
+    # What a recovery left that was killed is in nobody's way.
+    (new / "salvage.tmp").mkdir()
+    (new / "salvage.tmp" / "copy.db").write_text("ours")
+    assert recover(server, new).returncode == 0 and not (new / "salvage.tmp").exists()
+
+
 def test_recover_refuses(make_server, tmp_path):
     server = make_server(**SOON)
     fill(server.start())
