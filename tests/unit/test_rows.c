@@ -415,6 +415,24 @@ static void write_to_broken_disk(void)
 	write_batch_to_bad_disk(SQLITE_IOERR_WRITE, 1000000);
 }
 
+static void settle_on_broken_disk(void)
+{
+	struct record_znode a = born("/a", 1, 0);
+	char reason[STORE_REASON_LEN];
+
+	bad_disk_use();
+	if (rows_open(&foreign->rows, foreign->path, DB_WRITE, 256, false, reason) != 0)
+		return;
+	put(foreign, &a);
+	commit(foreign, 1);
+	bad_disk.database_error = SQLITE_FULL;
+	/* That may be waited for. */
+	if (rows_settle(foreign->rows))
+		return;
+	bad_disk.database_error = SQLITE_IOERR_WRITE;
+	(void)rows_settle(foreign->rows);
+}
+
 /* In this batch znodes come, change and go, and so do their ACLs. */
 static bool try_batch(size_t len, int64_t zxid)
 {
@@ -510,6 +528,9 @@ static void test_a_batch_that_fails_ends_the_process(void **state)
 	assert_non_null(strstr(text, "I/O error"));
 	capture_abort(write_to_broken_disk, text, sizeof(text));
 	assert_non_null(strstr(text, "store.write_failed"));
+	capture_abort(settle_on_broken_disk, text, sizeof(text));
+	assert_non_null(strstr(text, "store.checkpoint_failed"));
+	assert_non_null(strstr(text, "I/O error"));
 }
 
 static void test_change_of_a_missing_znode_ends_the_process(void **state)

@@ -259,6 +259,31 @@ static void append_to_full_disk(void)
 	log_to_bad_disk(SQLITE_FULL, 8000000);
 }
 
+static void checkpoint_on_broken_disk(void)
+{
+	bad_disk_use();
+	make(in_child, SEGMENT_USED, 7);
+	segment_begin(in_child->segment);
+	append(in_child, 10, 7, "a");
+	segment_commit(in_child->segment);
+	bad_disk.database_error = SQLITE_FULL;
+	/* That may be waited for. */
+	if (segment_checkpoint(in_child->segment))
+		return;
+	bad_disk.database_error = SQLITE_IOERR_WRITE;
+	(void)segment_checkpoint(in_child->segment);
+}
+
+static void test_a_checkpoint_that_fails_ends_the_process(void **state)
+{
+	char text[1024];
+
+	in_child = *state;
+	capture_abort(checkpoint_on_broken_disk, text, sizeof(text));
+	assert_non_null(strstr(text, "store.checkpoint_failed"));
+	assert_non_null(strstr(text, "I/O error"));
+}
+
 /* Whether such a commit is on disk, nobody knows (SQLite may find it again later): it is never
  * acknowledged, and nothing after it. */
 static void test_a_commit_that_fails_ends_the_process(void **state)
@@ -350,6 +375,7 @@ int main(void)
 		TEST(test_checkpoint_and_close),
 		TEST(test_checkpoint_that_a_visitor_holds_up),
 		TEST(test_a_commit_that_fails_ends_the_process),
+		TEST(test_a_checkpoint_that_fails_ends_the_process),
 		TEST(test_writers_and_readers_wait_for_a_lock),
 		TEST(test_view_for_people),
 	};

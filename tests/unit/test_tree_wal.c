@@ -151,7 +151,8 @@ static bool has_all(struct fixture *f)
 
 static unsigned count_lines(struct fixture *f, const char *event)
 {
-	ssize_t len = pread(f->log.file, f->text, sizeof(f->text) - 1, 0);
+	/* Whose it is, of this process or of a test around it. */
+	ssize_t len = pread(STDERR_FILENO, f->text, sizeof(f->text) - 1, 0);
 	unsigned count = 0;
 
 	assert_true(len >= 0);
@@ -301,6 +302,52 @@ static void test_a_full_disk_holds_the_tree_up(void **state)
 	assert_in_range(wal_pages(f), 1, MOST_PAGES + BATCH_PAGES);
 }
 
+/* ---- in a child ---- */
+
+static struct fixture *in_child;
+
+static void checkpoint_on_a_broken_disk(void)
+{
+	start(in_child);
+	bad_disk.database_error = SQLITE_IOERR_WRITE;
+	for (int i = 0; i < MOST_PAGES; i++) {
+		change(in_child);
+		wait_for_all(in_child);
+	}
+}
+
+static void restart_on_a_broken_disk(void)
+{
+	struct fixture *f = in_child;
+
+	f->o.most_tree_wal_bytes = (uint64_t)MOST_PAGES * STORE_WAL_PAGE_BYTES;
+	start(f);
+	change(f);
+	wait_for_all(f);
+	begin_long_read(f);
+	if (!fill_wal(f, 2 * MOST_PAGES, "event=store.tree_held_up"))
+		return;
+	bad_disk.database_error = SQLITE_IOERR_WRITE;
+	end_long_read(f);
+	wait_for_all(f);
+}
+
+/* What is in the -wal is not lost, but nobody knows what the file holds. */
+static void test_a_checkpoint_that_fails_ends_the_process(void **state)
+{
+	static char text[65536];
+
+	in_child = *state;
+	capture_abort(checkpoint_on_a_broken_disk, text, sizeof(text));
+	assert_non_null(strstr(text, "event=store.checkpoint_failed "));
+	assert_non_null(strstr(text, "tree.db"));
+	tmpdir_remove_tree(in_child->dir);
+	assert_int_equal(mkdir(in_child->dir, 0700), 0);
+	capture_abort(restart_on_a_broken_disk, text, sizeof(text));
+	assert_non_null(strstr(text, "event=store.tree_held_up "));
+	assert_non_null(strstr(text, "event=store.checkpoint_failed "));
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -309,6 +356,7 @@ int main(void)
 		TEST(test_a_long_read_holds_the_tree_up),
 		TEST(test_without_a_bound_it_grows),
 		TEST(test_a_full_disk_holds_the_tree_up),
+		TEST(test_a_checkpoint_that_fails_ends_the_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
