@@ -27,7 +27,9 @@ static const struct {
 } kinds[ALARM_COUNT] = {
 	[ALARM_LAG] = { "replay_lag_rows", "zoolite.alarmLag", false },
 	[ALARM_TREE_WAL] = { "tree_wal_size", "zoolite.alarmTreeWal", false },
+	[ALARM_TREE_SIZE] = { "approximate_data_size", "zoolite.alarmTreeSize", false },
 	[ALARM_LOG_SIZE] = { "log_size", "zoolite.alarmLogSize", false },
+	[ALARM_LOG_WAL] = { "log_wal_size", "zoolite.alarmLogWal", false },
 	[ALARM_SYNC_TIME] = { "sync_time_ms", "zoolite.alarmSyncTime", false },
 	[ALARM_FREE_ROOM] = { "disk_free_bytes", "zoolite.alarmFreeRoom", true },
 	[ALARM_SNAPSHOT_AGE] = { "snapshot_age", "zoolite.alarmSnapshotAge", false },
@@ -106,7 +108,9 @@ void alarms_measure_store(void *store, uint64_t values[ALARM_COUNT])
 	store_get_room(s, &room);
 	values[ALARM_LAG] = store_lag_rows(s);
 	values[ALARM_TREE_WAL] = store_tree_wal_bytes(s);
+	values[ALARM_TREE_SIZE] = store_tree_bytes(s);
 	values[ALARM_LOG_SIZE] = store_log_bytes(s);
+	values[ALARM_LOG_WAL] = store_log_wal_size(s);
 	values[ALARM_SYNC_TIME] = store_take_longest_sync(s) / US_PER_MS;
 	values[ALARM_FREE_ROOM] = room.data_free < room.log_free ? room.data_free : room.log_free;
 }

@@ -12,7 +12,9 @@ struct timer_wheel;
 enum alarm {
 	ALARM_LAG,          /* rows of log that are not in the tree */
 	ALARM_TREE_WAL,     /* bytes of tree.db's -wal */
+	ALARM_TREE_SIZE,    /* bytes of tree.db */
 	ALARM_LOG_SIZE,     /* bytes of the log */
+	ALARM_LOG_WAL,      /* bytes of the -wal of the segment that is written */
 	ALARM_SYNC_TIME,    /* ms of the longest sync of the log since it was looked at last */
 	ALARM_FREE_ROOM,    /* bytes free on disk: too little */
 	ALARM_SNAPSHOT_AGE, /* ms since the newest snapshot, where it lacks changes */

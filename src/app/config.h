@@ -154,7 +154,9 @@ struct config {
 	uint64_t most_tree_wal_bytes;
 	int32_t alarm_lag; /* the log tells where it is more; 0: never, as below */
 	uint64_t alarm_tree_wal;
+	uint64_t alarm_tree_size;
 	uint64_t alarm_log_size;
+	uint64_t alarm_log_wal;
 	int64_t alarm_sync_ms;
 	uint64_t alarm_free_room; /* where it is less */
 	int64_t alarm_snapshot_age_ms;

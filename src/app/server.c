@@ -312,7 +312,9 @@ static void watch_figures(struct server *s)
 	const struct alarms_options o = {
 		.limits = { [ALARM_LAG] = (uint64_t)c->alarm_lag,
 			    [ALARM_TREE_WAL] = c->alarm_tree_wal,
+			    [ALARM_TREE_SIZE] = c->alarm_tree_size,
 			    [ALARM_LOG_SIZE] = c->alarm_log_size,
+			    [ALARM_LOG_WAL] = c->alarm_log_wal,
 			    [ALARM_SYNC_TIME] = (uint64_t)c->alarm_sync_ms,
 			    [ALARM_FREE_ROOM] = c->alarm_free_room,
 			    [ALARM_SNAPSHOT_AGE] = (uint64_t)c->alarm_snapshot_age_ms },

@@ -64,11 +64,14 @@ def test_changes_that_are_in_no_snapshot(make_server):
 
 
 def test_sizes(make_server):
-    server = make_server(zoolite__alarmLogSize="1k", zoolite__replayDelay=1)
+    server = make_server(zoolite__alarmTreeSize="3k", zoolite__alarmLogSize="1k", zoolite__alarmLogWal="2k",
+                         zoolite__alarmTreeWal="4k", zoolite__replayDelay=1)
     with server.client() as client:
         assert client.call(zk.create("/a", b"x" * 5000)).err == 0
         client.close_session()
-    server.wait_log(r"event=alarm\.raised name=log_size value=\d+ limit=1024 ")
+    for name, option, limit in (("log_size", "alarmLogSize", 1024), ("log_wal_size", "alarmLogWal", 2048),
+                                ("approximate_data_size", "alarmTreeSize", 3072), ("tree_wal_size", "alarmTreeWal", 4096)):
+        server.wait_log(r"event=alarm\.raised name=%s value=\d+ limit=%d option=zoolite\.%s\b" % (name, limit, option))
     assert server.metric("log_wal_size") > 5000
     assert server.metric("tree_wal_size") > 5000
     assert server.metric("ballast_bytes") >= 1 << 20
