@@ -344,7 +344,7 @@ static void prepare_segment(struct replay *r)
 		if (!r->was_not_made)
 			log_warn("store.segment_not_made", LOG_TEXT("reason", reason));
 		r->was_not_made = true;
-		(void)room_give(r->o.room, ROOM_LOG, false);
+		(void)room_give_for_segment(r->o.room, false);
 		r->retry_ms = now_ms() + RETRY_MS;
 		return;
 	}

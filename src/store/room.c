@@ -413,6 +413,18 @@ bool room_give(struct room *r, enum room_part part, bool all)
 	return has_given;
 }
 
+bool room_give_for_segment(struct room *r, bool all)
+{
+	bool has_room;
+
+	if (r->count == 0)
+		return false;
+	pthread_mutex_lock(&r->mutex);
+	has_room = ballast_could_take(r->log->ballast, START_BYTES);
+	pthread_mutex_unlock(&r->mutex);
+	return !has_room && room_give(r, ROOM_LOG, all);
+}
+
 /* ---- the ballast ---- */
 
 /* What must be free beside. Where all is refused anyway, nothing needs it more than the ballast. */

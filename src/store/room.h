@@ -69,6 +69,9 @@ enum room_part { ROOM_TREE, ROOM_LOG };
 /* A write found a full disk: give up some of the ballast; what is kept for the sessions, too, where
  * all is to be given. False: there is no more. */
 bool room_give(struct room *r, enum room_part part, bool all);
+/* A segment could not be made: the same, where there is no room for one. It may have been for
+ * another reason (no descriptors, say), of which room is not to blame. */
+bool room_give_for_segment(struct room *r, bool all);
 /* A replay_chore: look, and fill the ballast up where there is room. */
 int64_t room_keep(void *room, int64_t now_ms);
 

@@ -440,7 +440,7 @@ static struct segment *make_first_segment(struct store *s)
 	if (key.len > 0)
 		memcpy(like.audit_key, key.data, key.len);
 	while (segment_create(&g, s->log_dir, &like, reason) != 0) {
-		if (!room_give(s->room, ROOM_LOG, true) && !give_copy(s)) {
+		if (!room_give_for_segment(s->room, true) && !give_copy(s)) {
 			log_error("store.segment_not_made", LOG_TEXT("reason", reason));
 			return NULL;
 		}

@@ -351,6 +351,32 @@ static void test_blocks_ahead(void **state)
 	room_free(r);
 }
 
+/* It may have been no want of room. */
+static void test_a_segment_that_could_not_be_made(void **state)
+{
+	struct room *r = make(8 * MIB, 4 * MIB);
+
+	(void)state;
+	keep(r);
+	assert_false(room_give_for_segment(r, true));
+	assert_int_equal(ballast_size(), 4 * MIB);
+	assert_int_equal(room_level(r), ROOM_PLENTY);
+	assert_int_equal(disk.moves, 0);
+	leave(r, MIB - 1);
+	for (int pieces = 0; pieces < 4; pieces++) {
+		assert_true(room_give_for_segment(r, false));
+		leave(r, MIB - 1);
+	}
+	assert_false(room_give_for_segment(r, false));
+	assert_int_equal(ballast_size(), 2 * MIB);
+	assert_true(room_give_for_segment(r, true));
+	assert_int_equal(room_level(r), ROOM_SCARCE);
+	room_free(r);
+	r = make(0, 0);
+	assert_false(room_give_for_segment(r, true));
+	room_free(r);
+}
+
 /* It says nothing of room, nor of what the file system can. */
 static void test_a_signal_while_blocks_are_had(void **state)
 {
@@ -498,6 +524,7 @@ int main(void)
 		TEST(test_what_counts_as_room),
 		TEST(test_writers_wait_for_segments_to_go),
 		TEST(test_blocks_ahead),
+		TEST(test_a_segment_that_could_not_be_made),
 		TEST(test_a_signal_while_blocks_are_had),
 		TEST(test_quota_of_which_the_file_system_does_not_tell),
 		TEST(test_file_systems_without_blocks_ahead),
