@@ -1,8 +1,8 @@
 /* One call to the disk fails, or the disk is full from one call on: a child does a whole scenario
- * (two starts, changes, changes of segment, replay, checkpoints, pruning, reads, stops), and the
- * n-th call of it fails. The child may go on, refuse to start or end itself; then, on a good disk,
- * the store must open, hold all that was acknowledged, and be exactly what it was at one of its
- * changes. In CI every k-th n from a seed, with ZOOLITE_LONG every n.
+ * (two starts, changes, changes of segment, replay, checkpoints, pruning, reads, the change of the
+ * tree's schema, stops), and the n-th call of it fails. The child may go on, refuse to start or end
+ * itself; then, on a good disk, the store must open, hold all that was acknowledged, and be exactly
+ * what it was at one of its changes. In CI every k-th n from a seed, with ZOOLITE_LONG every n.
  *
  * Argument: a seed; else it is drawn, and printed. */
 #include <fcntl.h>
@@ -23,7 +23,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/audit.h"
+#include "store/db.h"
+#include "store/files.h"
 #include "store/store.h"
+#include "store/vfs.h"
 #include "tests/lib/effort.h"
 #include "tests/lib/faultvfs.h"
 #include "tests/lib/random.h"
@@ -36,6 +39,8 @@ enum {
 	PER_TURN = 3,
 	DATA_LEN = 300,
 	WAIT_MS = 1500,
+	UPGRADE_MS = 200,
+	EXCHANGE_TURNS = 5,
 	HANG_S = 60,
 	RUNS = 80, /* of each way to fail, in CI */
 	REFUSED = 3,
@@ -47,6 +52,7 @@ static const char acl_bytes[] = "\0\0\0\1\0\0\0\37\0\0\0\5world\0\0\0\6anyone";
 struct shared {
 	atomic_int acknowledged; /* this change and all before it were on disk, or in the tree */
 	atomic_int appended;
+	atomic_bool is_upgraded;
 	_Atomic int64_t zxids[STARTS * CHANGES + 1];
 	atomic_ulong calls;
 	atomic_ulong failed;
@@ -180,6 +186,16 @@ static void wait_for_tree(struct run *r)
 		end_turn(r);
 }
 
+/* So does a newer one, which the core takes, and gives the old one back for. */
+static void wait_for_version(struct run *r)
+{
+	for (int i = 0; i < UPGRADE_MS && store_tree_version(r->store) != DB_VERSION; i++)
+		end_turn(r);
+	for (int i = 0; i < EXCHANGE_TURNS; i++)
+		end_turn(r);
+	atomic_store(&shared->is_upgraded, store_tree_version(r->store) == DB_VERSION);
+}
+
 static void serve(struct run *r, struct random *random)
 {
 	int change = atomic_load(&shared->appended), end = change + CHANGES;
@@ -191,6 +207,7 @@ static void serve(struct run *r, struct random *random)
 		read_some(r, random);
 	}
 	wait_for_tree(r);
+	wait_for_version(r);
 	store_close(r->store);
 }
 
@@ -212,12 +229,29 @@ static void refuse(const char *reason)
 	_exit(REFUSED);
 }
 
+/* The tree says that it is of an older version: the next start has it to copy. */
+static void make_older(const char *dir)
+{
+	char *path = files_join(dir, "tree.db");
+	sqlite3 *db = NULL;
+	int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, VFS_NAME);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(db, "PRAGMA user_version = 1", NULL, NULL, NULL);
+	sqlite3_close(db);
+	mem_free(path);
+	if (rc != SQLITE_OK)
+		refuse("the tree cannot be made older");
+}
+
 static void scenario(const char *dir, struct random *random)
 {
 	char reason[STORE_REASON_LEN];
 	struct run r = { 0 };
 
 	for (int i = 0; i < STARTS; i++) {
+		if (i == STARTS - 1)
+			make_older(dir);
 		if (open_store(&r.store, dir, reason) != 0)
 			refuse(reason);
 		r.last = store_last_zxid(r.store);
@@ -357,7 +391,8 @@ static int run_way(const char *top, struct fault_plan plan, struct random *r)
 	if (run_one(top, &plan, random_next(r)) != 0)
 		return -1;
 	calls = atomic_load(&shared->calls);
-	if (atomic_load(&shared->acknowledged) != STARTS * CHANGES) {
+	if (atomic_load(&shared->acknowledged) != STARTS * CHANGES ||
+	    !atomic_load(&shared->is_upgraded)) {
 		printf("without a fault it does not get through: %s\n", shared->reason);
 		return -1;
 	}

@@ -212,6 +212,11 @@ static int os_file_id(const char *path, struct vfs_file_id *out)
 	return os_fails("stat", false) != 0 ? -1 : disk.real->file_id(path, out);
 }
 
+static int os_rename(const char *from, const char *to)
+{
+	return os_fails("rename", true) != 0 ? -1 : disk.real->rename(from, to);
+}
+
 void fault_use(void)
 {
 	sqlite3_vfs *real;
@@ -226,6 +231,7 @@ void fault_use(void)
 	disk.os.unlink = os_unlink;
 	disk.os.mkdir = os_mkdir;
 	disk.os.file_id = os_file_id;
+	disk.os.rename = os_rename;
 	disk.vfs = *real;
 	disk.vfs.zName = "fault";
 	disk.vfs.xOpen = vfs_open;
