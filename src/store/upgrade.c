@@ -255,8 +255,8 @@ static void drop_copy(struct upgrade *u)
 	u->state = STATE_NEW;
 }
 
-/* The disk was full though it had told otherwise, as one with a quota does: what others have to
- * write matters more than another try soon. */
+/* The disk is full, by what others wrote or though it had told otherwise, as one with a quota does:
+ * what they have to write matters more than another try soon, which might end the same way. */
 static int64_t give_way(struct upgrade *u, int64_t now_ms)
 {
 	drop_copy(u);
@@ -611,10 +611,8 @@ static int64_t go_on(struct upgrade *u, int64_t now_ms)
 	int rc;
 
 	/* Others need it more. */
-	if (!has_room(u, 0)) {
-		drop_copy(u);
-		return wait_for(u, for_room, now_ms);
-	}
+	if (!has_room(u, 0))
+		return give_way(u, now_ms);
 	rc = u->is_full ? NO_ROOM : copy_step(u, reason);
 	if (rc == NO_ROOM)
 		return give_way(u, now_ms);

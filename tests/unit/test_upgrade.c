@@ -437,6 +437,39 @@ static void test_part_of_a_copy_is_no_tree(void **state)
 	assert_true(has_file(f->next));
 }
 
+static const char *copy_path;
+
+/* There is room for a copy, until there is one. */
+static int tell_room(const char *dir, uint64_t *bytes)
+{
+	(void)dir;
+	*bytes = has_file(copy_path) ? 0 : UINT64_MAX / 2;
+	return 0;
+}
+
+/* As often as it could begin it would end, and write all that for nothing. */
+static void test_gives_way_for_a_while(void **state)
+{
+	struct fixture *f = *state;
+	struct vfs_os os = *vfs_os();
+	struct capture capture;
+	char said[4096];
+
+	copy_path = f->next;
+	os.free_bytes = tell_room;
+	vfs_replace(&os, NULL);
+	log_set_level(LOG_LEVEL_WARN);
+	capture_begin(&capture);
+	run(f);
+	for (int ms = 0; ms < 2500; ms += POLL_MS)
+		turn(f);
+	assert_false(has_file(f->next));
+	stop(f);
+	(void)capture_end(&capture, said, sizeof(said));
+	assert_non_null(strstr(said, "store.upgrade_waits"));
+	assert_null(strstr(strstr(said, "store.upgrade_waits") + 1, "store.upgrade_waits"));
+}
+
 /* One that says more than it has stays what it is, and is served. */
 static void test_given_up(void **state)
 {
@@ -474,6 +507,7 @@ int main(void)
 		TEST(test_begins_again_after_a_disk_error),
 		TEST(test_mended),
 		TEST(test_part_of_a_copy_is_no_tree),
+		TEST(test_gives_way_for_a_while),
 		TEST(test_given_up),
 	};
 
