@@ -44,6 +44,15 @@ int history_find_path(const char *path, size_t len)
 	return strcmp(text, again) == 0 ? (int)index : -1;
 }
 
+uint64_t history_name(const char *name, size_t len)
+{
+	struct random r = { len };
+
+	for (size_t i = 0; i < len; i++)
+		r.state = random_next(&r) ^ (uint8_t)name[i];
+	return random_next(&r);
+}
+
 static void *grow(void *items, size_t count, size_t *room, size_t size)
 {
 	if (count < *room)
@@ -94,7 +103,6 @@ static void add_state(struct history *h, int path, const struct record_head *hea
 		old = &h->paths[path].states[h->paths[path].count - 1];
 	if (old != NULL && z->columns != 0)
 		s = *old;
-	s.is_data = z->columns == 0 || (z->columns & RECORD_DATA) != 0;
 	s.zxid = head->zxid;
 	s.session = head->session;
 	s.exists = z->columns != 0;
@@ -110,14 +118,44 @@ static void add_state(struct history *h, int path, const struct record_head *hea
 		s.creates = z->creates;
 		s.children = z->num_children;
 	}
+	s.fires[HISTORY_OF_ZNODE] = !s.exists || (z->columns & RECORD_DATA) != 0;
+	s.fires[HISTORY_OF_CHILDREN] = !s.exists || s.pzxid == s.zxid;
 	if (old != NULL && old->zxid == s.zxid) {
-		s.is_data |= old->is_data;
+		for (int i = 0; i < HISTORY_WATCHES; i++)
+			s.fires[i] |= old->fires[i];
 		*old = s;
 		return;
 	}
 	h->paths[path].states =
 		grow(h->paths[path].states, h->paths[path].count, &h->paths[path].room, sizeof(s));
 	h->paths[path].states[h->paths[path].count++] = s;
+}
+
+/* A child of one of ours that comes or goes; a sequential, too. */
+static void add_name(struct history *h, const struct record_head *head,
+		     const struct record_znode *z)
+{
+	const char *slash = memrchr(z->path.data, '/', z->path.len);
+	size_t parent = (size_t)(slash - z->path.data);
+	int path = history_find_path(z->path.data, parent);
+	uint64_t name = history_name(slash + 1, z->path.len - parent - 1);
+
+	if (path < 0)
+		return;
+	if (z->columns == 0)
+		h->paths[path].names -= name;
+	else if ((z->columns & RECORD_BIRTH) != 0 && z->czxid == head->zxid)
+		h->paths[path].names += name;
+}
+
+static void set_names(struct history *h, int64_t zxid)
+{
+	for (int i = 0; i < HISTORY_PATHS; i++) {
+		size_t count = h->paths[i].count;
+
+		if (count > 0 && h->paths[i].states[count - 1].zxid == zxid)
+			h->paths[i].states[count - 1].names = h->paths[i].names;
+	}
 }
 
 static void add_row(struct history *h, const struct record_head *head, struct slice body)
@@ -138,10 +176,12 @@ static void add_row(struct history *h, const struct record_head *head, struct sl
 			abort();
 		if (item.kind != RECORD_ITEM_ZNODE)
 			continue;
+		add_name(h, head, &item.znode);
 		path = history_find_path(item.znode.path.data, item.znode.path.len);
 		if (path >= 0)
 			add_state(h, path, head, &item.znode);
 	}
+	set_names(h, head->zxid);
 }
 
 int history_read_log(struct history *h, const char *dir, char reason[HISTORY_REASON_LEN])
@@ -217,11 +257,20 @@ static const struct history_state *state_at(const struct history *h, unsigned pa
 }
 
 /* Zxid of the first change of path behind zxid; a large one where there is none. */
-static int64_t next_change(const struct history *h, unsigned path, int64_t zxid, bool data_alone)
+static int64_t next_change(const struct history *h, unsigned path, int64_t zxid)
 {
 	size_t i = states_upto(h, path, zxid);
 
-	while (i < h->paths[path].count && data_alone && !h->paths[path].states[i].is_data)
+	return i < h->paths[path].count ? h->paths[path].states[i].zxid : INT64_MAX;
+}
+
+/* The first of which a watch tells. */
+static int64_t next_fire(const struct history *h, unsigned path, int64_t zxid,
+			 enum history_watch kind)
+{
+	size_t i = states_upto(h, path, zxid);
+
+	while (i < h->paths[path].count && !h->paths[path].states[i].fires[kind])
 		i++;
 	return i < h->paths[path].count ? h->paths[path].states[i].zxid : INT64_MAX;
 }
@@ -242,7 +291,7 @@ struct check {
 	struct {
 		int64_t place;
 		int64_t session;
-		struct watch watches[HISTORY_PATHS];
+		struct watch watches[HISTORY_PATHS][HISTORY_WATCHES];
 	} slots[HISTORY_SLOTS];
 };
 
@@ -285,7 +334,7 @@ static const char *row_op(const struct history_op *op)
 
 static bool is_read(const struct history_op *op)
 {
-	return op->type == HISTORY_GET || op->type == HISTORY_EXISTS;
+	return op->type <= HISTORY_CHILDREN;
 }
 
 /* What a set did to one znode. */
@@ -398,9 +447,10 @@ static void place_read(struct check *c, struct history_op *op)
 	if (!s->exists || s->zxid != shown || s->mzxid != op->mzxid || s->czxid != op->czxid ||
 	    s->pzxid != op->pzxid || s->version != op->shown_version ||
 	    2 * s->creates - s->children != op->cversion || s->children != op->children ||
-	    (op->type == HISTORY_GET && s->data != op->data))
+	    (op->type == HISTORY_GET && s->data != op->data) ||
+	    (op->type == HISTORY_CHILDREN && s->names != op->names))
 		wrong(c, op, "it shows what never was");
-	else if (next_change(c->h, op->path, shown, false) <= op->place)
+	else if (next_change(c->h, op->path, shown) <= op->place)
 		wrong(c, op, "it shows what was over already");
 	else if (op->place > op->zxid)
 		wrong(c, op, "its header is older than what it shows");
@@ -426,11 +476,13 @@ static void take_call(struct check *c, struct history_op *op)
 
 static void arm(struct check *c, const struct history_op *op)
 {
-	struct watch *w = &c->slots[op->slot].watches[op->path];
+	enum history_watch kind =
+		op->type == HISTORY_CHILDREN ? HISTORY_OF_CHILDREN : HISTORY_OF_ZNODE;
+	struct watch *w = &c->slots[op->slot].watches[op->path][kind];
 
 	if (op->err != ZERR_OK && op->type != HISTORY_EXISTS)
 		return;
-	*w = (struct watch){ true, next_change(c->h, op->path, op->place, true), op->place };
+	*w = (struct watch){ true, next_fire(c->h, op->path, op->place, kind), op->place };
 	/* That it was not there may have been said a time later. */
 	if (op->err != ZERR_OK && w->due <= op->zxid)
 		w->due = 0;
@@ -440,35 +492,62 @@ static void take_answer(struct check *c, const struct history_op *op)
 {
 	if (op->place > c->floor)
 		c->floor = op->place;
-	for (int i = 0; i < HISTORY_PATHS; i++) {
-		const struct watch *w = &c->slots[op->slot].watches[i];
+	for (int i = 0; i < HISTORY_PATHS; i++)
+		for (int kind = 0; kind < HISTORY_WATCHES; kind++) {
+			const struct watch *w = &c->slots[op->slot].watches[i][kind];
 
-		if (w->armed && w->due != 0 && w->due <= op->place)
-			wrong(c, op, "it comes before the event of 0x%" PRIx64, w->due);
-	}
+			if (w->armed && w->due != 0 && w->due <= op->place)
+				wrong(c, op, "it comes before the event of 0x%" PRIx64, w->due);
+		}
 	if (op->watch)
 		arm(c, op);
 }
 
-static void take_event(struct check *c, const struct history_item *item)
+/* What the state says to those who watch. */
+static int event_of(const struct history_state *s, enum history_watch kind)
 {
-	struct watch *w = &c->slots[item->slot].watches[item->path];
+	if (!s->exists)
+		return EVENT_NODE_DELETED;
+	if (kind == HISTORY_OF_CHILDREN)
+		return EVENT_NODE_CHILDREN_CHANGED;
+	return s->czxid == s->zxid ? EVENT_NODE_CREATED : EVENT_NODE_DATA_CHANGED;
+}
+
+/* The watch has told it. */
+static void fire(struct check *c, struct history_item *item, enum history_watch kind)
+{
+	struct watch *w = &c->slots[item->slot].watches[item->path][kind];
 	const struct history_state *s = state_at(c->h, item->path, item->zxid);
-	int event = !s->exists               ? EVENT_NODE_DELETED
-		    : s->czxid == item->zxid ? EVENT_NODE_CREATED
-					     : EVENT_NODE_DATA_CHANGED;
 	char path[32];
 
 	history_path(item->path, path);
-	if (!w->armed)
-		wrong(c, NULL, "an event of %s that nobody waits for", path);
-	else if (s->zxid != item->zxid || !s->is_data || event != item->event)
+	if (s->zxid != item->zxid || !s->fires[kind] || event_of(s, kind) != item->event)
 		wrong(c, NULL, "event %d of %s, 0x%" PRIx64 ", tells what never was", item->event,
 		      path, item->zxid);
 	else if (w->due != 0 ? w->due != item->zxid : item->zxid <= w->place)
 		wrong(c, NULL, "an event of %s tells 0x%" PRIx64 " instead of 0x%" PRIx64, path,
 		      item->zxid, w->due);
+	item->due |= w->due == item->zxid;
 	w->armed = false;
+}
+
+/* That a znode is gone is told once to who watches it and its children. */
+static void take_event(struct check *c, struct history_item *item)
+{
+	struct watch *watches = c->slots[item->slot].watches[item->path];
+	bool of_znode = item->event != EVENT_NODE_CHILDREN_CHANGED;
+	bool of_children = !of_znode || item->event == EVENT_NODE_DELETED;
+	char path[32];
+
+	of_znode &= watches[HISTORY_OF_ZNODE].armed;
+	of_children &= watches[HISTORY_OF_CHILDREN].armed;
+	history_path(item->path, path);
+	if (!of_znode && !of_children)
+		wrong(c, NULL, "event %d of %s that nobody waits for", item->event, path);
+	if (of_znode)
+		fire(c, item, HISTORY_OF_ZNODE);
+	if (of_children)
+		fire(c, item, HISTORY_OF_CHILDREN);
 }
 
 static int compare_numbers(const void *a, const void *b)
@@ -514,7 +593,7 @@ int history_check(struct history *h, char reason[HISTORY_REASON_LEN])
 	c->h = h;
 	c->reason = reason;
 	for (size_t i = 0; i < h->item_count && !c->failed; i++) {
-		const struct history_item *item = &h->items[i];
+		struct history_item *item = &h->items[i];
 
 		if (item->kind == HISTORY_CALL)
 			take_call(c, &h->ops[item->op]);
@@ -560,6 +639,7 @@ static bool show_older(struct history *h, size_t i)
 		return false;
 	s--;
 	op->data = s->data;
+	op->names = s->names;
 	op->mzxid = s->mzxid;
 	op->czxid = s->czxid;
 	op->pzxid = s->pzxid;
@@ -579,13 +659,33 @@ static bool show_other_data(struct history *h, size_t i)
 	return true;
 }
 
+static bool is_list(struct history *h, size_t i)
+{
+	struct history_op *op = answer_at(h, i);
+
+	return op != NULL && op->type == HISTORY_CHILDREN && op->err == ZERR_OK;
+}
+
+static bool list_older(struct history *h, size_t i)
+{
+	return is_list(h, i) && show_older(h, i);
+}
+
+static bool list_another(struct history *h, size_t i)
+{
+	if (!is_list(h, i))
+		return false;
+	answer_at(h, i)->names += history_name("n0", 2);
+	return true;
+}
+
 static bool show_as_absent(struct history *h, size_t i)
 {
 	struct history_op *op = answer_at(h, i);
 
 	if (op == NULL || !is_read(op) || op->err != ZERR_OK || op->watch ||
 	    !state_at(h, op->path, op->floor)->exists ||
-	    next_change(h, op->path, op->floor, true) <= op->zxid)
+	    next_change(h, op->path, op->floor) <= op->zxid)
 		return false;
 	op->err = ZERR_NO_NODE;
 	return true;
@@ -663,7 +763,7 @@ static bool find_behind_event(const struct history *h, size_t i, size_t *behind)
 {
 	const struct history_item *event = &h->items[i];
 
-	if (event->kind != HISTORY_EVENT)
+	if (event->kind != HISTORY_EVENT || !event->due)
 		return false;
 	for (size_t j = i + 1; j < h->item_count; j++) {
 		const struct history_item *item = &h->items[j];
@@ -702,7 +802,7 @@ static bool delay_event(struct history *h, size_t i)
 
 static bool tell_other_change(struct history *h, size_t i)
 {
-	if (h->items[i].kind != HISTORY_EVENT)
+	if (h->items[i].kind != HISTORY_EVENT || !h->items[i].due)
 		return false;
 	h->items[i].zxid--;
 	return true;
@@ -741,6 +841,41 @@ static bool tell_twice(struct history *h, size_t i)
 	return false;
 }
 
+/* The same of events that tell of children. */
+static bool is_of_children(const struct history *h, size_t i)
+{
+	return h->items[i].kind == HISTORY_EVENT &&
+	       h->items[i].event == EVENT_NODE_CHILDREN_CHANGED;
+}
+
+static bool drop_event_of_children(struct history *h, size_t i)
+{
+	return is_of_children(h, i) && drop_event(h, i);
+}
+
+static bool delay_event_of_children(struct history *h, size_t i)
+{
+	return is_of_children(h, i) && delay_event(h, i);
+}
+
+static bool tell_other_children(struct history *h, size_t i)
+{
+	return is_of_children(h, i) && tell_other_change(h, i);
+}
+
+static bool tell_as_data(struct history *h, size_t i)
+{
+	if (!is_of_children(h, i))
+		return false;
+	h->items[i].event = EVENT_NODE_DATA_CHANGED;
+	return true;
+}
+
+static bool tell_children_twice(struct history *h, size_t i)
+{
+	return is_of_children(h, i) && tell_twice(h, i);
+}
+
 static const struct mutation mutations[] = {
 	{ "an older state is shown", show_older },
 	{ "data are shown that were not there", show_other_data },
@@ -756,6 +891,13 @@ static const struct mutation mutations[] = {
 	{ "an event tells another change", tell_other_change },
 	{ "an event is of another kind", tell_other_kind },
 	{ "an event comes twice", tell_twice },
+	{ "an older list is shown", list_older },
+	{ "children are listed that were not there", list_another },
+	{ "an event of children does not come", drop_event_of_children },
+	{ "an event of children comes behind the list", delay_event_of_children },
+	{ "an event of children tells another change", tell_other_children },
+	{ "an event of children is one of data", tell_as_data },
+	{ "an event of children comes twice", tell_children_twice },
 };
 
 static void *copy(const void *from, size_t count, size_t size)

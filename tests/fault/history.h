@@ -7,8 +7,8 @@
  *   - every answer has a place in it: what it shows was the znode's state there, and that place is
  *     not before any answer that was there when the request was made (linearizable), nor before
  *     those of earlier requests of its session (FIFO), nor behind the zxid of its header;
- *   - a watch tells the first change behind what was shown when it was set, once, and before any
- *     answer of that connection from a place behind that change.
+ *   - a watch, of a znode or of its children, tells the first change behind what was shown when it
+ *     was set, once, and before any answer of that connection from a place behind that change.
  *
  * The earliest place that is possible is taken; since writes have fixed places, a later one never
  * helps. */
@@ -32,6 +32,7 @@ enum {
 enum history_type {
 	HISTORY_GET,
 	HISTORY_EXISTS,
+	HISTORY_CHILDREN,
 	HISTORY_SET,
 	HISTORY_CREATE,
 	HISTORY_CREATE_EPHEMERAL,
@@ -39,6 +40,8 @@ enum history_type {
 	HISTORY_DELETE,
 	HISTORY_MULTI, /* sets path and other */
 };
+
+enum history_watch { HISTORY_OF_ZNODE, HISTORY_OF_CHILDREN, HISTORY_WATCHES };
 
 /* Its number, plus 1, is the data that it writes. */
 struct history_op {
@@ -53,6 +56,7 @@ struct history_op {
 	int32_t err;
 	int64_t zxid;
 	uint64_t data;
+	uint64_t names; /* of the children listed, see history_name */
 	int64_t czxid, mzxid, pzxid;
 	int32_t shown_version, cversion, children;
 	int64_t number; /* of a sequential */
@@ -68,6 +72,7 @@ struct history_item {
 	uint8_t slot; /* EVENT, LOST */
 	uint8_t path; /* EVENT, */
 	uint8_t event;
+	bool due;    /* EVENT, found by the check: of this change and no other */
 	uint32_t op; /* CALL, ANSWER */
 	int64_t zxid;
 };
@@ -75,9 +80,11 @@ struct history_item {
 /* A znode after a change, or without one. */
 struct history_state {
 	int64_t zxid;
-	int64_t session;      /* whose change */
-	bool exists, is_data; /* data: created, deleted or set */
+	int64_t session; /* whose change */
+	bool exists;
+	bool fires[HISTORY_WATCHES];
 	uint64_t data;
+	uint64_t names; /* of all its children */
 	int64_t czxid, mzxid, pzxid;
 	int32_t version, creates, children;
 };
@@ -98,12 +105,15 @@ struct history {
 	struct {
 		struct history_state *states;
 		size_t count, room;
+		uint64_t names; /* while the log is read */
 	} paths[HISTORY_PATHS];
 };
 
 void history_path(unsigned path, char out[32]);
 /* Index; -1: none of ours. */
 int history_find_path(const char *path, size_t len);
+/* What a child's name adds to those of its parent. */
+uint64_t history_name(const char *name, size_t len);
 
 size_t history_add_op(struct history *h, const struct history_op *op);
 void history_add_item(struct history *h, const struct history_item *item);

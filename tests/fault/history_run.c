@@ -30,7 +30,7 @@ enum {
 	RETRY_MS = 20,
 	OUT_LIMIT = 1 << 20,
 	SILENCE_MS = 90000,
-	CLOSE_ONE_IN = 3000,
+	CLOSE_ONE_IN = 150, /* times that it has all its answers */
 };
 
 struct slot {
@@ -161,8 +161,13 @@ static void draw_op(struct run *r, const struct slot *s, struct history_op *op)
 
 	op->path = op->other = random_name(r);
 	op->version = -1;
-	if (kind < 55) {
-		op->type = kind < 40 ? HISTORY_GET : HISTORY_EXISTS;
+	if (kind < 10) {
+		op->type = HISTORY_CHILDREN;
+		op->watch = random_percent(&r->random, 60);
+		if (random_percent(&r->random, 70))
+			op->path = op->other = random_dir(r);
+	} else if (kind < 55) {
+		op->type = kind < 42 ? HISTORY_GET : HISTORY_EXISTS;
 		op->watch = random_percent(&r->random, 40);
 		if (!op->watch && random_percent(&r->random, 15))
 			op->path = op->other = random_dir(r);
@@ -221,6 +226,7 @@ static void write_body(struct jute_writer *w, const struct history_op *op, uint6
 	switch (op->type) {
 	case HISTORY_GET:
 	case HISTORY_EXISTS:
+	case HISTORY_CHILDREN:
 		jute_write_buffer(w, slice_of(path));
 		jute_write_bool(w, op->watch);
 		break;
@@ -247,10 +253,15 @@ static void write_body(struct jute_writer *w, const struct history_op *op, uint6
 static void request(struct run *r, struct slot *s)
 {
 	static const int32_t opcodes[] = {
-		[HISTORY_GET] = OP_GET_DATA,  [HISTORY_EXISTS] = OP_EXISTS,
-		[HISTORY_SET] = OP_SET_DATA,  [HISTORY_CREATE] = OP_CREATE,
-		[HISTORY_DELETE] = OP_DELETE, [HISTORY_CREATE_EPHEMERAL] = OP_CREATE,
-		[HISTORY_MULTI] = OP_MULTI,   [HISTORY_CREATE_SEQUENTIAL] = OP_CREATE,
+		[HISTORY_GET] = OP_GET_DATA,
+		[HISTORY_EXISTS] = OP_EXISTS,
+		[HISTORY_SET] = OP_SET_DATA,
+		[HISTORY_CREATE] = OP_CREATE,
+		[HISTORY_DELETE] = OP_DELETE,
+		[HISTORY_CREATE_EPHEMERAL] = OP_CREATE,
+		[HISTORY_MULTI] = OP_MULTI,
+		[HISTORY_CREATE_SEQUENTIAL] = OP_CREATE,
+		[HISTORY_CHILDREN] = OP_GET_CHILDREN2,
 	};
 	struct history_op op = { .slot = (uint8_t)(s - r->slots), .session = s->session };
 	struct jute_writer w;
@@ -285,7 +296,7 @@ static void go_on(struct run *r, struct slot *s)
 		return;
 	if (s->count == 0) {
 		s->depth = 1 + random_below(&r->random, DEPTH);
-		if (random_below(&r->random, CLOSE_ONE_IN / 6) == 0) {
+		if (random_below(&r->random, CLOSE_ONE_IN) == 0) {
 			close_session(s);
 			return;
 		}
@@ -365,6 +376,19 @@ static int64_t number_behind(struct slice path)
 	return strtoll(digits, NULL, 10);
 }
 
+static uint64_t take_names(struct jute_reader *in)
+{
+	int32_t count = jute_read_count(in, 4);
+	uint64_t names = 0;
+
+	for (int32_t i = 0; i < count; i++) {
+		struct slice name = jute_read_buffer(in);
+
+		names += history_name(name.data, name.len);
+	}
+	return names;
+}
+
 static void take_body(struct slot *s, struct history_op *op, struct jute_reader *in)
 {
 	struct slice text;
@@ -378,6 +402,8 @@ static void take_body(struct slot *s, struct history_op *op, struct jute_reader 
 		if (text.len == sizeof(op->data))
 			memcpy(&op->data, text.data, sizeof(op->data));
 	}
+	if (op->type == HISTORY_CHILDREN)
+		op->names = take_names(in);
 	if (op->type <= HISTORY_SET) {
 		take_stat(op, in);
 		s->versions[op->path] = op->shown_version;
