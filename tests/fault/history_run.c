@@ -2,8 +2,8 @@
  * requests, answers and events are a history (tests/fault/history.h), which is checked when the
  * server has stopped.
  *
- * Arguments: port, directory of the log, seed, answers wanted, mutants of each kind. The
- * directories /h0 and so on are there. Prints "done" when it has its answers, waits for a line (the
+ * Every other connection is TLS. Arguments: port, port for TLS, CA, certificate, key, directory of
+ * the log, seed, answers wanted, mutants of each kind. The directories /h0 and so on are there. Prints "done" when it has its answers, waits for a line (the
  * server has stopped), checks, and exits with 0 where all is explained and each mutant found. */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "tests/fault/history.h"
+#include "tools/bench/stream.h"
 #include "wire/proto.h"
 
 enum {
@@ -35,6 +37,8 @@ enum {
 
 struct slot {
 	int fd;
+	struct stream *stream;
+	bool is_shaken; /* hands */
 	bool is_established, is_closing, has_requests;
 	int64_t retry_ms;
 	int64_t session, last_zxid;
@@ -47,7 +51,8 @@ struct slot {
 };
 
 struct run {
-	uint16_t port;
+	uint16_t ports[2];
+	struct stream_context *contexts[2]; /* plain, TLS */
 	struct random random;
 	struct history history;
 	struct slot slots[HISTORY_SLOTS];
@@ -79,6 +84,9 @@ static void add_item(struct run *r, const struct slot *s, struct history_item it
 
 static void drop(struct run *r, struct slot *s)
 {
+	stream_free(s->stream);
+	s->stream = NULL;
+	s->is_shaken = false;
 	close(s->fd);
 	s->fd = -1;
 	if (s->is_established)
@@ -112,7 +120,8 @@ static void end_frame(struct slot *s)
 
 static void connect_slot(struct run *r, struct slot *s)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(r->port) };
+	size_t way = (size_t)(s - r->slots) % 2;
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(r->ports[way]) };
 	static const uint8_t zeros[PROTO_PASSWORD_LEN];
 	const uint8_t *password = s->session != 0 ? s->password : zeros;
 	struct jute_writer w;
@@ -128,6 +137,9 @@ static void connect_slot(struct run *r, struct slot *s)
 	}
 	(void)setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	(void)fcntl(s->fd, F_SETFL, O_NONBLOCK);
+	s->stream = stream_new(r->contexts[way], s->fd);
+	if (s->stream == NULL)
+		fail("no TLS");
 	r->connections++;
 	begin_frame(s, &w);
 	jute_write_int(&w, 0);
@@ -480,35 +492,55 @@ static void take_frames(struct run *r, struct slot *s)
 	}
 }
 
+/* Whether the connection is still there. */
+static bool go_on_after(struct run *r, struct slot *s, enum stream_rc rc)
+{
+	if (rc != STREAM_EOF && rc != STREAM_FAIL)
+		return true;
+	drop(r, s);
+	return false;
+}
+
+static void shake(struct run *r, struct slot *s)
+{
+	enum stream_rc rc = stream_handshake(s->stream);
+
+	if (go_on_after(r, s, rc))
+		s->is_shaken = rc == STREAM_OK;
+}
+
 static void receive(struct run *r, struct slot *s)
 {
-	ssize_t n;
+	enum stream_rc rc;
+	size_t n;
 
-	if (buf_reserve(&s->in, 65536) != 0)
-		abort();
-	n = recv(s->fd, buf_tail(&s->in), 65536, 0);
-	if (n < 0 && errno == EAGAIN)
-		return;
-	if (n <= 0) {
-		drop(r, s);
-		return;
-	}
-	buf_commit(&s->in, (size_t)n);
-	r->heard_ms = now_ms();
-	take_frames(r, s);
+	do {
+		if (buf_reserve(&s->in, 65536) != 0)
+			abort();
+		rc = stream_read(s->stream, buf_tail(&s->in), 65536, &n);
+		if (rc != STREAM_OK)
+			break;
+		buf_commit(&s->in, n);
+		r->heard_ms = now_ms();
+		take_frames(r, s);
+	} while (stream_has_pending(s->stream));
+	(void)go_on_after(r, s, rc);
 }
 
 static void transmit(struct run *r, struct slot *s)
 {
-	ssize_t n;
+	enum stream_rc rc;
+	size_t n;
 
 	if (s->fd < 0 || buf_len(&s->out) == 0)
 		return;
-	n = send(s->fd, buf_head(&s->out), buf_len(&s->out), MSG_NOSIGNAL);
-	if (n > 0)
-		buf_drain(&s->out, (size_t)n);
-	else if (n < 0 && errno != EAGAIN)
-		drop(r, s);
+	if (!s->is_shaken)
+		shake(r, s);
+	if (!s->is_shaken)
+		return;
+	rc = stream_write(s->stream, buf_head(&s->out), buf_len(&s->out), &n);
+	if (go_on_after(r, s, rc) && rc == STREAM_OK)
+		buf_drain(&s->out, n);
 }
 
 /* ---- the run ---- */
@@ -536,20 +568,28 @@ static void turn(struct run *r)
 		go_on(r, s);
 		transmit(r, s);
 		polls[i] = (struct pollfd){ s->fd, POLLIN, 0 };
-		if (s->fd >= 0 && buf_len(&s->out) > 0)
+		if (s->is_shaken && buf_len(&s->out) > 0)
 			polls[i].events |= POLLOUT;
 	}
 	(void)poll(polls, HISTORY_SLOTS, RETRY_MS);
 	for (int i = 0; i < HISTORY_SLOTS; i++)
-		if (r->slots[i].fd >= 0 && (polls[i].revents & ~POLLOUT) != 0)
+		if (r->slots[i].is_shaken && (polls[i].revents & ~POLLOUT) != 0)
 			receive(r, &r->slots[i]);
 }
 
 static void run_init(struct run *r, char **argv)
 {
-	r->port = (uint16_t)strtoul(argv[1], NULL, 10);
-	r->random.state = strtoull(argv[3], NULL, 10);
-	r->wanted = strtoul(argv[4], NULL, 10);
+	const struct stream_options tls = { argv[3], argv[4], argv[5], "localhost" };
+	char reason[STREAM_REASON_LEN] = "";
+
+	r->ports[0] = (uint16_t)strtoul(argv[1], NULL, 10);
+	r->ports[1] = (uint16_t)strtoul(argv[2], NULL, 10);
+	r->contexts[0] = stream_context_new(NULL, reason);
+	r->contexts[1] = stream_context_new(&tls, reason);
+	if (r->contexts[0] == NULL || r->contexts[1] == NULL)
+		fail(reason);
+	r->random.state = strtoull(argv[7], NULL, 10);
+	r->wanted = strtoul(argv[8], NULL, 10);
 	r->heard_ms = now_ms();
 	for (int i = 0; i < HISTORY_SLOTS; i++) {
 		struct slot *s = &r->slots[i];
@@ -564,12 +604,15 @@ static void run_init(struct run *r, char **argv)
 static void run_fini(struct run *r)
 {
 	for (int i = 0; i < HISTORY_SLOTS; i++) {
+		stream_free(r->slots[i].stream);
 		if (r->slots[i].fd >= 0)
 			close(r->slots[i].fd);
 		buf_fini(&r->slots[i].in);
 		buf_fini(&r->slots[i].out);
 		buf_fini(&r->slots[i].frame);
 	}
+	for (int i = 0; i < 2; i++)
+		stream_context_free(r->contexts[i]);
 	history_fini(&r->history);
 	mem_free(r);
 }
@@ -601,10 +644,12 @@ int main(int argc, char **argv)
 	char line[16];
 	int rc;
 
-	if (argc != 6) {
-		fprintf(stderr, "usage: %s port log seed answers mutants\n", argv[0]);
+	if (argc != 10) {
+		fprintf(stderr, "usage: %s port tls-port ca cert key log seed answers mutants\n",
+			argv[0]);
 		return 2;
 	}
+	(void)signal(SIGPIPE, SIG_IGN);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	log_set_level(LOG_LEVEL_ERROR);
 	run_init(r, argv);
@@ -613,7 +658,7 @@ int main(int argc, char **argv)
 	printf("done\n");
 	if (fgets(line, sizeof(line), stdin) == NULL)
 		fail("nobody says that the server has stopped");
-	rc = check(r, argv[2], (unsigned)strtoul(argv[5], NULL, 10));
+	rc = check(r, argv[6], (unsigned)strtoul(argv[9], NULL, 10));
 	run_fini(r);
 	return rc == 0 ? 0 : 1;
 }

@@ -47,7 +47,9 @@ tests_fault_history_run_SOURCES = \
 	tests/fault/history.c \
 	tests/fault/history.h \
 	tests/fault/history_run.c \
-	tests/lib/random.h
+	tests/lib/random.h \
+	tools/bench/stream.c \
+	tools/bench/stream.h
 tests_fault_history_run_LDADD = libstore.a libwire.a $(POWERCUT_LIBS)
 
 # The server of tests/fault/test_every_alloc.py.

@@ -1,5 +1,5 @@
-"""One order explains all answers: concurrent sessions pipeline reads with and without watches, creates, sets, deletes
-and multis, while the server is killed and started again; every request, answer and event is recorded with its zxid, and
+"""One order explains all answers: concurrent sessions, half of them over TLS, pipeline reads and lists with and
+without watches, creates, sets, deletes and multis, while the server is killed or stopped and started again; every request, answer and event is recorded with its zxid, and
 checked against the log (tests/fault/history.h says for what). The history is then spoiled in each way there is, and
 each of these must be found.
 
@@ -17,6 +17,7 @@ import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
 
+import certs  # noqa: E402
 import servers  # noqa: E402
 import zk_wire as zk  # noqa: E402
 
@@ -69,38 +70,45 @@ class Program:
         self.reader.join()
 
 
-def kill_and_start(server, program, rng):
-    """Until the sessions have their answers; a while after each time that it began to serve."""
-    kills = 0
+def end_and_start(server, program, rng):
+    """Until the sessions have their answers; a while after each time that it began to serve. Kills and clean stops."""
+    kills = stops = 0
     while not program.has_said.wait(rng.uniform(0.3, 1.5) if LONG else rng.uniform(0.02, 0.15)):
-        server.kill()
-        kills += 1
+        if rng.random() < 0.7:
+            server.kill()
+            kills += 1
+        else:
+            assert server.stop() == 0, server.log()[-4000:]
+            stops += 1
         server.start()
-    return kills
+    return kills, stops
 
 
 def test_one_order_explains_all_answers(tmp_path):
     if servers.find_zoolited() is None:
         pytest.fail("no zoolited binary: set ZOOLITED")
     print("\nseed %d (ZOOLITE_HISTORY_SEED)" % SEED, flush=True)
-    server = servers.Zoolite(tmp_path / "server", config=CONFIG).start()
+    (tmp_path / "certificates").mkdir()
+    authority = certs.make_authority(tmp_path / "certificates")
+    server = servers.Zoolite(tmp_path / "server", authority, True, True, config=CONFIG).start()
     setup = server.client(tls=False)
     for name in ("/h0", "/h1", "/h2"):
         assert setup.call(zk.create(name)).err == 0
     setup.close_session()
     began = time.monotonic()
-    program = Program(server.port, os.path.join(server.data_dir, "log"), SEED, ANSWERS, MUTANTS)
+    program = Program(server.port, server.tls_port, authority.ca, authority.cert("client"), authority.key("client"),
+                      os.path.join(server.data_dir, "log"), SEED, ANSWERS, MUTANTS)
     try:
-        kills = kill_and_start(server, program, random.Random(SEED))
+        kills, stops = end_and_start(server, program, random.Random(SEED))
         took = time.monotonic() - began
         assert program.said == "done\n", program.said
         server.finish()
         status = program.finish()
         program.reader.join()
-        print("%s%d kills in %.0f s, checked in %.0f s" % (
-            program.said, kills, took, time.monotonic() - began - took))
+        print("%s%d kills and %d stops in %.0f s, checked in %.0f s" % (
+            program.said, kills, stops, took, time.monotonic() - began - took))
         assert status == 0, "seed %d: %s" % (SEED, program.said)
-        assert kills >= LEAST_KILLS
+        assert kills >= LEAST_KILLS and stops > 0
     finally:
         program.close()
         server.close()
