@@ -58,16 +58,26 @@ tests_fault_zoolited_alloc_SOURCES = src/app/main.c tests/fault/failing_memory.c
 tests_fault_zoolited_alloc_LDADD = $(ZOOLITE_LDADD)
 
 # Each call to the disk fails.
-check_PROGRAMS += tests/fault/test_every_io
-TESTS += tests/fault/test_every_io
-tests_fault_test_every_io_SOURCES = \
+EVERY_IO_SOURCES = \
 	tests/fault/test_every_io.c \
 	tests/lib/effort.h \
 	tests/lib/faultvfs.c \
 	tests/lib/faultvfs.h \
 	tests/lib/random.h \
 	tests/lib/tmpdir.h
+
+check_PROGRAMS += tests/fault/test_every_io
+TESTS += tests/fault/test_every_io
+tests_fault_test_every_io_SOURCES = $(EVERY_IO_SOURCES)
 tests_fault_test_every_io_LDADD = libstore.a $(POWERCUT_LIBS)
+
+# The store goes on where a commit failed.
+check_LIBRARIES += libstore_failed_commit.a
+libstore_failed_commit_a_SOURCES = $(libstore_a_SOURCES)
+libstore_failed_commit_a_CPPFLAGS = $(AM_CPPFLAGS) -DZOOLITE_MUTANT_FAILED_COMMIT
+check_PROGRAMS += tests/fault/mutant_io_failed_commit
+tests_fault_mutant_io_failed_commit_SOURCES = $(EVERY_IO_SOURCES)
+tests_fault_mutant_io_failed_commit_LDADD = libstore_failed_commit.a $(POWERCUT_LIBS)
 
 check_PROGRAMS += tests/fault/test_killed_start
 TESTS += tests/fault/test_killed_start

@@ -4,9 +4,10 @@
  * itself; then, on a good disk, the store must open, hold all that was acknowledged, and be exactly
  * what it was at one of its changes. In CI every k-th n from a seed, with ZOOLITE_LONG every n.
  *
- * Argument: a seed; else it is drawn, and printed. */
+ * Arguments: a seed, 0 or none: it is drawn, and printed; how many n of each way to fail. */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -359,6 +360,7 @@ static int run_one(const char *top, const struct fault_plan *plan, uint64_t seed
 {
 	char dir[4096];
 	int status, rc = 0;
+	bool lost;
 	pid_t pid;
 
 	(void)snprintf(dir, sizeof(dir), "%s/data", top);
@@ -373,17 +375,16 @@ static int run_one(const char *top, const struct fault_plan *plan, uint64_t seed
 		printf("the process ended with status 0x%x\n", (unsigned)status);
 		rc = -1;
 	}
-	if (check(dir) != 0)
-		rc = -1;
+	lost = check(dir) != 0;
 	tmpdir_remove_tree(dir);
-	if (rc != 0)
-		printf("%s %s call %lu (%s) failed, seed %" PRIu64 "\n",
+	if (rc != 0 || lost)
+		printf("%s%s %s call %lu (%s) failed, seed %" PRIu64 "\n", lost ? "LOST in " : "",
 		       plan->error == FAULT_FULL ? "full:" : "I/O error:",
 		       plan->from_then_on ? "from" : "once", plan->at, shared->name, seed);
-	return rc;
+	return lost ? -1 : rc;
 }
 
-static int run_way(const char *top, struct fault_plan plan, struct random *r)
+static int run_way(const char *top, struct fault_plan plan, unsigned long runs, struct random *r)
 {
 	unsigned long step = 1, done = 0, calls;
 
@@ -396,8 +397,8 @@ static int run_way(const char *top, struct fault_plan plan, struct random *r)
 		printf("without a fault it does not get through: %s\n", shared->reason);
 		return -1;
 	}
-	if (!effort_is_long() && calls > effort_of(RUNS, 1))
-		step = calls / effort_of(RUNS, 1);
+	if (runs > 0 && calls > runs)
+		step = calls / runs;
 	for (plan.at = 1 + random_below(r, (uint32_t)step); plan.at <= calls; plan.at += step) {
 		if (run_one(top, &plan, random_next(r)) != 0)
 			return -1;
@@ -418,6 +419,7 @@ int main(int argc, char **argv)
 		{ FAULT_IO, 0, true },
 	};
 	struct random random = { (uint64_t)time(NULL) << 16 ^ (uint64_t)getpid() };
+	unsigned long runs = effort_is_long() ? ULONG_MAX : effort_of(RUNS, 1);
 	char *top = tmpdir_make();
 	int rc = 0;
 
@@ -428,11 +430,13 @@ int main(int argc, char **argv)
 	if (shared == MAP_FAILED)
 		abort();
 	key = audit_key_new((const uint8_t *)"0123456789abcdef0123456789abcdef");
-	if (argc > 1)
+	if (argc > 1 && strtoull(argv[1], NULL, 10) != 0)
 		random.state = strtoull(argv[1], NULL, 10);
+	if (argc > 2)
+		runs = strtoul(argv[2], NULL, 10);
 	printf("seed %" PRIu64 "\n", random.state);
 	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways) && rc == 0; i++)
-		rc = run_way(top, ways[i], &random);
+		rc = run_way(top, ways[i], runs, &random);
 	audit_key_free(key);
 	tmpdir_remove(top);
 	return rc == 0 ? 0 : 1;
