@@ -14,11 +14,13 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "store/checksum.h"
 #include "store/db.h"
 #include "store/files.h"
 #include "store/frames.h"
 
 enum { COPY_BYTES = 4096, HEADER_BYTES = 24, CACHE_KIB = 16 * 1024 };
+enum { RESERVED_AT = 20, VERSION_AT = 60 };
 
 /* What every file of ours begins with, but for the reserved bytes (20): pages of 4,096 bytes. */
 static const uint8_t header[HEADER_BYTES] = "SQLite format 3\0\x10\0\2\2\0\x40\x20\x20";
@@ -112,11 +114,28 @@ static uint32_t number_at(const uint8_t *bytes)
 	       bytes[3];
 }
 
+/* That pages have checksums two places say. Where one of them is damaged, the other counts: with
+ * neither, what is damaged would be taken for good. Whether anything was to be done. */
+static bool mend_version(uint8_t head[CHECKSUM_HEAD_BYTES])
+{
+	static const uint8_t version[] = { 0, 0, 0, DB_VERSION_CHECKSUMS };
+	uint32_t found = number_at(head + VERSION_AT);
+
+	if (head[RESERVED_AT] != CHECKSUM_BYTES && found != DB_VERSION_CHECKSUMS)
+		return false;
+	/* It is 0 as long as the tables stand in the -wal alone. */
+	if (head[RESERVED_AT] == CHECKSUM_BYTES && found <= DB_VERSION)
+		return false;
+	head[RESERVED_AT] = CHECKSUM_BYTES;
+	memcpy(head + VERSION_AT, version, sizeof(version));
+	return true;
+}
+
 /* SQLite refuses all of a file whose first bytes are wrong, or that is shorter than it says. */
 static void mend_copy(struct remnants *r, const char *from, const char *copy)
 {
-	enum { RESERVED_AT = 20, PAGES_AT = 28, MOST_PAGES = 1 << 28 };
-	uint8_t found[100] = { 0 }, mended[HEADER_BYTES];
+	enum { PAGES_AT = 28, MOST_PAGES = 1 << 28 };
+	uint8_t found[CHECKSUM_HEAD_BYTES] = { 0 }, mended[CHECKSUM_HEAD_BYTES];
 	int fd = open(copy, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
 	uint64_t size;
@@ -125,9 +144,10 @@ static void mend_copy(struct remnants *r, const char *from, const char *copy)
 		return;
 	if (pread(fd, found, sizeof(found), 0) < 0 || fstat(fd, &st) != 0 || st.st_size == 0)
 		goto out;
-	memcpy(mended, header, sizeof(mended));
+	memcpy(mended, found, sizeof(mended));
+	memcpy(mended, header, sizeof(header));
 	mended[RESERVED_AT] = found[RESERVED_AT];
-	if (memcmp(mended, found, sizeof(mended)) != 0) {
+	if (mend_version(mended) || memcmp(mended, found, sizeof(mended)) != 0) {
 		remnant_tell_damage(r, "%s: its header is damaged", from);
 		if (pwrite(fd, mended, sizeof(mended), 0) != sizeof(mended))
 			goto out;
