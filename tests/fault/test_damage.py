@@ -429,18 +429,27 @@ def znodes_of(server, top="/"):
     return found
 
 
-def grow(server):
-    """Directories, data of all sizes, sequences, versions, an ephemeral one."""
-    client = server.client(timeout=600000)
-    requests = []
+def growth():
+    """Directories, data of all sizes, sequences, versions, an ephemeral one: each request, its znode and the data that
+    it has then, None where it is gone."""
     for number in range(12):
-        requests.append(zk.create("/d%02d" % number, b""))
-        requests += [zk.create("/d%02d/c%02d" % (number, child), bytes([child]) * (child * 150)) for child in range(25)]
-        requests += [zk.create("/d%02d/s-" % number, b"s", flags=zk.SEQUENTIAL) for _ in range(3)]
-        requests += [zk.set_data("/d%02d/c%02d" % (number, child), b"new") for child in range(5)]
-        requests.append(zk.delete("/d%02d/c24" % number))
-    requests.append(zk.create("/d00/gone", b"", flags=zk.EPHEMERAL))
-    assert all(reply.err == 0 for reply in client.call_all(requests))
+        top = "/d%02d" % number
+        yield zk.create(top, b""), top, b""
+        for child in range(25):
+            path, data = "%s/c%02d" % (top, child), bytes([child]) * (child * 150)
+            yield zk.create(path, data), path, data
+        for child in range(25, 28):
+            yield zk.create(top + "/s-", b"s", flags=zk.SEQUENTIAL), "%s/s-%010d" % (top, child), b"s"
+        for child in range(5):
+            path = "%s/c%02d" % (top, child)
+            yield zk.set_data(path, b"new"), path, b"new"
+        yield zk.delete(top + "/c24"), top + "/c24", None
+    yield zk.create("/d00/gone", b"", flags=zk.EPHEMERAL), "/d00/gone", b""
+
+
+def grow(server):
+    client = server.client(timeout=600000)
+    assert all(reply.err == 0 for reply in client.call_all([request for request, _, _ in growth()]))
     return client
 
 
@@ -607,12 +616,98 @@ def flip(rng, path):
             file.write(bytes([byte]))
 
 
+class Written:
+    """What was written before the damage: all of it as a client saw it, and what stood there after each change."""
+
+    def __init__(self, found):
+        self.found = found
+        self.states = [{}]
+        for _, path, data in growth():
+            state = dict(self.states[-1])
+            if data is None:
+                del state[path]
+            else:
+                state[path] = data, state[path][1] + 1 if path in state else 0
+            self.states.append(state)
+        self.states.append(dict(self.states[-1], **{"/late": (b"", 0)}))
+        # The paths of each state are known, and the last is what was found.
+        assert self._plain(found) == self.states[-1]
+        self.paths = sorted(set().union(*self.states))
+
+    @staticmethod
+    def _plain(found):
+        return {path: (was[0], was[2]) for path, was in found.items() if path != "/"}
+
+    def read(self, client):
+        """path -> what znodes_of tells of it, or the error; and of directories the names of their children."""
+        znodes, lists = {}, {}
+        for path, reply in zip(self.paths, client.call_all([zk.get_data(path) for path in self.paths])):
+            znodes[path] = reply.err
+            if reply.err == 0:
+                stat = reply.value.stat
+                znodes[path] = (reply.value.data, stat.mzxid, stat.version, stat.ephemeral_owner, stat.cversion,
+                                stat.num_children)
+        parents = ["/"] + [path for path in self.paths if path.count("/") == 1]
+        for path, reply in zip(parents, client.call_all([zk.get_children(path) for path in parents])):
+            lists[path] = set(reply.value[0]) - {"zookeeper"} if reply.err == 0 else reply.err
+        return znodes, lists
+
+    @staticmethod
+    def _children(state, path):
+        prefix = path.rstrip("/") + "/"
+        return {name[len(prefix):] for name in state if name.startswith(prefix) and "/" not in name[len(prefix):]}
+
+    def _differs(self, znodes, lists, state):
+        """The first answer that is no error of the disk and not what that state says."""
+        for path, got in znodes.items():
+            wanted = state.get(path, NO_NODE)
+            if got != SYSTEM_ERROR and (got if isinstance(got, int) else (got[0], got[2])) != wanted:
+                return path, got, wanted
+        for path, got in lists.items():
+            wanted = self._children(state, path) if path == "/" or path in state else NO_NODE
+            if got not in (SYSTEM_ERROR, wanted):
+                return path, got, wanted
+        return None
+
+    def check_served(self, client, may_be_earlier):
+        """It shows all as it was, or errors; where the end of the log was hit, as it was at one moment."""
+        try:
+            znodes, lists = self.read(client)
+        except (zk.Closed, OSError):
+            return  # It ended, of its store.
+        if may_be_earlier:
+            assert any(self._differs(znodes, lists, state) is None for state in reversed(self.states)), \
+                self._differs(znodes, lists, self.states[-1])
+            return
+        assert self._differs(znodes, lists, self.states[-1]) is None, self._differs(znodes, lists, self.states[-1])
+        for path, got in znodes.items():
+            assert got in (SYSTEM_ERROR, self.found.get(path, NO_NODE)), (path, got, self.found.get(path))
+
+    def check_recovered(self, client, said):
+        """What is not as it was is told: by its name, or as changes that cannot be read."""
+        damaged, lost, made = lost_of(said)
+        # The bits of a -wal have no checksum of their own: each place that is told may be a znode's data.
+        mended = sum(map(int, re.findall(r"-wal: (\d+) places are damaged", said)))
+        told = set(re.findall(r"^(/\S*): (?:is lost|its ACL is lost)", said, re.MULTILINE))
+        znodes, _ = self.read(client)
+        for path, got in znodes.items():
+            was = self.found.get(path, NO_NODE)
+            if path == "/d00/gone":
+                assert got == NO_NODE
+            elif path == "/d00" and not isinstance(got, int):
+                assert (got[0], got[2]) == (was[0], was[2])
+            elif got != was and path not in told:
+                assert damaged + lost + made > 0, (path, got, was)
+                earlier = {state.get(path, NO_NODE) for state in self.states}
+                if (got if isinstance(got, int) else (got[0], got[2])) not in earlier:
+                    mended -= 1
+                    assert mended >= 0, (path, got, was)
+
+
 def use(server, names):
     """Whatever it answers, it answers, and takes writes or dies of its store."""
     try:
         client = server.client(timeout=600000)
-        client.call_all([zk.get_data(name) for name in names])
-        client.call_all([zk.get_children(name) for name in names[:20]])
         client.call_all([zk.set_data(name, b"after") for name in names[:50]])
         client.call_all([zk.create(name + "/after") for name in names[:50]])
         client.call(zk.sync("/"))
@@ -629,13 +724,15 @@ def end_of(server):
         return server.wait_exit()
 
 
-def test_flipped_bits_never_crash(make_server, tmp_path):
-    """Every start refuses with a line, or serves and ends as it should; --recover makes a directory that starts."""
+def test_flipped_bits_never_lie(make_server, tmp_path):
+    """Every start refuses with a line, or serves what was written, and errors, and ends as it should; --recover makes a
+    directory that starts, and tells of all that it lacks."""
     print("ZOOLITE_DAMAGE_SEED=%d" % SEED)
     server = make_server(**LATE)
     client = grow(server.start())
     assert client.call(zk.create("/late")).err == 0
-    names = sorted(znodes_of(server))
+    written = Written(znodes_of(server))
+    names = sorted(written.found)
     server.kill()
     whole = str(tmp_path / "whole")
     shutil.copytree(server.data_dir, whole, ignore=not_copied)
@@ -648,10 +745,15 @@ def test_flipped_bits_never_crash(make_server, tmp_path):
     for number in range(FLIPS):
         rng = random.Random("%d %d" % (SEED, number))
         trial = make_server("trial%d" % number, **SOON)
-        shutil.copytree(rng.choice((whole, second.data_dir)), trial.data_dir, ignore=not_copied)
+        # What most of it stands in, more often than the others.
+        in_tree = rng.random() < 0.4
+        shutil.copytree(second.data_dir if in_tree else rng.choice((whole, second.data_dir)), trial.data_dir,
+                        ignore=not_copied)
         files = [os.path.join(place, name) for place, _, found in os.walk(trial.data_dir) for name in found
                  if os.path.getsize(os.path.join(place, name)) > 0]
-        flip(rng, rng.choice(sorted(files)))
+        hit = tree_of(trial) if in_tree else rng.choice(sorted(files))
+        flip(rng, hit)
+        print("trial %d: %s" % (number, os.path.relpath(hit, trial.data_dir)))
         done = recover(trial, tmp_path / ("new%d" % number))
         # The very first bytes of the -wal that holds everything may be hit.
         assert done.returncode == 0 or "nothing of a registry can be read" in done.stderr, (number, done.stderr)
@@ -664,6 +766,8 @@ def test_flipped_bits_never_crash(make_server, tmp_path):
             assert re.search(r"level=error event=\S+ ", trial.log()), number
             refused += 1
         else:
+            # After a loss of power that is how the end of a log looks that was never synced.
+            written.check_served(trial.client(timeout=600000), hit.endswith(".db-wal") and "/log/" in hit)
             use(trial, names)
             status = end_of(trial)
             assert status in (0, -signal.SIGABRT), (number, status, trial.log()[-4000:])
@@ -676,7 +780,9 @@ def test_flipped_bits_never_crash(make_server, tmp_path):
         again = make_server("again%d" % number, **SOON)
         os.rename(tmp_path / ("new%d" % number), again.data_dir)
         again.start()
-        assert again.client().call(zk.get_data("/")).err in (0, NO_AUTH)
+        client = again.client()
+        assert client.call(zk.get_data("/")).err in (0, NO_AUTH)
+        written.check_recovered(client, done.stdout)
         again.finish()
         remove(trial.directory, again.directory)
     print("%d of %d were refused" % (refused, FLIPS))
