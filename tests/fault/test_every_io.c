@@ -4,7 +4,8 @@
  * itself; then, on a good disk, the store must open, hold all that was acknowledged, and be exactly
  * what it was at one of its changes. In CI every k-th n from a seed, with ZOOLITE_LONG every n.
  *
- * Arguments: a seed, 0 or none: it is drawn, and printed; how many n of each way to fail. */
+ * Arguments: a seed (none or 0: that of ZOOLITE_IO_SEED, else it is drawn; it is printed), and how
+ * many n of each way to fail. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -17,7 +18,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -418,7 +418,7 @@ int main(int argc, char **argv)
 		{ FAULT_FULL, 0, true },
 		{ FAULT_IO, 0, true },
 	};
-	struct random random = { (uint64_t)time(NULL) << 16 ^ (uint64_t)getpid() };
+	struct random random = { random_seed(argc > 1 ? argv[1] : NULL, "ZOOLITE_IO_SEED") };
 	unsigned long runs = effort_is_long() ? ULONG_MAX : effort_of(RUNS, 1);
 	char *top = tmpdir_make();
 	int rc = 0;
@@ -430,11 +430,9 @@ int main(int argc, char **argv)
 	if (shared == MAP_FAILED)
 		abort();
 	key = audit_key_new((const uint8_t *)"0123456789abcdef0123456789abcdef");
-	if (argc > 1 && strtoull(argv[1], NULL, 10) != 0)
-		random.state = strtoull(argv[1], NULL, 10);
 	if (argc > 2)
 		runs = strtoul(argv[2], NULL, 10);
-	printf("seed %" PRIu64 "\n", random.state);
+	printf("seed %" PRIu64 " (ZOOLITE_IO_SEED)\n", random.state);
 	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways) && rc == 0; i++)
 		rc = run_way(top, ways[i], runs, &random);
 	audit_key_free(key);

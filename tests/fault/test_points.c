@@ -2,13 +2,12 @@
  * draws: the next start must have all that was shown. Then the power is cut at that very place, and
  * at the end of what followed. A label that is never passed is a failure.
  *
- * Argument: a seed; else it is drawn, and printed. */
+ * Argument: a seed; else that of ZOOLITE_POINTS_SEED, or it is drawn. It is printed. */
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -153,15 +152,13 @@ static int try_all(const struct powercut_subject *subject, const char *top, stru
 
 int main(int argc, char **argv)
 {
-	struct random random = { (uint64_t)time(NULL) << 16 ^ (uint64_t)getpid() };
+	struct random random = { random_seed(argc > 1 ? argv[1] : NULL, "ZOOLITE_POINTS_SEED") };
 	char *top = tmpdir_make();
 	int rc;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	log_set_level(LOG_LEVEL_ERROR);
-	if (argc > 1)
-		random.state = strtoull(argv[1], NULL, 10);
-	printf("seed %" PRIu64 "\n", random.state);
+	printf("seed %" PRIu64 " (ZOOLITE_POINTS_SEED)\n", random.state);
 	store_run_without_kills();
 	rc = try_all(store_run_init(), top, &random);
 	store_run_fini();

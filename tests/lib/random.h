@@ -1,13 +1,28 @@
-/* Random numbers that a seed gives again (splitmix64). */
+/* Random numbers that a seed gives again (splitmix64), and where the seed comes from. */
 #ifndef TESTS_LIB_RANDOM_H
 #define TESTS_LIB_RANDOM_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
 
 struct random {
 	uint64_t state;
 };
+
+/* What an argument says (NULL: none), or else this variable of the environment; where that is 0 or
+ * nothing, another one each time. */
+static inline uint64_t random_seed(const char *argument, const char *name)
+{
+	uint64_t seed = argument != NULL ? strtoull(argument, NULL, 10) : 0;
+	const char *text = getenv(name);
+
+	if (seed == 0 && text != NULL)
+		seed = strtoull(text, NULL, 10);
+	return seed != 0 ? seed : (uint64_t)time(NULL) << 16 ^ (uint64_t)getpid();
+}
 
 static inline uint64_t random_next(struct random *r)
 {
