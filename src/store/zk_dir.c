@@ -15,6 +15,8 @@
 #include "store/files.h"
 
 #define VERSION_DIR "version-2"
+#define PID_NAME "zookeeper_server.pid"
+#define ZOOKEEPERS_CLASSES "org.apache.zookeeper."
 
 static int fail(const char *path, const char *what, char reason[STORE_REASON_LEN])
 {
@@ -247,9 +249,49 @@ static int check_processes(const struct zk_dir *d, char reason[STORE_REASON_LEN]
 	return rc;
 }
 
+/* Whether that is a ZooKeeper, and not one that got its number after it. */
+static bool is_zookeeper(long pid)
+{
+	char path[64], text[64 * 1024];
+	size_t len = 0;
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "/proc/%ld/cmdline", pid);
+	file = fopen(path, "re");
+	if (file != NULL) {
+		len = fread(text, 1, sizeof(text), file);
+		fclose(file);
+	}
+	return memmem(text, len, ZOOKEEPERS_CLASSES, strlen(ZOOKEEPERS_CLASSES)) != NULL;
+}
+
+/* zkServer.sh keeps its number in dataDir, and removes that when it stops it. */
+static int check_pid_file(const char *dir, const char *name, char reason[STORE_REASON_LEN])
+{
+	char *path = files_join(dir, name);
+	FILE *file = fopen(path, "re");
+	long pid = 0;
+	int rc = 0;
+
+	if (file != NULL) {
+		if (fscanf(file, "%9ld", &pid) != 1)
+			pid = 0;
+		fclose(file);
+	}
+	if (pid > 0 && is_zookeeper(pid)) {
+		(void)snprintf(reason, STORE_REASON_LEN, "%s: ZooKeeper is running: process %ld",
+			       path, pid);
+		rc = -1;
+	}
+	mem_free(path);
+	return rc;
+}
+
 int zk_dir_check_idle(const struct zk_dir *d, char reason[STORE_REASON_LEN])
 {
-	if (check_processes(d, reason) != 0)
+	if (check_pid_file(d->snapshot_dir, PID_NAME, reason) != 0 ||
+	    check_pid_file(d->snapshot_dir, "../" PID_NAME, reason) != 0 ||
+	    check_processes(d, reason) != 0)
 		return -1;
 	if (mark_of(d) == d->mark)
 		return 0;

@@ -225,6 +225,24 @@ def refused(server, *arguments):
     return done.stderr
 
 
+@pytest.mark.parametrize("given", ["", "version-2"])
+def test_an_idle_zookeeper(target, source, given):
+    """It has no file open. Its pid file tells, unless the number is another's by now."""
+    directory = source("plain")
+    pid_file = directory / "zookeeper_server.pid"
+    process = subprocess.Popen(["org.apache.zookeeper.server.quorum.QuorumPeerMain", "60"], executable="/bin/sleep")
+    try:
+        pid_file.write_text("%d" % process.pid)
+        expected = "zookeeper_server.pid: ZooKeeper is running: process %d" % process.pid
+        assert expected in refused(target, directory / given)
+    finally:
+        process.kill()
+        process.wait()
+    pid_file.write_text("%d\n" % os.getppid())
+    imported(target, directory / given)
+    target.start()
+
+
 def test_refusals(target, source, tmp_path):
     directory = source("plain")
     logs = directory / "version-2" / "log.20"
