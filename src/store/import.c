@@ -43,7 +43,7 @@ static int begin_tree(struct importing *m)
 }
 
 /* 1: read; 0: damaged, as the reason says; -1: cannot be used at all. */
-static int read_snapshot(struct importing *m, const struct zk_file *file)
+static int read_snapshot(struct importing *m, const struct zk_dir_file *file)
 {
 	char why[STORE_REASON_LEN] = "";
 	struct zk_snapshot_sink sink;
@@ -80,7 +80,7 @@ static void pass_over(struct importing *m)
 			       m->reason);
 }
 
-static void note_snapshot(struct importing *m, const struct zk_file *file)
+static void note_snapshot(struct importing *m, const struct zk_dir_file *file)
 {
 	(void)snprintf(m->s->snapshot, sizeof(m->s->snapshot), "%.60s", file->name);
 	m->s->coding = zk_coding_of(file->name);

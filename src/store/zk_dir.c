@@ -59,12 +59,12 @@ static bool is_log(const char *name, int64_t *zxid)
 
 static void add_file(struct zk_files *l, const char *dir, const char *name, int64_t zxid)
 {
-	struct zk_file *file;
+	struct zk_dir_file *file;
 	struct stat st;
 
 	l->items = mem_grow(l->items, (l->count + 1) * sizeof(*l->items));
 	file = &l->items[l->count++];
-	*file = (struct zk_file){ mem_strdup(name), files_join(dir, name), zxid, 0, 0 };
+	*file = (struct zk_dir_file){ mem_strdup(name), files_join(dir, name), zxid, 0, 0 };
 	if (stat(file->path, &st) == 0) {
 		file->device = st.st_dev;
 		file->inode = st.st_ino;
@@ -73,7 +73,8 @@ static void add_file(struct zk_files *l, const char *dir, const char *name, int6
 
 static int compare_rising(const void *a, const void *b)
 {
-	int64_t x = ((const struct zk_file *)a)->zxid, y = ((const struct zk_file *)b)->zxid;
+	int64_t x = ((const struct zk_dir_file *)a)->zxid,
+		y = ((const struct zk_dir_file *)b)->zxid;
 
 	return (x > y) - (x < y);
 }
@@ -191,10 +192,10 @@ void zk_dir_fini(struct zk_dir *d)
 
 /* ---- who is at work there ---- */
 
-static const struct zk_file *find_log(const struct zk_dir *d, const struct stat *st)
+static const struct zk_dir_file *find_log(const struct zk_dir *d, const struct stat *st)
 {
 	for (size_t i = 0; i < d->logs.count; i++) {
-		const struct zk_file *log = &d->logs.items[i];
+		const struct zk_dir_file *log = &d->logs.items[i];
 
 		if (log->inode == st->st_ino && log->device == st->st_dev)
 			return log;
@@ -203,9 +204,9 @@ static const struct zk_file *find_log(const struct zk_dir *d, const struct stat 
 }
 
 /* The log that a process has open; NULL: none, or it is nobody's to ask. */
-static const struct zk_file *open_log_of(const struct zk_dir *d, const char *pid)
+static const struct zk_dir_file *open_log_of(const struct zk_dir *d, const char *pid)
 {
-	const struct zk_file *found = NULL;
+	const struct zk_dir_file *found = NULL;
 	struct dirent *entry;
 	char path[64];
 	DIR *fds;
@@ -232,7 +233,7 @@ static int check_processes(const struct zk_dir *d, char reason[STORE_REASON_LEN]
 
 	while (proc != NULL && rc == 0 && (entry = readdir(proc)) != NULL) {
 		long pid = strtol(entry->d_name, NULL, 10);
-		const struct zk_file *log;
+		const struct zk_dir_file *log;
 
 		if (pid <= 0 || pid == self)
 			continue;

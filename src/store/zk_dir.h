@@ -11,7 +11,7 @@
 #include "base/cdefs.h"
 #include "store/store.h"
 
-struct zk_file {
+struct zk_dir_file {
 	char *name;
 	char *path;
 	int64_t zxid; /* that its name has */
@@ -20,7 +20,7 @@ struct zk_file {
 };
 
 struct zk_files {
-	struct zk_file *items;
+	struct zk_dir_file *items;
 	size_t count;
 };
 

@@ -19,9 +19,9 @@ enum { END_OF_RECORD = 'B', PREFIX_LEN = 4 };
 
 struct zk_log {
 	const struct zk_files *files;
-	size_t next;                /* file to be opened */
-	const struct zk_file *file; /* the one that is being read, or was */
-	struct zk_stream *in;       /* NULL: none is open */
+	size_t next;                    /* file to be opened */
+	const struct zk_dir_file *file; /* the one that is being read, or was */
+	struct zk_stream *in;           /* NULL: none is open */
 	struct buf record;
 	int64_t after;
 	int64_t last; /* zxid of the transaction before; after, at first */

@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	int fd = memfile_make(data, size);
 	char path[MEMFILE_PATH_LEN], name[] = "log.1", reason[STORE_REASON_LEN];
-	struct zk_file file = { name, path, 1, 0, 0 };
+	struct zk_dir_file file = { name, path, 1, 0, 0 };
 	const struct zk_files files = { &file, 1 };
 	struct zk_log *log;
 	struct zk_txn txn;

@@ -15,7 +15,7 @@ enum { FILES_MOST = 4, PADDING = 200 };
 
 static struct {
 	struct buf bytes[FILES_MOST];
-	struct zk_file items[FILES_MOST];
+	struct zk_dir_file items[FILES_MOST];
 	int fds[FILES_MOST];
 	char paths[FILES_MOST][MEMFILE_PATH_LEN];
 	char names[FILES_MOST][16];
@@ -56,7 +56,7 @@ static void begin_file(int64_t zxid)
 	size_t i = logs.files.count++;
 
 	(void)snprintf(logs.names[i], sizeof(logs.names[i]), "log.%" PRIx64, (uint64_t)zxid);
-	logs.items[i] = (struct zk_file){ logs.names[i], logs.paths[i], zxid, 0, 0 };
+	logs.items[i] = (struct zk_dir_file){ logs.names[i], logs.paths[i], zxid, 0, 0 };
 	jute_writer_init(&logs.w, now());
 	jute_write_raw(&logs.w, "ZKLG\0\0\0\2\0\0\0\0\0\0\0\0", 16);
 }
