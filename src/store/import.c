@@ -16,8 +16,6 @@
 #include "store/zk_log.h"
 #include "store/zk_snapshot.h"
 
-enum { DIGEST_VERSION = 2 };
-
 /* For import_abandon. */
 static struct found *under_way;
 
@@ -165,7 +163,7 @@ static int compare_digest(struct importing *m)
 {
 	int64_t ours;
 
-	if (m->digest.version != DIGEST_VERSION || m->digest.zxid != m->zxid)
+	if (m->digest.version != ZK_DIGEST_VERSION || m->digest.zxid != m->zxid)
 		return 0;
 	ours = import_tree_digest(m->tree);
 	m->s->digest = ours == m->digest.value ? IMPORT_DIGEST_SAME : IMPORT_DIGEST_OTHER;

@@ -8,7 +8,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "base/crypto.h"
 #include "base/log.h"
@@ -568,24 +567,6 @@ int import_tree_apply(struct import_tree *t, struct zk_txn *x, char reason[STORE
 
 /* ---- the digest ---- */
 
-static uint32_t sum_znode(sqlite3_stmt *stmt, struct slice path)
-{
-	struct slice data = db_column(stmt, 2);
-	uint8_t stat[60];
-	uLong crc = crc32(0, NULL, 0);
-
-	/* czxid, mzxid, pzxid, ctime, mtime; version, cversion, aversion; owner */
-	for (int i = 0; i < 5; i++)
-		jute_put_long(stat + 8 * i, sqlite3_column_int64(stmt, 3 + i));
-	for (int i = 0; i < 3; i++)
-		jute_put_int(stat + 40 + 4 * i, sqlite3_column_int(stmt, 8 + i));
-	jute_put_long(stat + 52, sqlite3_column_int64(stmt, 11));
-	crc = crc32(crc, (const Bytef *)path.data, (uInt)path.len);
-	if (data.len > 0)
-		crc = crc32(crc, (const Bytef *)data.data, (uInt)data.len);
-	return (uint32_t)crc32(crc, stat, sizeof(stat));
-}
-
 int64_t import_tree_digest(struct import_tree *t)
 {
 	sqlite3_stmt *stmt = db_prepare(t->db, "SELECT parent, name, data, czxid, mzxid, pzxid, "
@@ -595,13 +576,21 @@ int64_t import_tree_digest(struct import_tree *t)
 	int rc;
 
 	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-		/* The root's path is "" there; what is below /zookeeper does not count. */
-		struct slice path = path_of_row(t, stmt);
+		const struct zk_znode z = {
+			.path = path_of_row(t, stmt),
+			.data = db_column(stmt, 2),
+			.czxid = sqlite3_column_int64(stmt, 3),
+			.mzxid = sqlite3_column_int64(stmt, 4),
+			.pzxid = sqlite3_column_int64(stmt, 5),
+			.ctime = sqlite3_column_int64(stmt, 6),
+			.mtime = sqlite3_column_int64(stmt, 7),
+			.version = sqlite3_column_int(stmt, 8),
+			.creates = sqlite3_column_int(stmt, 9),
+			.aversion = sqlite3_column_int(stmt, 10),
+			.owner = sqlite3_column_int64(stmt, 11),
+		};
 
-		if (path.len == 1)
-			path.len = 0;
-		if (path.len <= 11 || memcmp(path.data, "/zookeeper/", 11) != 0)
-			sum += sum_znode(stmt, path);
+		sum += zk_digest_znode(&z);
 	}
 	if (rc != SQLITE_DONE)
 		db_die(t->db, "store.read_failed");

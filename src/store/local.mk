@@ -91,6 +91,8 @@ libstore_a_SOURCES = \
 	src/store/vfs.h \
 	src/store/visitor.c \
 	src/store/visitor.h \
+	src/store/zk_digest.c \
+	src/store/zk_digest.h \
 	src/store/zk_dir.c \
 	src/store/zk_dir.h \
 	src/store/zk_log.c \

@@ -9,6 +9,7 @@
 #include "base/cdefs.h"
 #include "base/slice.h"
 #include "store/store.h"
+#include "store/zk_digest.h"
 #include "store/zk_stream.h"
 
 /* Under which znodes that are open to the world name their ACL; it is in no list. */
@@ -38,13 +39,6 @@ struct zk_snapshot_sink {
 	int (*acl)(void *ctx, int64_t number, struct slice encoded, char reason[STORE_REASON_LEN]);
 	/* A parent before its children. */
 	int (*znode)(void *ctx, const struct zk_znode *z, char reason[STORE_REASON_LEN]);
-};
-
-/* ZooKeeper's sum over the tree, as of a zxid at or above the one the file's name has. */
-struct zk_digest {
-	int32_t version; /* 0: there is none */
-	int64_t zxid;
-	int64_t value;
 };
 
 /* -1 with a reason where it is damaged, or the sink said so; *is_damaged tells which. */

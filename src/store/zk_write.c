@@ -1,5 +1,5 @@
 /* See the header. The layout is that of FileSnap.serialize, SerializeUtils.serializeSnapshot and
- * DataTree.serialize; the digest that of DigestCalculator (version 2).
+ * DataTree.serialize.
  *
  * Rows come in the order of the index on (parent, name). There a znode stands before all that is
  * below it, which is what a reader of a snapshot asks for: the parent's own parent is a proper
@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -23,13 +22,12 @@
 #include "store/rows.h"
 #include "store/vfs.h"
 #include "store/zk_file.h"
+#include "store/zk_snapshot.h"
 
 enum {
 	MAGIC = 0x5a4b534e, /* "ZKSN" */
 	FORMAT = 2,
-	DIGEST_VERSION = 2,
 	EPOCHS_ABOVE = 1024,
-	STAT_BYTES = 60,
 };
 #define MOST_EPOCH UINT64_C(0x7fffffff)
 #define CONTAINER_OWNER INT64_MIN
@@ -263,46 +261,27 @@ static int check_parent(struct writer *w, struct slice parent, struct slice name
 	return buf_append(&w->parent, parent.data, parent.len);
 }
 
-/* As ZooKeeper names it: the root is "". */
 static struct slice join_path(struct writer *w, struct slice parent, struct slice name)
 {
 	buf_clear(&w->path);
 	if (parent.len > 1)
 		buf_put(&w->path, parent);
-	if (parent.len > 0) {
-		buf_put(&w->path, slice_of("/"));
-		buf_put(&w->path, name);
-	}
-	/* An empty buffer lends no pointer, and null would be another path. */
-	return parent.len > 0 ? buf_slice(&w->path) : slice_of("");
+	buf_put(&w->path, slice_of("/"));
+	buf_put(&w->path, name);
+	return buf_slice(&w->path);
 }
 
-struct stat_writer {
-	uint8_t bytes[STAT_BYTES];
-	size_t len;
-};
-
-static void stat_put(struct stat_writer *s, int64_t v, size_t bytes)
+static void write_stat(struct zk_file *f, const struct zk_znode *z)
 {
-	for (size_t i = bytes; i > 0; i--)
-		s->bytes[s->len++] = (uint8_t)((uint64_t)v >> 8 * (i - 1));
-}
-
-/* StatPersisted; the digest has the same numbers, pzxid behind mzxid. */
-static void put_stat(struct stat_writer *s, sqlite3_stmt *row, int64_t pzxid, bool is_digest)
-{
-	stat_put(s, sqlite3_column_int64(row, C_CZXID), 8);
-	stat_put(s, sqlite3_column_int64(row, C_MZXID), 8);
-	if (is_digest)
-		stat_put(s, pzxid, 8);
-	stat_put(s, sqlite3_column_int64(row, C_CTIME), 8);
-	stat_put(s, sqlite3_column_int64(row, C_MTIME), 8);
-	stat_put(s, sqlite3_column_int64(row, C_VERSION), 4);
-	stat_put(s, sqlite3_column_int64(row, C_CREATES), 4);
-	stat_put(s, sqlite3_column_int64(row, C_AVERSION), 4);
-	stat_put(s, sqlite3_column_int64(row, C_OWNER), 8);
-	if (!is_digest)
-		stat_put(s, pzxid, 8);
+	zk_file_long(f, z->czxid);
+	zk_file_long(f, z->mzxid);
+	zk_file_long(f, z->ctime);
+	zk_file_long(f, z->mtime);
+	zk_file_int(f, z->version);
+	zk_file_int(f, z->creates);
+	zk_file_int(f, z->aversion);
+	zk_file_long(f, z->owner);
+	zk_file_long(f, z->pzxid);
 }
 
 static bool is_reserved(struct slice path)
@@ -310,62 +289,62 @@ static bool is_reserved(struct slice path)
 	return path.len > strlen(RESERVED) && memcmp(path.data, RESERVED, strlen(RESERVED)) == 0;
 }
 
-/* ZooKeeper leaves what is below /zookeeper out of its digest. */
-static void add_digest(struct writer *w, struct slice path, struct slice data, sqlite3_stmt *row,
-		       int64_t pzxid)
+static void count(struct writer *w, const struct zk_znode *z, struct slice name)
 {
-	struct stat_writer s = { .len = 0 };
-	uLong crc;
-
-	if (is_reserved(path))
-		return;
-	put_stat(&s, row, pzxid, true);
-	crc = crc32_z(0, (const Bytef *)path.data, path.len);
-	/* zlib begins anew where there are no bytes at all. */
-	if (data.len > 0)
-		crc = crc32_z(crc, (const Bytef *)data.data, data.len);
-	w->digest += crc32_z(crc, s.bytes, s.len);
-}
-
-static void count(struct writer *w, struct slice path, struct slice data, sqlite3_stmt *row)
-{
-	int64_t owner = sqlite3_column_int64(row, C_OWNER);
-
 	w->sum->znodes++;
-	w->sum->bytes += data.len;
-	w->sum->containers += owner == CONTAINER_OWNER;
-	w->sum->ttls += owner < 0 && owner != CONTAINER_OWNER;
-	w->sum->limits += is_reserved(path) && slice_is(db_column(row, C_NAME), LIMITS_NAME);
-	if (data.len <= w->o->max_data)
+	w->sum->bytes += z->data.len;
+	w->sum->containers += z->owner == CONTAINER_OWNER;
+	w->sum->ttls += z->owner < 0 && z->owner != CONTAINER_OWNER;
+	w->sum->limits += is_reserved(z->path) && slice_is(name, LIMITS_NAME);
+	if (z->data.len <= w->o->max_data)
 		return;
 	w->sum->too_large++;
-	w->o->too_large(w->o->ctx, path, data.len);
+	w->o->too_large(w->o->ctx, z->path, z->data.len);
+}
+
+/* But for its path. */
+static struct zk_znode znode_of(struct writer *w, sqlite3_stmt *row)
+{
+	struct zk_znode z = {
+		.data = db_column(row, C_DATA),
+		.czxid = sqlite3_column_int64(row, C_CZXID),
+		.mzxid = sqlite3_column_int64(row, C_MZXID),
+		.ctime = sqlite3_column_int64(row, C_CTIME),
+		.mtime = sqlite3_column_int64(row, C_MTIME),
+		.version = sqlite3_column_int(row, C_VERSION),
+		.creates = sqlite3_column_int(row, C_CREATES),
+		.aversion = sqlite3_column_int(row, C_AVERSION),
+		.owner = sqlite3_column_int64(row, C_OWNER),
+		.pzxid = sqlite3_column_int64(row, C_PZXID),
+	};
+
+	/* They go with this snapshot. */
+	if (sqlite3_column_int(row, C_HAS_EPHEMERALS) != 0)
+		z.pzxid = w->sum->zxid;
+	return z;
 }
 
 static int write_znode(struct writer *w, sqlite3_stmt *row)
 {
 	struct slice parent = db_column(row, C_PARENT), name = db_column(row, C_NAME);
-	struct slice data = db_column(row, C_DATA), path;
 	struct acl_item *acl = find_acl(w, db_column(row, C_ACL));
-	int64_t pzxid = sqlite3_column_int64(row, C_PZXID);
-	struct stat_writer s = { .len = 0 };
+	struct zk_znode z;
 
 	if (check_parent(w, parent, name) != 0)
 		return -1;
-	path = join_path(w, parent, name);
+	z = znode_of(w, row);
+	z.path = join_path(w, parent, name);
 	if (acl == NULL)
-		return damaged(w, path, "names an ACL that is missing");
-	/* They go with this snapshot. */
-	if (sqlite3_column_int(row, C_HAS_EPHEMERALS) != 0)
-		pzxid = w->sum->zxid;
-	put_stat(&s, row, pzxid, false);
-	zk_file_buffer(w->file, path);
-	zk_file_buffer(w->file, data);
-	zk_file_long(w->file, acl - w->acls + 1);
-	zk_file_raw(w->file, s.bytes, s.len);
+		return damaged(w, z.path, "names an ACL that is missing");
+	z.acl = acl - w->acls + 1;
 	acl->znodes++;
-	add_digest(w, path, data, row, pzxid);
-	count(w, path, data, row);
+	/* The root's path is "" there. */
+	zk_file_buffer(w->file, parent.len > 0 ? z.path : slice_of(""));
+	zk_file_buffer(w->file, z.data);
+	zk_file_long(w->file, z.acl);
+	write_stat(w->file, &z);
+	w->digest += zk_digest_znode(&z);
+	count(w, &z, name);
 	return 0;
 }
 
@@ -405,7 +384,7 @@ static int write_all(struct writer *w)
 	zk_file_seal(w->file);
 	w->sum->digest = (int64_t)w->digest;
 	zk_file_long(w->file, w->sum->zxid);
-	zk_file_int(w->file, DIGEST_VERSION);
+	zk_file_int(w->file, ZK_DIGEST_VERSION);
 	zk_file_long(w->file, w->sum->digest);
 	zk_file_seal(w->file);
 	if (tell_acls(w) != 0)

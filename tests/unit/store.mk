@@ -127,4 +127,4 @@ tests_unit_test_settle_LDADD = $(STORE_TEST_LIBS)
 check_PROGRAMS += tests/unit/test_zk_write
 TESTS += tests/unit/test_zk_write
 tests_unit_test_zk_write_SOURCES = tests/unit/test_zk_write.c tests/lib/tmpdir.h
-tests_unit_test_zk_write_LDADD = $(STORE_TEST_LIBS)
+tests_unit_test_zk_write_LDADD = $(ZK_TEST_LIBS)
