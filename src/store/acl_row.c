@@ -7,6 +7,13 @@
 
 #include "base/crypto.h"
 
+#define WORLD "\0\0\0\5world\0\0\0\6anyone"
+
+static const char open_bytes[] = "\0\0\0\1\0\0\0\37" WORLD;
+static const char read_bytes[] = "\0\0\0\1\0\0\0\1" WORLD;
+const struct slice acl_row_open = { open_bytes, sizeof(open_bytes) - 1 };
+const struct slice acl_row_read = { read_bytes, sizeof(read_bytes) - 1 };
+
 void acl_row_key(struct slice encoded, uint8_t key[ACL_ROW_KEY_LEN])
 {
 	uint8_t digest[CRYPTO_SHA256_LEN];

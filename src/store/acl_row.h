@@ -10,6 +10,10 @@
 
 enum { ACL_ROW_KEY_LEN = 16 };
 
+/* Lists, encoded, by which everybody may do everything, and read. */
+extern const struct slice acl_row_open;
+extern const struct slice acl_row_read;
+
 /* First bytes of the SHA-256 of the encoded list. */
 void acl_row_key(struct slice encoded, uint8_t key[ACL_ROW_KEY_LEN]);
 /* Write "scheme:id:perms", several with a comma between, to out, which is cleared first.

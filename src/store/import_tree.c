@@ -12,6 +12,7 @@
 #include "base/crypto.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/acl_row.h"
 #include "store/rows.h"
 #include "wire/path.h"
 
@@ -46,13 +47,6 @@ struct import_tree {
 	unsigned changes; /* in the open batch */
 	unsigned batches;
 };
-
-static const char open_acl[] = "\0\0\0\1\0\0\0\37\0\0\0\5world\0\0\0\6anyone";
-
-static struct slice open_to_all(void)
-{
-	return (struct slice){ open_acl, sizeof(open_acl) - 1 };
-}
 
 int import_tree_new(struct import_tree **out, const char *path, uint32_t cache_kib,
 		    char reason[STORE_REASON_LEN])
@@ -275,7 +269,7 @@ static int take_znode(void *ctx, const struct zk_znode *z, char reason[STORE_REA
 		.mzxid = z->mzxid,
 		.mtime = z->mtime,
 		.version = z->version,
-		.acl = open_to_all(),
+		.acl = acl_row_open,
 		.aversion = z->aversion,
 		.pzxid = z->pzxid,
 		.creates = z->creates,
@@ -372,7 +366,7 @@ static int encode_acl(struct import_tree *t, const struct zk_txn *x, char reason
 		    buf_append(&t->acl, x->acl.raw.data, x->acl.raw.len) == 0 &&
 		    is_sound_acl(buf_slice(&t->acl)))
 			return 0;
-	} else if (buf_append(&t->acl, open_acl, sizeof(open_acl) - 1) == 0) {
+	} else if (buf_append(&t->acl, acl_row_open.data, acl_row_open.len) == 0) {
 		return 0;
 	}
 	return refuse(reason, "an ACL has a null in it");
@@ -475,13 +469,7 @@ static int apply_set_acl(struct import_tree *t, const struct zk_txn *x,
 /* "<parent>/<name>" of the row that stmt is at. */
 static struct slice path_of_row(struct import_tree *t, sqlite3_stmt *stmt)
 {
-	struct slice parent = db_column(stmt, 0), name = db_column(stmt, 1);
-
-	buf_clear(&t->path);
-	if ((parent.len > 1 && buf_append(&t->path, parent.data, parent.len) != 0) ||
-	    buf_append(&t->path, "/", 1) != 0 || buf_append(&t->path, name.data, name.len) != 0)
-		die("import.no_memory", "a path is too long");
-	return buf_slice(&t->path);
+	return rows_join_path(&t->path, db_column(stmt, 0), db_column(stmt, 1));
 }
 
 /* One of the znodes that a session owns. */
@@ -617,7 +605,6 @@ static void add_missing(struct import_tree *t)
 {
 	static const char *const paths[] = { "/zookeeper", "/zookeeper/quota",
 					     "/zookeeper/config" };
-	static const char read_acl[] = "\0\0\0\1\0\0\0\1\0\0\0\5world\0\0\0\6anyone";
 
 	for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
 		bool is_config = i == 2;
@@ -625,8 +612,7 @@ static void add_missing(struct import_tree *t)
 			.path = slice_of(paths[i]),
 			.columns = RECORD_ALL,
 			.data = slice_of(""),
-			.acl = is_config ? (struct slice){ read_acl, sizeof(read_acl) - 1 }
-					 : open_to_all(),
+			.acl = is_config ? acl_row_read : acl_row_open,
 			.aversion = is_config ? -1 : 0,
 		};
 		struct known here;

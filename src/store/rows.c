@@ -356,6 +356,18 @@ void rows_split_path(struct slice path, struct slice *parent, struct slice *name
 		*parent = (struct slice){ path.data, at - 1 };
 }
 
+struct slice rows_join_path(struct buf *b, struct slice parent, struct slice name)
+{
+	buf_clear(b);
+	if (parent.len > 1)
+		buf_put(b, parent);
+	buf_put(b, slice_of("/"));
+	buf_put(b, name);
+	if (b->is_cut)
+		die("store.no_memory", "a path is too long");
+	return buf_slice(b);
+}
+
 /* ---- read ---- */
 
 /* Clients may ask for what cannot be read as often as they like. */

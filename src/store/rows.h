@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/buf.h"
 #include "base/cdefs.h"
 #include "store/db.h"
 #include "store/record.h"
@@ -86,5 +87,7 @@ uint64_t rows_free_bytes(struct rows *r);
 
 /* Path of the parent ("" for the root) and last part ("" for the root). */
 void rows_split_path(struct slice path, struct slice *parent, struct slice *name);
+/* The path of these, in b, which has no limit; lent until that changes. */
+struct slice rows_join_path(struct buf *b, struct slice parent, struct slice name);
 
 #endif

@@ -261,16 +261,6 @@ static int check_parent(struct writer *w, struct slice parent, struct slice name
 	return buf_append(&w->parent, parent.data, parent.len);
 }
 
-static struct slice join_path(struct writer *w, struct slice parent, struct slice name)
-{
-	buf_clear(&w->path);
-	if (parent.len > 1)
-		buf_put(&w->path, parent);
-	buf_put(&w->path, slice_of("/"));
-	buf_put(&w->path, name);
-	return buf_slice(&w->path);
-}
-
 static void write_stat(struct zk_file *f, const struct zk_znode *z)
 {
 	zk_file_long(f, z->czxid);
@@ -333,7 +323,7 @@ static int write_znode(struct writer *w, sqlite3_stmt *row)
 	if (check_parent(w, parent, name) != 0)
 		return -1;
 	z = znode_of(w, row);
-	z.path = join_path(w, parent, name);
+	z.path = rows_join_path(&w->path, parent, name);
 	if (acl == NULL)
 		return damaged(w, z.path, "names an ACL that is missing");
 	z.acl = acl - w->acls + 1;

@@ -162,8 +162,12 @@ static void assert_query(struct fixture *f, const char *sql, const char *want)
 static void assert_split(const char *path, const char *parent, const char *name)
 {
 	struct slice p, n;
+	struct buf b;
 
+	buf_init(&b, SIZE_MAX);
 	rows_split_path(slice_of(path), &p, &n);
+	assert_true(slice_is(rows_join_path(&b, p, n), path));
+	buf_fini(&b);
 	assert_true(slice_is(p, parent));
 	assert_true(slice_is(n, name));
 	assert_non_null(p.data);
