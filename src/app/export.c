@@ -155,7 +155,7 @@ static void take_fault(void *ctx, const char *text)
 static int check_snapshot(const char *file, char reason[EXPORT_REASON_LEN])
 {
 	char fault[STORE_REASON_LEN] = "";
-	const struct verify_teller teller = { fault, take_fault };
+	const struct verify_teller teller = { fault, take_fault, take_fault };
 	struct verify_report report;
 	struct seal seal;
 	int rc;

@@ -28,7 +28,8 @@ void stream_cork(struct stream *s);
 enum tls_rc stream_uncork(struct stream *s);
 /* Bytes that were taken by stream_write and still wait for the socket here. */
 size_t stream_held(const struct stream *s);
-/* Whether what is written in one call, up to STREAM_RECORD_LEN, arrives as a unit (a TLS record). */
+/* Whether what is written in one call, up to STREAM_RECORD_LEN, arrives as a unit: a TLS
+ * record. */
 bool stream_has_records(const struct stream *s);
 /* Bytes have been taken from the socket and wait for stream_read, so the socket may not report
  * them. */
