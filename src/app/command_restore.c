@@ -1,16 +1,13 @@
 #include "app/command_restore.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "app/complain.h"
 #include "app/config.h"
+#include "app/drill_dir.h"
 #include "app/snapshots.h"
 #include "app/verdict.h"
 #include "base/clock.h"
@@ -120,9 +117,11 @@ int command_restore(char *const arguments[], size_t count)
 
 /* ---- drill ---- */
 
+enum { SPARE = 64 * 1024 * 1024 }; /* where no configuration says how much */
+
 struct drill {
 	const char *file;
-	char *dir;
+	const char *dir;
 	struct verify_report before, after, served;
 	struct seal seal;
 	struct restore_report restored;
@@ -250,61 +249,34 @@ static void print_drill(const struct drill *d)
 	       d->verify_ms, d->restore_ms, d->verify_restored_ms, d->start_ms);
 }
 
-static void remove_files(const char *dir)
-{
-	struct dirent *entry;
-	DIR *d = opendir(dir);
-
-	while (d != NULL && (entry = readdir(d)) != NULL) {
-		char *path = files_join(dir, entry->d_name);
-
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-		    unlink(path) != 0 && errno != EISDIR && errno != EPERM)
-			log_warn("drill.unlink_failed", LOG_TEXT("file", path),
-				 LOG_TEXT("reason", strerror(errno)));
-		mem_free(path);
-	}
-	if (d != NULL)
-		closedir(d);
-	(void)rmdir(dir);
-}
-
-static void remove_dir(const char *dir)
-{
-	char *log_dir = files_join(dir, "log");
-
-	remove_files(log_dir);
-	remove_files(dir);
-	mem_free(log_dir);
-}
-
-/* Where the snapshot is there was room for it. */
-static char *make_dir(const char *file, char reason[STORE_REASON_LEN])
+/* Where the snapshot is there was room for it. The caller frees. */
+static char *parent_of(const char *file)
 {
 	const char *slash = strrchr(file, '/');
-	char *parent = slash ? mem_dup(file, (size_t)(slash - file) + 1) : mem_strdup("./");
-	char *dir = files_join(parent, "drill-XXXXXX");
 
-	mem_free(parent);
-	if (mkdtemp(dir))
-		return dir;
-	snprintf(reason, STORE_REASON_LEN, "%.400s: cannot make the directory: %s", dir,
-		 strerror(errno));
-	mem_free(dir);
-	return NULL;
+	return slash ? mem_dup(file, (size_t)(slash - file) + 1) : mem_strdup("./");
 }
 
-static int drill(const char *file)
+/* For the copy, for as much again that may stand in its -wal, and for whoever else writes there. */
+static uint64_t wanted_bytes(const char *file, uint64_t spare)
+{
+	return 2 * files_database_bytes(file) + spare;
+}
+
+static int drill(const char *file, uint64_t spare)
 {
 	struct drill d = { .file = file };
 	char reason[STORE_REASON_LEN], *name = log_escape(file);
+	char *parent = parent_of(file);
 	bool is_good = false;
+	struct drill_dir dir;
 
 	log_set_level(LOG_LEVEL_WARN);
-	d.dir = make_dir(file, reason);
-	if (d.dir) {
+	drill_dir_tidy(parent);
+	if (drill_dir_make(&dir, parent, wanted_bytes(file, spare), reason) == 0) {
+		d.dir = dir.path;
 		is_good = run_drill(&d, reason);
-		remove_dir(d.dir);
+		drill_dir_remove(&dir);
 	}
 	printf("snapshot=%s\n", name);
 	if (is_good)
@@ -313,7 +285,7 @@ static int drill(const char *file)
 		verdict_print_bad(reason);
 	printf("drill: %s\n", is_good ? "passed" : "failed");
 	restore_report_fini(&d.restored);
-	mem_free(d.dir);
+	mem_free(parent);
 	mem_free(name);
 	return is_good ? EXIT_OK : EXIT_FAILED;
 }
@@ -331,7 +303,7 @@ static int drill_newest(const struct config *c)
 		snprintf(reason, sizeof(reason), "%.400s: there is no snapshot", dir);
 		complain(reason);
 	} else {
-		rc = drill(list[count - 1].path);
+		rc = drill(list[count - 1].path, c->snapshot_spare_bytes);
 	}
 	snapshot_file_list_free(list, count);
 	mem_free(dir);
@@ -346,7 +318,7 @@ int command_drill(char *const arguments[], size_t count)
 
 	(void)count;
 	if (snapshot_file_is_one(arguments[0]))
-		return drill(arguments[0]);
+		return drill(arguments[0], SPARE);
 	if (config_load(arguments[0], &config, &report) != 0)
 		complain(report.error);
 	else

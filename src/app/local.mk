@@ -37,6 +37,7 @@ libapp_a_SOURCES = \
 	src/app/machine.c src/app/machine.h \
 	src/app/privileges.c src/app/privileges.h \
 	src/app/print.c src/app/print.h \
+	src/app/drill_dir.c src/app/drill_dir.h \
 	src/app/prometheus.c src/app/prometheus.h \
 	src/app/snapshots.c src/app/snapshots.h \
 	src/app/stamps.c src/app/stamps.h \

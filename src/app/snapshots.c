@@ -6,6 +6,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "app/drill_dir.h"
 #include "app/keeper.h"
 #include "base/clock.h"
 #include "base/list.h"
@@ -112,6 +113,7 @@ static void look_around(struct snapshots *s)
 	size_t count;
 
 	snapshot_file_tidy(s->dir);
+	drill_dir_tidy(s->dir);
 	if (snapshot_file_list(s->dir, &list, &count, reason) != 0)
 		log_warn("snapshot.unlisted", LOG_TEXT("reason", reason));
 	s->kept = (unsigned)count;

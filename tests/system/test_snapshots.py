@@ -1,4 +1,5 @@
 """Snapshots: taken while it runs, verified, kept, restored, tried."""
+import fcntl
 import glob
 import json
 import os
@@ -621,3 +622,54 @@ def test_drill(make_server):
     done = zoolited("--drill", path)
     assert done.returncode == 1 and done.stdout.endswith("drill: failed\n")
     assert names(server) == [os.path.basename(path)]
+
+
+def test_drill_without_room(make_server, tmp_path):
+    server = make_server()
+    path = ask(server)
+    server.stop()
+    disk = slowdisk.SlowDisk(tmp_path)
+    folder, size = os.path.dirname(path), os.path.getsize(path)
+    for spare, file in ((64 << 20, path), (128 << 20, server.config_path)):
+        for left, status in ((2 * size + spare - 4096, 1), (2 * size + spare + 65536, 0)):
+            disk.set_budget(left + sum(os.stat(os.path.join(folder, name)).st_blocks * 512 for name in names(server)))
+            done = subprocess.run([servers.find_zoolited(), "--drill", file], capture_output=True, text=True, timeout=120,
+                                  check=False, env=dict(os.environ, **disk.environment(room=folder)))
+            assert done.returncode == status, done.stdout + done.stderr
+            assert ("bytes are free, and a drill wants" in done.stdout) == (status == 1)
+            assert done.stdout.endswith("drill: failed\n" if status else "drill: passed\n")
+            assert len(names(server)) == 2, "nothing of it stays"
+
+
+def test_drill_that_was_killed(make_server, tmp_path):
+    """What it left goes with the next one, or with a start; what is used, or is none, stays."""
+    server = make_server()
+    path = ask(server)
+    folder = os.path.dirname(path)
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "file").write_text("")
+
+    def leave():
+        os.makedirs(folder + "/drill-aB3xyz/log")
+        for name in ("tree.db", "log/0000000001.db"):
+            with open(folder + "/drill-aB3xyz/" + name, "w", encoding="ascii"):
+                pass
+        os.symlink(tmp_path / "precious", folder + "/drill-aB3xyz/elsewhere")
+
+    os.symlink(tmp_path / "precious", folder + "/drill-link00")
+    os.mkdir(folder + "/drill-of-mine")
+    os.mkdir(folder + "/drill-inuse0")
+    used = os.open(folder + "/drill-inuse0", os.O_RDONLY)
+    fcntl.flock(used, fcntl.LOCK_EX)
+    stays = {"drill-link00", "drill-of-mine", "drill-inuse0"}
+    leave()
+    done = zoolited("--drill", path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {name for name in names(server) if name.startswith("drill-")} == stays
+    leave()
+    server.restart()
+    assert {name for name in names(server) if name.startswith("drill-")} == stays
+    os.close(used)
+    assert zoolited("--drill", path).returncode == 0
+    assert {name for name in names(server) if name.startswith("drill-")} == stays - {"drill-inuse0"}
+    assert (tmp_path / "precious" / "file").exists()
