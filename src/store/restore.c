@@ -429,7 +429,7 @@ static int move(const char *dir, const char *name, const char *aside, char reaso
 	char *from = files_join(dir, name), *to = files_join(aside, name);
 	int rc = 0;
 
-	if (rename(from, to) != 0 && errno != ENOENT)
+	if (vfs_os()->rename(from, to) != 0 && errno != ENOENT)
 		rc = fail(from, "cannot be moved", reason);
 	mem_free(from);
 	mem_free(to);

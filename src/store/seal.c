@@ -125,21 +125,55 @@ static char *dir_of(const char *path)
 	return slash > path ? mem_dup(path, (size_t)(slash - path)) : mem_strdup("/");
 }
 
-/* Written whole and synced under another name first. */
-static int write_file(const char *path, const char *text)
+/* Through the VFS: fault tests see it like any other file. */
+static int write_bytes(const char *path, const char *text)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	size_t len = strlen(text);
-	int rc = -1, saved;
+	const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_SUPER_JOURNAL |
+			  SQLITE_OPEN_NOFOLLOW;
+	sqlite3_vfs *vfs = sqlite3_vfs_find(VFS_NAME);
+	sqlite3_file *file = mem_new((size_t)vfs->szOsFile);
+	int rc = vfs->xOpen(vfs, path, file, flags, NULL), saved;
+
+	if (rc == SQLITE_OK) {
+		errno = 0;
+		rc = file->pMethods->xWrite(file, text, (int)strlen(text), 0);
+		saved = errno;
+		(void)file->pMethods->xClose(file);
+		errno = saved;
+	}
+	mem_free(file);
+	if (rc != SQLITE_OK && errno == 0)
+		errno = rc == SQLITE_FULL ? ENOSPC : EIO;
+	return rc == SQLITE_OK ? 0 : -1;
+}
+
+static int sync_file(const char *path)
+{
+	int fd = vfs_os()->open_file(path);
+	int rc, saved;
 
 	if (fd < 0)
 		return -1;
-	if (write(fd, text, len) == (ssize_t)len)
-		rc = vfs_os()->sync_file(fd);
+	rc = vfs_os()->sync_file(fd);
 	saved = errno;
-	close(fd);
+	(void)vfs_os()->close_file(fd);
 	errno = saved;
 	return rc;
+}
+
+/* Written whole and synced under another name first. */
+static int write_file(const char *path, const char *text)
+{
+	int fd;
+
+	vfs_register();
+	if (vfs_os()->unlink(path) != 0 && errno != ENOENT)
+		return -1;
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -1;
+	close(fd);
+	return write_bytes(path, text) == 0 ? sync_file(path) : -1;
 }
 
 int seal_write(const char *file, const struct seal *m, char reason[STORE_REASON_LEN])
@@ -152,7 +186,7 @@ int seal_write(const char *file, const struct seal *m, char reason[STORE_REASON_
 
 	(void)snprintf(part, size, "%s.part", path);
 	seal_format(m, text);
-	if (write_file(part, text) != 0 || rename(part, path) != 0 ||
+	if (write_file(part, text) != 0 || vfs_os()->rename(part, path) != 0 ||
 	    vfs_os()->sync_dir(dir) != 0) {
 		(void)snprintf(reason, STORE_REASON_LEN, "%.400s: cannot write: %s", path,
 			       strerror(errno));

@@ -153,7 +153,7 @@ int snapshot_file_accept(const char *dir, const struct seal *seal, char **path,
 	 * looked at. */
 	if (seal_write(*path, seal, reason) != 0)
 		rc = -1;
-	else if (rename(part, *path) != 0 || vfs_os()->sync_dir(dir) != 0)
+	else if (vfs_os()->rename(part, *path) != 0 || vfs_os()->sync_dir(dir) != 0)
 		rc = fail(*path, "cannot be made", reason);
 	mem_free(part);
 	if (rc != 0) {
@@ -227,7 +227,7 @@ void snapshot_file_reject(const char *dir, int64_t zxid)
 	char *part = snapshot_file_part(dir), *bad = snapshot_file_bad_path(dir, zxid);
 
 	remove_which(dir, is_bad);
-	if (rename(part, bad) != 0 && errno != ENOENT)
+	if (vfs_os()->rename(part, bad) != 0 && errno != ENOENT)
 		log_warn("snapshot.rename_failed", LOG_TEXT("file", part),
 			 LOG_TEXT("reason", strerror(errno)));
 	/* Side files of the part. */

@@ -1,6 +1,7 @@
 /* See the header. */
 #include "tests/fault/store_run.h"
 
+#include <inttypes.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include "store/snapshot.h"
 #include "store/snapshot_file.h"
 #include "store/store.h"
+#include "store/verify.h"
 #include "store/vfs.h"
 #include "tests/fault/store_model.h"
 
@@ -30,6 +32,8 @@ struct subject {
 	int64_t epoch;
 	int64_t audited;
 };
+
+#define SNAPSHOTS "snapshots"
 
 static const char *const dir_option = "data";
 static bool kills = true;
@@ -164,7 +168,7 @@ static void start(struct run *r, const char *dir)
 {
 	const struct store_loader loader = { NULL, ignore_session, ignore_znode, ignore_change };
 	struct store_options o = options_for(dir);
-	char reason[STORE_REASON_LEN];
+	char reason[STORE_REASON_LEN], *snapshots;
 
 	vary_options(&o, &r->random);
 	if (store_open(&r->store, &o, reason) != 0 || store_load(r->store, &loader, reason) != 0) {
@@ -179,25 +183,67 @@ static void start(struct run *r, const char *dir)
 	r->zxid = store_begin(r->store);
 	trace_note(r->trace, "epoch", r->zxid >> 32);
 	/* What was cut short is of no use. */
-	snapshot_file_tidy(dir);
+	snapshots = files_join(dir, SNAPSHOTS);
+	snapshot_file_tidy(snapshots);
+	mem_free(snapshots);
 }
 
-/* Copies of the tree beside it, one after the other: whatever becomes of them, the tree is as it
- * was. */
+static void refuse_fault(void *ctx, const char *text)
+{
+	(void)ctx;
+	fprintf(stderr, "a snapshot that is not whole: %s\n", text);
+	abort();
+}
+
+static const struct verify_teller teller = { .fault = refuse_fault };
+
+/* The part gets its name, and those before it go, as the keeper does it. */
+static void keep_snapshot(struct run *r, const char *dir, const char *part)
+{
+	char reason[STORE_REASON_LEN], *path;
+	struct verify_report found;
+	struct snapshot_file *list;
+	struct seal seal;
+	size_t count;
+
+	if (snapshot_file_settle(part, reason) != 0)
+		refuse_fault(NULL, reason);
+	if (verify_tree(part, &teller, &found) != 0)
+		abort();
+	seal = (struct seal){ .time_ms = 1, .zxid = found.meta.zxid, .digest = found.digest };
+	if (snapshot_file_accept(dir, &seal, &path, reason) != 0)
+		refuse_fault(NULL, reason);
+	trace_note(r->trace, "snapshot", seal.zxid);
+	mem_free(path);
+	if (snapshot_file_list(dir, &list, &count, reason) != 0)
+		refuse_fault(NULL, reason);
+	for (size_t i = 0; i + 1 < count; i++)
+		snapshot_file_remove(&list[i]);
+	snapshot_file_list_free(list, count);
+}
+
+/* Copies of the tree, one after the other: whatever becomes of them, the tree is as it was. */
 static void work_on_snapshots(struct run *r)
 {
 	struct snapshot *s = store_snapshot(r->store);
-	char *part = snapshot_file_part(r->dir);
+	char *dir = files_join(r->dir, SNAPSHOTS), *part = snapshot_file_part(dir);
+	char reason[STORE_REASON_LEN];
 	const struct snapshot_order o = { .path = part,
 					  .step_pages = 1 + (int)random_below(&r->random, 8) };
 	struct snapshot_result result;
+	enum snapshot_state state = snapshot_poll(s, &result);
 
-	if (snapshot_poll(s, &result) == SNAPSHOT_IDLE && random_percent(&r->random, 10)) {
+	if (state == SNAPSHOT_DONE) {
+		keep_snapshot(r, dir, part);
+	} else if (state == SNAPSHOT_IDLE && random_percent(&r->random, 10)) {
+		if (files_make_dir(dir, reason) != 0)
+			refuse_fault(NULL, reason);
 		files_remove_database(part);
 		if (!snapshot_start(s, &o))
 			abort();
 	}
 	mem_free(part);
+	mem_free(dir);
 }
 
 static void append_change(struct run *r)
@@ -599,6 +645,36 @@ out:
 	mem_free(path);
 }
 
+static void lose_fault(void *ctx, const char *text)
+{
+	lost(ctx, "a snapshot with a seal is not whole: %s", text);
+}
+
+/* What has a seal is whole, and still what was sealed; the newest that was told of is there. */
+static void check_snapshots(struct check *c, const char *dir, int64_t told)
+{
+	const struct verify_teller loser = { c, lose_fault };
+	char *snapshots = files_join(dir, SNAPSHOTS), why[STORE_REASON_LEN] = "";
+	struct verify_report found;
+	struct snapshot_file *list;
+	int64_t newest = 0;
+	size_t count;
+
+	if (snapshot_file_list(snapshots, &list, &count, why) != 0)
+		lost(c, "%s", why);
+	for (size_t i = 0; i < count; i++) {
+		newest = list[i].seal.zxid;
+		if (verify_tree(list[i].path, &loser, &found) == 0 &&
+		    strcmp(found.digest.whole, list[i].seal.digest.whole) != 0)
+			lost(c, "%s: has another digest than its seal", list[i].path);
+	}
+	if (newest < told)
+		lost(c, "the snapshot 0x%" PRIx64 " is not there, the newest is 0x%" PRIx64,
+		     (uint64_t)told, (uint64_t)newest);
+	snapshot_file_list_free(list, count);
+	mem_free(snapshots);
+}
+
 static int check(void *ctx, const char *top, const struct trace *t, size_t cut,
 		 char reason[POWERCUT_REASON_LEN])
 {
@@ -615,6 +691,7 @@ static int check(void *ctx, const char *top, const struct trace *t, size_t cut,
 	audited = trace_highest_note(t, cut, "audited", c->subject->audited);
 	if (cut % 2 == 0)
 		o.retention_ms = 1;
+	check_snapshots(c, dir, trace_highest_note(t, cut, "snapshot", 0));
 	/* As it was left: what a start does may hide what was missing. It takes its time. */
 	if (cut % 4 == 0)
 		check_trail(c, dir, audited);
