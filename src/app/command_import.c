@@ -243,8 +243,8 @@ static int choose_owner(const struct config *c, struct import_options *o)
 	return -1;
 }
 
-/* It was told why, in a line of the log. This is no server: nobody relies on what it made, and a core
- * tells nobody more. */
+/* It was told why, in a line of the log. This is no server: nobody relies on what it made, and a
+ * core tells nobody more. */
 static void end(const char *event)
 {
 	(void)event;

@@ -194,8 +194,8 @@ int db_version(sqlite3 *db, int *version, char reason[DB_REASON_LEN])
 			reason, DB_REASON_LEN,
 			"%s: has schema version %d, this program knows versions up to %d: "
 			"start the newer zoolited that wrote it, or go back to the tree as it "
-			"was before: zoolited --restore tree-%d.db NEWDIR (where there is none, it is "
-			"tree.db still: zoolited --restore tree.db NEWDIR)",
+			"was before: zoolited --restore tree-%d.db NEWDIR (where there is none, "
+			"it is tree.db still: zoolited --restore tree.db NEWDIR)",
 			db_path(db), *version, DB_VERSION, DB_VERSION);
 		goto out;
 	}

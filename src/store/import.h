@@ -62,13 +62,13 @@ struct import_summary {
 	unsigned scheme_count;
 };
 
-/* -1 with a reason: then there is no registry in to_dir. A write that fails, on a full disk too, ends
- * the process. */
+/* -1 with a reason: then there is no registry in to_dir. A write that fails, on a full disk too,
+ * ends the process. */
 must_check int import_run(const struct import_options *o, struct import_summary *s,
 			  char reason[STORE_REASON_LEN]);
 
-/* For the hook of die (base/log.h), where a write has failed in the midst of import_run: remove what
- * it made. The process ends then, and never goes back there. */
+/* For the hook of die (base/log.h), where a write has failed in the midst of import_run: remove
+ * what it made. The process ends then, and never goes back there. */
 void import_abandon(void);
 
 #endif

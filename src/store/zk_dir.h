@@ -39,9 +39,9 @@ must_check int zk_dir_open(struct zk_dir *d, const char *dir, const char *log_di
 void zk_dir_fini(struct zk_dir *d);
 
 /* ZooKeeper holds no lock. -1 with a reason where a process has one of the logs open (of other
- * users' processes only root is told), where that of zkServer.sh's pid file is a ZooKeeper, or where
- * something has changed since the directory was opened. One that has written nothing since its
- * start and was not started by zkServer.sh is not noticed. */
+ * users' processes only root is told), where that of zkServer.sh's pid file is a ZooKeeper, or
+ * where something has changed since the directory was opened. One that has written nothing since
+ * its start and was not started by zkServer.sh is not noticed. */
 must_check int zk_dir_check_idle(const struct zk_dir *d, char reason[STORE_REASON_LEN]);
 
 #endif

@@ -117,9 +117,9 @@ static int open_file(struct zk_log *l, char reason[STORE_REASON_LEN])
 	return zk_stream_is_bad(l->in) ? damaged(l, zk_stream_reason(l->in), reason) : 1;
 }
 
-/* Where no whole record stands. A log is as long as it was made, with zeros behind what was written,
- * and a crash may leave part of a record before them: ZooKeeper takes either for the end. Where
- * more follows it would lose that without a word. */
+/* Where no whole record stands. A log is as long as it was made, with zeros behind what was
+ * written, and a crash may leave part of a record before them: ZooKeeper takes either for the end.
+ * Where more follows it would lose that without a word. */
 static int end_records(struct zk_log *l, uint64_t start, bool is_blank,
 		       char reason[STORE_REASON_LEN])
 {

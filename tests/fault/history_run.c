@@ -3,8 +3,9 @@
  * server has stopped.
  *
  * Every other connection is TLS. Arguments: port, port for TLS, CA, certificate, key, directory of
- * the log, seed, answers wanted, mutants of each kind. The directories /h0 and so on are there. Prints "done" when it has its answers, waits for a line (the
- * server has stopped), checks, and exits with 0 where all is explained and each mutant found. */
+ * the log, seed, answers wanted, mutants of each kind. The directories /h0 and so on are there.
+ * Prints "done" when it has its answers, waits for a line (the server has stopped), checks, and
+ * exits with 0 where all is explained and each mutant found. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

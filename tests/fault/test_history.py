@@ -71,10 +71,11 @@ class Program:
 
 
 def end_and_start(server, program, rng):
-    """Until the sessions have their answers; a while after each time that it began to serve. Kills and clean stops."""
+    """Until the sessions have their answers; a while after each time that it began to serve. Every third end is
+    a clean stop."""
     kills = stops = 0
-    while not program.has_said.wait(rng.uniform(0.3, 1.5) if LONG else rng.uniform(0.02, 0.15)):
-        if rng.random() < 0.7:
+    while not program.has_said.wait(rng.uniform(0.3, 1.5) if LONG else rng.uniform(0.05, 0.3)):
+        if (kills + stops) % 3 != 2:
             server.kill()
             kills += 1
         else:
