@@ -653,7 +653,7 @@ static void lose_fault(void *ctx, const char *text)
 /* What has a seal is whole, and still what was sealed; the newest that was told of is there. */
 static void check_snapshots(struct check *c, const char *dir, int64_t told)
 {
-	const struct verify_teller loser = { c, lose_fault };
+	const struct verify_teller loser = { c, lose_fault, lose_fault };
 	char *snapshots = files_join(dir, SNAPSHOTS), why[STORE_REASON_LEN] = "";
 	struct verify_report found;
 	struct snapshot_file *list;
