@@ -20,7 +20,7 @@
 #include "tests/lib/tmpdir.h"
 
 #define TRACE_VFS "trace"
-enum { SECTOR = 512, FD_MOST = 1024, NOTHING = -1 };
+enum { SECTOR = 512, FD_MOST = 8192, NOTHING = -1 };
 /* Syncs of the log by its flush thread take so many times longer: much happens meanwhile, and the
  * tree's thread, whose own ones are quick, is done with what it must not have taken yet. */
 enum { FLUSH_RATIO = 12 };
