@@ -49,10 +49,10 @@ def below(client, root):
 
 
 @pytest.mark.parametrize("depth", [1, 8])
-@pytest.mark.parametrize("case", ["get", "exists", "set", "mixed", "create", "ephemeral"])
+@pytest.mark.parametrize("case", ["get", "exists", "children", "set", "mixed", "create", "multi", "ephemeral"])
 def test_cases(server, case, depth):
     root = "/bench-%s-%d" % (case, depth)
-    report = bench(server, case, "-c", 3, "-d", depth, "-s", 0.3, "-w", 0.1, "-k", 20, "-v", 10, "--root", root,
+    report = bench(server, case, "-c", 3, "-d", depth, "-s", 1, "-w", 0.1, "-k", 20, "-v", 10, "--root", root,
                    "--server-pid", server.process.pid)
     assert report["case"] == case and report["tls"].startswith("TLSv1.3 ")
     assert report["operations"] > 0 and report["errors"] == 0
@@ -62,8 +62,8 @@ def test_cases(server, case, depth):
     with server.client() as client:
         made = below(client, root)
         client.close_session()
-    if case == "create":
-        assert len(made) >= report["operations"]
+    if case in ("create", "multi"):
+        assert len(made) >= report["operations"] * (10 if case == "multi" else 1)
     else:
         assert len(made) == (0 if case == "ephemeral" else 20)
 
@@ -78,6 +78,72 @@ def test_set_writes_and_get_does_not(server):
         assert {stat.data_length for stat in stats} == {7}
         seen = {stat.version for stat in stats}
         assert seen == versions if versions else min(seen) > 0
+
+
+def test_zipf_writes_the_first_keys_most(server):
+    bench(server, "set", "-c", 2, "-d", 4, "-s", 0.5, "-w", 0, "-k", 20, "--zipf", 2, "--root", "/bench-zipf")
+    with server.client() as client:
+        versions = [client.call(zk.exists(path)).value.version for path in sorted(below(client, "/bench-zipf"))]
+        client.close_session()
+    assert len(versions) == 20 and versions[0] > sum(versions[1:]) > 0
+
+
+def test_creates_go_to_as_many_directories_as_asked_for(server):
+    bench(server, "create", "-c", 3, "-s", 0.3, "-w", 0, "--directories", 7, "--root", "/bench-directories")
+    with server.client() as client:
+        directories = {os.path.dirname(path) for path in below(client, "/bench-directories")}
+        client.close_session()
+    assert len(directories) == 7
+
+
+def test_children_are_all_of_one_znode(server):
+    bench(server, "children", "-c", 2, "-s", 0.2, "-w", 0, "-k", 1200, "--root", "/bench-children")
+    with server.client() as client:
+        made = below(client, "/bench-children")
+        client.close_session()
+    assert len(made) == 1200 and len({os.path.dirname(path) for path in made}) == 1
+
+
+def test_multi_of_a_size(server):
+    report = bench(server, "multi", "-c", 1, "-s", 0.2, "-w", 0, "--batch", 3, "--root", "/bench-batch")
+    with server.client() as client:
+        made = below(client, "/bench-batch")
+        client.close_session()
+    assert 3 * report["operations"] <= len(made) <= 3 * (report["operations"] + 1)
+
+
+def test_locks_are_had_one_after_the_other(server):
+    def told():
+        return server.metric("sum_node_deleted_watch_count")
+
+    watched, before = server.metric("watch_count"), told()
+    report = bench(server, "lock", "-c", 5, "-s", 0.5, "-w", 0.1, "--root", "/bench-lock")
+    assert report["operations"] > 0 and report["errors"] == 0
+    # With five of them there is always somebody before who must let go first, and each such is waited for once.
+    assert told() - before > 0.9 * report["operations"]
+    with server.client() as client:
+        assert below(client, "/bench-lock") == []
+        client.close_session()
+    assert server.metric("watch_count") == watched
+
+
+def test_fan_out(server):
+    report = bench(server, "fan-out", "-c", 31, "-s", 0.5, "-w", 0.1, "-k", 1, "--root", "/bench-fan-out")
+    assert report["operations"] > 0 and report["errors"] == 0
+    told, read = report["told_us"], report["latency_us"]
+    assert 0 < told["p50"] <= read["p50"] and 0 < told["mean"] < read["mean"]
+    with server.client() as client:
+        path, = below(client, "/bench-fan-out")
+        # One change more may have been on its way at the end.
+        assert client.call(zk.exists(path)).value.version >= report["operations"]
+        client.close_session()
+
+
+@pytest.mark.parametrize("options", [["-c", "1"], ["-d", "2"]])
+def test_who_waits_for_each_other_is_two_at_depth_one(server, options):
+    for case in ("lock", "fan-out"):
+        done = run(server, case, *options)
+        assert done.returncode == 2 and "at least two connections" in done.stderr
 
 
 def test_fill(server):

@@ -117,9 +117,27 @@ static void take_reply(void *owner, struct session_reply *reply)
 	if (m != NULL) {
 		m->errors += count < 0;
 		m->operations += count < 0 ? 0 : (unsigned)count;
-		histogram_add(&m->latency_us, (uint64_t)(reply->now_us - reply->intended_us));
+		if (count != 0)
+			histogram_add(&m->latency_us,
+				      (uint64_t)(reply->now_us - reply->intended_us));
 	}
 	pump(l, reply->now_us);
+}
+
+static void take_event(void *owner, const struct session_event *event)
+{
+	struct lane *l = owner;
+	struct driver *d = l->driver;
+	int64_t now_us = session_heard_us(l->session);
+	int64_t told_us;
+
+	(void)event;
+	if (d->job == NULL || d->job->told == NULL)
+		return;
+	told_us = d->job->told(d->workload, l->index, now_us);
+	if (told_us >= 0 && d->measured != NULL)
+		histogram_add(&d->measured->told_us, (uint64_t)told_us);
+	pump(l, now_us);
 }
 
 static void pump_all(struct driver *d)
@@ -157,6 +175,8 @@ static int64_t turn(struct driver *d, int64_t end_us, bool silence_allowed)
 	}
 	loop_turn(d->loop, wait_us > 0 ? (long)wait_us : 0);
 	now_us = clock_exact_us();
+	if (d->asking && d->job->told != NULL && pump(&d->lanes[0], now_us))
+		session_flush(d->lanes[0].session);
 	keep_alive(d, now_us);
 	if (!silence_allowed && now_us - d->heard_us > SILENCE_US)
 		give_up("the server has been silent for a minute");
@@ -188,7 +208,7 @@ static void session_closed(void *owner, const char *reason)
 static void lane_open(struct driver *d, unsigned index)
 {
 	static const struct session_events events = { session_opened, take_reply, session_closed,
-						      NULL };
+						      take_event };
 	struct lane *l = &d->lanes[index];
 	const struct options *o = d->options;
 	char reason[STREAM_REASON_LEN];

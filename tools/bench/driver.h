@@ -24,6 +24,7 @@ struct measurement {
 	int64_t server_cpu_us; /* -1: unknown */
 	int64_t own_cpu_us;
 	struct histogram latency_us;
+	struct histogram told_us; /* until the last was told, where watches are set */
 };
 
 /* Everything below ends the process with status 1 and a line of reason where the server cannot be

@@ -10,6 +10,8 @@ tools_zoolite_bench_SOURCES = \
 	tools/bench/driver.h \
 	tools/bench/histogram.c \
 	tools/bench/histogram.h \
+	tools/bench/lock.c \
+	tools/bench/lock.h \
 	tools/bench/loop.c \
 	tools/bench/loop.h \
 	tools/bench/main.c \
@@ -17,10 +19,14 @@ tools_zoolite_bench_SOURCES = \
 	tools/bench/member.h \
 	tools/bench/options.c \
 	tools/bench/options.h \
+	tools/bench/picker.c \
+	tools/bench/picker.h \
 	tools/bench/process.c \
 	tools/bench/process.h \
 	tools/bench/report.c \
 	tools/bench/report.h \
+	tools/bench/request.c \
+	tools/bench/request.h \
 	tools/bench/session.c \
 	tools/bench/session.h \
 	tools/bench/signals.c \
@@ -39,9 +45,12 @@ tools_zoolite_bench_LDADD = libwire.a libbase.a $(OPENSSL_LIBS) -lm
 EXTRA_DIST += tools/bench/local.mk
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/test_bench_histogram
-TESTS += tests/unit/test_bench_histogram
+check_PROGRAMS += tests/unit/test_bench_histogram tests/unit/test_bench_picker
+TESTS += tests/unit/test_bench_histogram tests/unit/test_bench_picker
 tests_unit_test_bench_histogram_SOURCES = tests/unit/test_bench_histogram.c \
 	tools/bench/histogram.c tools/bench/histogram.h
 tests_unit_test_bench_histogram_LDADD = $(CMOCKA_LIBS)
+tests_unit_test_bench_picker_SOURCES = tests/unit/test_bench_picker.c \
+	tools/bench/picker.c tools/bench/picker.h
+tests_unit_test_bench_picker_LDADD = libbase.a $(CMOCKA_LIBS) -lm
 endif

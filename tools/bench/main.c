@@ -15,7 +15,7 @@
 #include "tools/bench/storm.h"
 #include "tools/bench/workload.h"
 
-enum { STATUS_USAGE = 2, US_PER_S = 1000000 };
+enum { STATUS_USAGE = 2, LEAST_TOGETHER = 2, US_PER_S = 1000000 };
 
 static const double DEFAULT_SECONDS = 10, DEFAULT_WAIT_SECONDS = 60, SETTLE_SECONDS = 2;
 
@@ -107,6 +107,11 @@ static int run(struct options *o)
 	if (c == NULL) {
 		fprintf(stderr, "zoolite-bench: %s: no such case (--help names them)\n",
 			o->case_name);
+		return STATUS_USAGE;
+	}
+	if (c->single && (o->depth != 1 || o->connections < LEAST_TOGETHER)) {
+		fprintf(stderr, "zoolite-bench: %s: wants -d 1 and at least two connections\n",
+			c->name);
 		return STATUS_USAGE;
 	}
 	if (o->seconds <= 0)

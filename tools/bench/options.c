@@ -19,6 +19,9 @@ enum {
 	MOST_KEYS = 10 * 1000 * 1000,
 	MOST_COUNT = 100 * 1000 * 1000,
 	MOST_ROOT = 128,
+	MOST_BATCH = 1000,
+	MOST_DIRECTORIES = 100000,
+	MOST_ZIPF = 10,
 	PERCENT = 100,
 };
 
@@ -31,7 +34,10 @@ enum {
 	OPTION_TIMEOUT,
 	OPTION_ROOT,
 	OPTION_OPENING,
-	OPTION_PRELOAD
+	OPTION_PRELOAD,
+	OPTION_BATCH,
+	OPTION_DIRECTORIES,
+	OPTION_ZIPF
 };
 
 static const struct option longs[] = {
@@ -55,6 +61,9 @@ static const struct option longs[] = {
 	{ "root", required_argument, NULL, OPTION_ROOT },
 	{ "opening", required_argument, NULL, OPTION_OPENING },
 	{ "preload", required_argument, NULL, OPTION_PRELOAD },
+	{ "batch", required_argument, NULL, OPTION_BATCH },
+	{ "directories", required_argument, NULL, OPTION_DIRECTORIES },
+	{ "zipf", required_argument, NULL, OPTION_ZIPF },
 	{ 0 },
 };
 
@@ -77,6 +86,10 @@ static const char usage[] =
 	"  -k, --keys N          znodes that are read and written [1000]\n"
 	"  -n, --count N         znodes to fill in [100000]\n"
 	"  --preload N           znodes beside the keys of hot [100000]\n"
+	"  --zipf EXPONENT       which keys, by Zipf's law [all alike]\n"
+	"  --batch N             creates in a multi [10]\n"
+	"  --directories N       where creates go, or locks are [create, multi: one for each\n"
+	"                        connection; lock: 1]\n"
 	"  -m, --mix PERCENT     reads among the requests of mixed [90]\n"
 	"  -r, --rate N          requests a second by a fixed schedule [as fast as replies come]\n"
 	"  --opening N           connections opened at a time [64]\n"
@@ -157,6 +170,11 @@ static void take_option(struct options *o, int which, const char *value)
 	case OPTION_ROOT: o->root = value; break;
 	case OPTION_OPENING: o->opening = whole("--opening", value, 1, MOST_CONNECTIONS); break;
 	case OPTION_PRELOAD: o->preload = whole("--preload", value, 0, MOST_COUNT); break;
+	case OPTION_BATCH: o->batch = whole("--batch", value, 1, MOST_BATCH); break;
+	case OPTION_DIRECTORIES:
+		o->directories = whole("--directories", value, 1, MOST_DIRECTORIES);
+		break;
+	case OPTION_ZIPF: o->zipf = real("--zipf", value, 0, MOST_ZIPF); break;
 	default: exit(STATUS_USAGE); /* getopt has said why */
 	}
 	/* clang-format on */
@@ -205,6 +223,7 @@ void options_parse(struct options *o, int argc, char **argv)
 		.keys = 1000,
 		.count = 100000,
 		.preload = 100000,
+		.batch = 10,
 		.read_percent = 90,
 		.timeout_ms = 30000,
 		.root = "/bench",

@@ -23,9 +23,12 @@ struct options {
 	double warm_up;
 	unsigned value_size;
 	unsigned keys;
-	unsigned count;   /* znodes that fill makes */
-	unsigned preload; /* znodes that hot makes besides its keys */
+	unsigned count;       /* znodes that fill makes */
+	unsigned preload;     /* znodes that hot makes besides its keys */
+	unsigned batch;       /* creates in a multi */
+	unsigned directories; /* that creates go to; 0: the case's own number */
 	unsigned read_percent;
+	double zipf;        /* exponent; 0: all keys alike */
 	double rate;        /* requests a second by a fixed schedule; 0: as fast as replies come */
 	int32_t timeout_ms; /* of the sessions */
 	const char *root;

@@ -33,21 +33,35 @@ static void json_head(const struct options *o, const char *tls)
 	       o->connections);
 }
 
+static void json_histogram(const char *name, const struct histogram *h)
+{
+	printf(",\"%s\":{\"mean\":%.1f", name, histogram_mean(h));
+	for (unsigned i = 0; i < PERCENTILES; i++)
+		printf(",\"%s\":%" PRIu64, percentiles[i].name,
+		       histogram_percentile(h, percentiles[i].per_mille));
+	printf(",\"max\":%" PRIu64 "}", h->max);
+}
+
+static void print_histogram(const char *title, const struct histogram *h)
+{
+	printf("  %-12s mean %.0f", title, histogram_mean(h));
+	for (unsigned i = 0; i < PERCENTILES; i++)
+		printf("  %s %" PRIu64, percentiles[i].name,
+		       histogram_percentile(h, percentiles[i].per_mille));
+	printf("  max %" PRIu64 "\n", h->max);
+}
+
 static void json_load(const struct options *o, const char *tls, const struct measurement *m)
 {
-	const struct histogram *h = &m->latency_us;
-
 	json_head(o, tls);
 	printf(",\"depth\":%u,\"value_size\":%u,\"keys\":%u,\"rate\":%.17g", o->depth,
 	       o->value_size, o->keys, o->rate);
 	printf(",\"seconds\":%.6f,\"operations\":%" PRIu64 ",\"errors\":%" PRIu64
 	       ",\"operations_per_s\":%.1f",
 	       seconds_of(m), m->operations, m->errors, rate_of(m));
-	printf(",\"latency_us\":{\"mean\":%.1f", histogram_mean(h));
-	for (unsigned i = 0; i < PERCENTILES; i++)
-		printf(",\"%s\":%" PRIu64, percentiles[i].name,
-		       histogram_percentile(h, percentiles[i].per_mille));
-	printf(",\"max\":%" PRIu64 "}", h->max);
+	json_histogram("latency_us", &m->latency_us);
+	if (m->told_us.count > 0)
+		json_histogram("told_us", &m->told_us);
 	if (m->server_cpu_us >= 0)
 		printf(",\"server_cpu_us_per_operation\":%.3f", per_operation(m->server_cpu_us, m));
 	printf(",\"bench_cpu_us_per_operation\":%.3f,\"bench_cpu_share\":%.3f}\n",
@@ -57,8 +71,6 @@ static void json_load(const struct options *o, const char *tls, const struct mea
 
 void report_load(const struct options *o, const char *tls, const struct measurement *m)
 {
-	const struct histogram *h = &m->latency_us;
-
 	if (o->json) {
 		json_load(o, tls, m);
 		return;
@@ -67,11 +79,9 @@ void report_load(const struct options *o, const char *tls, const struct measurem
 	       o->depth, o->value_size, tls);
 	printf("  operations   %" PRIu64 " in %.2f s: %.0f/s, %" PRIu64 " errors\n", m->operations,
 	       seconds_of(m), rate_of(m), m->errors);
-	printf("  latency, us  mean %.0f", histogram_mean(h));
-	for (unsigned i = 0; i < PERCENTILES; i++)
-		printf("  %s %" PRIu64, percentiles[i].name,
-		       histogram_percentile(h, percentiles[i].per_mille));
-	printf("  max %" PRIu64 "\n", h->max);
+	print_histogram("latency, us", &m->latency_us);
+	if (m->told_us.count > 0)
+		print_histogram("last told", &m->told_us);
 	printf("  CPU, us/op   bench %.2f", per_operation(m->own_cpu_us, m));
 	if (m->server_cpu_us >= 0)
 		printf("  server %.2f", per_operation(m->server_cpu_us, m));

@@ -10,6 +10,9 @@
 
 #include "base/crypto.h"
 #include "base/mem.h"
+#include "tools/bench/lock.h"
+#include "tools/bench/picker.h"
+#include "tools/bench/request.h"
 
 enum {
 	FILL_DIRECTORY = 500, /* znodes in a directory */
@@ -17,7 +20,6 @@ enum {
 	FILL_BATCH = 50, /* creates in a multi */
 	BASE_LEN = 160,
 	PATH_LEN = 256,
-	PERCENT = 100,
 };
 
 /* Makes znodes 0 .. count - 1 by multis. */
@@ -26,6 +28,14 @@ struct filler {
 	unsigned count;
 	unsigned next;
 	unsigned value_len;
+};
+
+/* Connection 0 changes the first of the keys, the others watch it. */
+struct fan_out {
+	unsigned armed, told; /* connections, in this round */
+	bool *arming;         /* connections that must read again */
+	bool changing;        /* connection 0 has asked, and not all is over */
+	int64_t changed_us;   /* when it did */
 };
 
 struct workload {
@@ -38,18 +48,13 @@ struct workload {
 	char *value;
 	char *keys; /* paths of the keys, each NUL-terminated, key_stride apart */
 	size_t key_stride;
-	uint64_t random;
-	uint64_t *created; /* znodes that each connection has created */
+	struct picker *picker;
+	unsigned key_directory; /* keys in a directory */
+	uint64_t *created;      /* znodes that each connection has created */
+	struct lock **locks;    /* of each connection, once it has asked */
+	struct fan_out fan_out;
 	bool *exists; /* whether the slot's ephemeral znode is there: connection * depth + slot */
 };
-
-static uint64_t random_next(struct workload *w)
-{
-	w->random ^= w->random << 13;
-	w->random ^= w->random >> 7;
-	w->random ^= w->random << 17;
-	return w->random;
-}
 
 static struct slice value_of(const struct workload *w, unsigned len)
 {
@@ -65,7 +70,7 @@ static void directory_path(const struct workload *w, unsigned number, char path[
 
 static void key_path(const struct workload *w, unsigned number, char path[PATH_LEN])
 {
-	snprintf(path, PATH_LEN, "%s/d%05u/k%08u", w->base, number / FILL_DIRECTORY, number);
+	snprintf(path, PATH_LEN, "%s/d%05u/k%08u", w->base, number / w->key_directory, number);
 }
 
 static void preload_directory_path(const struct workload *w, unsigned number, char path[PATH_LEN])
@@ -80,49 +85,10 @@ static void preload_path(const struct workload *w, unsigned number, char path[PA
 
 static const char *random_key(struct workload *w)
 {
-	return w->keys + (random_next(w) >> 16) % w->options->keys * w->key_stride;
+	return w->keys + picker_next(w->picker) * w->key_stride;
 }
 
-/* ---- records ---- */
-
-static void write_create(struct jute_writer *w, const char *path, struct slice value, int32_t flags)
-{
-	static const struct proto_acl anyone = { PERM_ALL, { "world", 5 }, { "anyone", 6 } };
-
-	jute_write_buffer(w, slice_of(path));
-	jute_write_buffer(w, value);
-	jute_write_int(w, 1);
-	proto_write_acl(w, &anyone);
-	jute_write_int(w, flags);
-}
-
-static void send_path_watch(struct session *s, enum opcode op, const char *path, unsigned slot,
-			    int64_t intended_us)
-{
-	struct jute_writer *w = session_begin(s, op, slot, intended_us);
-
-	jute_write_buffer(w, slice_of(path));
-	jute_write_bool(w, false);
-	session_end(s);
-}
-
-static void send_create(struct session *s, const char *path, struct slice value, int32_t flags,
-			unsigned slot, int64_t intended_us)
-{
-	write_create(session_begin(s, OP_CREATE, slot, intended_us), path, value, flags);
-	session_end(s);
-}
-
-static void send_set(struct workload *wl, struct session *s, const char *path, unsigned slot,
-		     int64_t intended_us)
-{
-	struct jute_writer *w = session_begin(s, OP_SET_DATA, slot, intended_us);
-
-	jute_write_buffer(w, slice_of(path));
-	jute_write_buffer(w, value_of(wl, wl->options->value_size));
-	jute_write_int(w, PROTO_VERSION_ANY);
-	session_end(s);
-}
+/* ---- requests ---- */
 
 static int take_any(struct workload *w, unsigned connection, struct session_reply *reply)
 {
@@ -144,7 +110,7 @@ static bool ancestor_next(struct workload *w, struct session *s, unsigned connec
 	end = strchr(w->base + w->ancestor + 1, '/');
 	w->ancestor = end != NULL ? (unsigned)(end - w->base) : (unsigned)strlen(w->base);
 	snprintf(path, sizeof(path), "%.*s", (int)w->ancestor, w->base);
-	send_create(s, path, (struct slice){ "", 0 }, 0, slot, intended_us);
+	request_create(s, path, (struct slice){ "", 0 }, 0, slot, intended_us);
 	return true;
 }
 
@@ -171,7 +137,7 @@ static bool fill_next(struct workload *wl, struct session *s, unsigned connectio
 	for (unsigned n = 0; n < FILL_BATCH && f->next < f->count; n++) {
 		f->path(wl, f->next++, path);
 		proto_write_multi_header(w, &(struct proto_multi_header){ OP_CREATE, false, -1 });
-		write_create(w, path, value_of(wl, f->value_len), 0);
+		request_write_create(w, path, value_of(wl, f->value_len), 0);
 	}
 	proto_write_multi_header(w, &(struct proto_multi_header){ -1, true, -1 });
 	session_end(s);
@@ -204,7 +170,7 @@ static bool get_next(struct workload *w, struct session *s, unsigned connection,
 		     int64_t intended_us)
 {
 	(void)connection;
-	send_path_watch(s, OP_GET_DATA, random_key(w), slot, intended_us);
+	request_read(s, OP_GET_DATA, random_key(w), false, slot, intended_us);
 	return true;
 }
 
@@ -220,7 +186,7 @@ static bool exists_next(struct workload *w, struct session *s, unsigned connecti
 			int64_t intended_us)
 {
 	(void)connection;
-	send_path_watch(s, OP_EXISTS, random_key(w), slot, intended_us);
+	request_read(s, OP_EXISTS, random_key(w), false, slot, intended_us);
 	return true;
 }
 
@@ -228,8 +194,22 @@ static bool set_next(struct workload *w, struct session *s, unsigned connection,
 		     int64_t intended_us)
 {
 	(void)connection;
-	send_set(w, s, random_key(w), slot, intended_us);
+	request_set(s, random_key(w), value_of(w, w->options->value_size), slot, intended_us);
 	return true;
+}
+
+/* A name that was not there, in the connection's directory or, with --directories, in one of them
+ * after the other. */
+static void created_path(struct workload *w, unsigned connection, char path[PATH_LEN])
+{
+	unsigned directories = w->options->directories;
+	uint64_t number = w->created[connection]++;
+
+	if (directories == 0)
+		snprintf(path, PATH_LEN, "%s/d%05u/n%010" PRIu64, w->base, connection, number);
+	else
+		snprintf(path, PATH_LEN, "%s/d%05u/c%05u-%010" PRIu64, w->base,
+			 (unsigned)((number + connection) % directories), connection, number);
 }
 
 static bool create_next(struct workload *w, struct session *s, unsigned connection, unsigned slot,
@@ -237,10 +217,133 @@ static bool create_next(struct workload *w, struct session *s, unsigned connecti
 {
 	char path[PATH_LEN];
 
-	snprintf(path, sizeof(path), "%s/d%05u/n%010" PRIu64, w->base, connection,
-		 w->created[connection]++);
-	send_create(s, path, value_of(w, w->options->value_size), 0, slot, intended_us);
+	created_path(w, connection, path);
+	request_create(s, path, value_of(w, w->options->value_size), 0, slot, intended_us);
 	return true;
+}
+
+static bool multi_next(struct workload *wl, struct session *s, unsigned connection, unsigned slot,
+		       int64_t intended_us)
+{
+	struct jute_writer *w = session_begin(s, OP_MULTI, slot, intended_us);
+	char path[PATH_LEN];
+
+	for (unsigned n = 0; n < wl->options->batch; n++) {
+		created_path(wl, connection, path);
+		proto_write_multi_header(w, &(struct proto_multi_header){ OP_CREATE, false, -1 });
+		request_write_create(w, path, value_of(wl, wl->options->value_size), 0);
+	}
+	proto_write_multi_header(w, &(struct proto_multi_header){ -1, true, -1 });
+	session_end(s);
+	return true;
+}
+
+static int multi_take(struct workload *w, unsigned connection, struct session_reply *reply)
+{
+	int count = fill_take(w, connection, reply);
+
+	return count >= 0 && (unsigned)count == w->options->batch ? 1 : -1;
+}
+
+static bool children_next(struct workload *w, struct session *s, unsigned connection, unsigned slot,
+			  int64_t intended_us)
+{
+	char path[PATH_LEN];
+
+	(void)connection;
+	directory_path(w, 0, path);
+	request_read(s, OP_GET_CHILDREN2, path, false, slot, intended_us);
+	return true;
+}
+
+static int children_take(struct workload *w, unsigned connection, struct session_reply *reply)
+{
+	int32_t count;
+
+	(void)connection;
+	if (reply->err != ZERR_OK)
+		return -1;
+	count = jute_read_int(&reply->body);
+	return !reply->body.bad && count >= 0 && (unsigned)count == w->options->keys ? 1 : -1;
+}
+
+static bool lock_next_step(struct workload *w, struct session *s, unsigned connection,
+			   unsigned slot, int64_t intended_us)
+{
+	unsigned directories = w->options->directories > 0 ? w->options->directories : 1;
+	char path[PATH_LEN];
+
+	if (w->locks[connection] == NULL) {
+		directory_path(w, connection % directories, path);
+		w->locks[connection] = lock_new(path);
+	}
+	return lock_next(w->locks[connection], s, slot, intended_us);
+}
+
+static int lock_take_step(struct workload *w, unsigned connection, struct session_reply *reply)
+{
+	return lock_take(w->locks[connection], reply);
+}
+
+static int64_t lock_told(struct workload *w, unsigned connection, int64_t now_us)
+{
+	(void)now_us;
+	if (w->locks[connection] != NULL)
+		lock_event(w->locks[connection]);
+	return -1;
+}
+
+/* ---- the fan-out: a round is over when all have read what they were told of ---- */
+
+static unsigned watchers(const struct workload *w)
+{
+	return w->options->connections - 1;
+}
+
+static bool fan_out_next(struct workload *w, struct session *s, unsigned connection, unsigned slot,
+			 int64_t intended_us)
+{
+	struct fan_out *f = &w->fan_out;
+
+	if (connection != 0) {
+		if (!f->arming[connection])
+			return false;
+		f->arming[connection] = false;
+		request_read(s, OP_GET_DATA, w->keys, true, slot, intended_us);
+		return true;
+	}
+	if (f->changing || f->armed < watchers(w))
+		return false;
+	f->armed = 0;
+	f->told = 0;
+	f->changing = true;
+	f->changed_us = intended_us;
+	request_set(s, w->keys, value_of(w, w->options->value_size), slot, intended_us);
+	return true;
+}
+
+static int fan_out_take(struct workload *w, unsigned connection, struct session_reply *reply)
+{
+	struct fan_out *f = &w->fan_out;
+	bool over;
+
+	if (reply->err != ZERR_OK)
+		return -1;
+	if (connection == 0) {
+		f->changing = false;
+		return 0;
+	}
+	over = ++f->armed == watchers(w) && f->changed_us != 0;
+	reply->intended_us = f->changed_us;
+	return over ? 1 : 0;
+}
+
+static int64_t fan_out_told(struct workload *w, unsigned connection, int64_t now_us)
+{
+	struct fan_out *f = &w->fan_out;
+
+	f->arming[connection] = true;
+	return ++f->told == watchers(w) ? now_us - f->changed_us : -1;
 }
 
 static bool ephemeral_next(struct workload *wl, struct session *s, unsigned connection,
@@ -248,64 +351,80 @@ static bool ephemeral_next(struct workload *wl, struct session *s, unsigned conn
 {
 	bool *exists = &wl->exists[(size_t)connection * wl->options->depth + slot];
 	char path[PATH_LEN];
-	struct jute_writer *w;
 
 	snprintf(path, sizeof(path), "%s/d%05u/e%05u", wl->base, connection, slot);
 	*exists = !*exists;
 	if (*exists) {
-		send_create(s, path, value_of(wl, wl->options->value_size), CREATE_EPHEMERAL, slot,
-			    intended_us);
+		request_create(s, path, value_of(wl, wl->options->value_size), CREATE_EPHEMERAL,
+			       slot, intended_us);
 		return true;
 	}
-	w = session_begin(s, OP_DELETE, slot, intended_us);
-	jute_write_buffer(w, slice_of(path));
-	jute_write_int(w, PROTO_VERSION_ANY);
-	session_end(s);
+	request_delete(s, path, slot, intended_us);
 	return true;
 }
 
 static bool mixed_next(struct workload *w, struct session *s, unsigned connection, unsigned slot,
 		       int64_t intended_us)
 {
-	if ((random_next(w) >> 16) % PERCENT < w->options->read_percent)
+	if (picker_percent(w->picker) < w->options->read_percent)
 		return get_next(w, s, connection, slot, intended_us);
 	return set_next(w, s, connection, slot, intended_us);
 }
 
 const struct workload_case workload_cases[] = {
-	{ "get", "read one of the keys", TREE_OF_KEYS, false, false, { get_next, get_take } },
-	{ "hot",
-	  "read one of the keys of a tree that has --preload znodes more",
-	  TREE_OF_KEYS,
-	  false,
-	  true,
-	  { get_next, get_take } },
-	{ "exists",
-	  "ask for the Stat of one of the keys",
-	  TREE_OF_KEYS,
-	  false,
-	  false,
-	  { exists_next, take_any } },
-	{ "set", "write one of the keys", TREE_OF_KEYS, false, false, { set_next, take_any } },
-	{ "mixed", "get and set, see -m", TREE_OF_KEYS, false, false, { mixed_next, take_any } },
-	{ "create",
-	  "create a persistent znode",
-	  TREE_BY_CONNECTION,
-	  false,
-	  false,
-	  { create_next, take_any } },
-	{ "ephemeral",
-	  "create an ephemeral znode, then delete it (two operations)",
-	  TREE_BY_CONNECTION,
-	  false,
-	  false,
-	  { ephemeral_next, take_any } },
-	{ "fill",
-	  "create -n znodes by multis of 50 (counted: znodes; latency: of a multi)",
-	  TREE_TO_FILL,
-	  true,
-	  false,
-	  { fill_next, fill_take } },
+	{ .name = "get",
+	  .help = "read one of the keys",
+	  .tree = TREE_OF_KEYS,
+	  .job = { get_next, get_take, NULL } },
+	{ .name = "hot",
+	  .help = "read one of the keys of a tree that has --preload znodes more",
+	  .tree = TREE_OF_KEYS,
+	  .preloads = true,
+	  .job = { get_next, get_take, NULL } },
+	{ .name = "exists",
+	  .help = "ask for the Stat of one of the keys",
+	  .tree = TREE_OF_KEYS,
+	  .job = { exists_next, take_any, NULL } },
+	{ .name = "children",
+	  .help = "list a znode that has the keys as children",
+	  .tree = TREE_OF_CHILDREN,
+	  .job = { children_next, children_take, NULL } },
+	{ .name = "set",
+	  .help = "write one of the keys",
+	  .tree = TREE_OF_KEYS,
+	  .job = { set_next, take_any, NULL } },
+	{ .name = "mixed",
+	  .help = "get and set, see -m",
+	  .tree = TREE_OF_KEYS,
+	  .job = { mixed_next, take_any, NULL } },
+	{ .name = "create",
+	  .help = "create a persistent znode",
+	  .tree = TREE_BY_CONNECTION,
+	  .job = { create_next, take_any, NULL } },
+	{ .name = "multi",
+	  .help = "create --batch persistent znodes by one request",
+	  .tree = TREE_BY_CONNECTION,
+	  .job = { multi_next, multi_take, NULL } },
+	{ .name = "ephemeral",
+	  .help = "create an ephemeral znode, then delete it (two operations)",
+	  .tree = TREE_BY_CONNECTION,
+	  .job = { ephemeral_next, take_any, NULL } },
+	{ .name = "lock",
+	  .help = "take a lock by ZooKeeper's recipe and let it go (latency: of all of that)",
+	  .tree = TREE_BY_CONNECTION,
+	  .single = true,
+	  .job = { lock_next_step, lock_take_step, lock_told } },
+	{ .name = "fan-out",
+	  .help = "one connection changes a znode that the others watch and then read again\n"
+		  "             (counted: changes; latency: until the last has read)",
+	  .tree = TREE_OF_KEYS,
+	  .single = true,
+	  .job = { fan_out_next, fan_out_take, fan_out_told } },
+	{ .name = "fill",
+	  .help = "create -n znodes by multis of 50 (counted: znodes; latency: of a multi)",
+	  .tree = TREE_TO_FILL,
+	  .until_done = true,
+	  .job = { fill_next, fill_take, NULL } },
 	{ 0 },
 };
 
@@ -318,6 +437,11 @@ const struct workload_case *workload_find(const char *name)
 	return NULL;
 }
 
+static bool has_keys(const struct workload_case *c)
+{
+	return c->tree == TREE_OF_KEYS || c->tree == TREE_OF_CHILDREN;
+}
+
 static unsigned directories_for(unsigned znodes)
 {
 	return (znodes + FILL_DIRECTORY - 1) / FILL_DIRECTORY;
@@ -325,16 +449,19 @@ static unsigned directories_for(unsigned znodes)
 
 static unsigned directory_count(const struct workload *w)
 {
+	if (w->what->tree == TREE_OF_CHILDREN)
+		return 1;
 	if (w->what->tree == TREE_BY_CONNECTION)
-		return w->options->connections;
+		return w->options->directories > 0 ? w->options->directories
+						   : w->options->connections;
 	return directories_for(w->what->tree == TREE_TO_FILL ? w->options->count
 							     : w->options->keys);
 }
 
 const struct job *workload_next_preparation(struct workload *w)
 {
-	static const struct job ancestors = { ancestor_next, ancestor_take };
-	static const struct job fill = { fill_next, fill_take };
+	static const struct job ancestors = { ancestor_next, ancestor_take, NULL };
+	static const struct job fill = { fill_next, fill_take, NULL };
 
 	switch (w->preparation++) {
 	case 0:
@@ -361,7 +488,7 @@ const struct job *workload_next_preparation(struct workload *w)
 			(struct filler){ key_path, w->options->keys, 0, w->options->value_size };
 		if (w->what->tree == TREE_TO_FILL)
 			w->filler.count = w->options->count;
-		return w->what->tree == TREE_OF_KEYS ? &fill : NULL;
+		return has_keys(w->what) ? &fill : NULL;
 	default:
 		return NULL;
 	}
@@ -383,19 +510,24 @@ static void make_keys(struct workload *w)
 struct workload *workload_new(const struct workload_case *c, const struct options *o)
 {
 	struct workload *w = mem_new(sizeof(*w));
+	uint64_t seed;
 	uint32_t run;
 
 	w->options = o;
 	w->what = c;
 	crypto_random(&run, sizeof(run));
-	crypto_random(&w->random, sizeof(w->random));
-	w->random |= 1; /* xorshift must not begin at 0 */
+	crypto_random(&seed, sizeof(seed));
+	w->picker = picker_new(o->keys, o->zipf, seed);
+	w->key_directory = c->tree == TREE_OF_CHILDREN ? o->keys : FILL_DIRECTORY;
 	snprintf(w->base, sizeof(w->base), "%s/%08" PRIx32, o->root, run);
 	w->value = mem_new(o->value_size + 1);
 	crypto_random(w->value, o->value_size);
 	w->created = mem_new(o->connections * sizeof(*w->created));
 	w->exists = mem_new((size_t)o->connections * o->depth * sizeof(*w->exists));
-	if (c->tree == TREE_OF_KEYS)
+	w->locks = mem_new(o->connections * sizeof(*w->locks));
+	w->fan_out.arming = mem_new(o->connections * sizeof(*w->fan_out.arming));
+	memset(w->fan_out.arming, true, o->connections);
+	if (has_keys(c))
 		make_keys(w);
 	return w;
 }
@@ -408,5 +540,10 @@ void workload_free(struct workload *w)
 	mem_free(w->created);
 	mem_free(w->exists);
 	mem_free(w->keys);
+	picker_free(w->picker);
+	for (unsigned i = 0; i < w->options->connections; i++)
+		lock_free(w->locks[i]);
+	mem_free(w->locks);
+	mem_free(w->fan_out.arming);
 	mem_free(w);
 }

@@ -19,14 +19,20 @@ struct job {
 	 * done). */
 	bool (*next)(struct workload *w, struct session *s, unsigned connection, unsigned slot,
 		     int64_t intended_us);
-	/* Judge a reply: how many operations it completes, -1 where it is not what was to come. */
+	/* Judge a reply: how many operations it completes (0: a step on the way, not measured), -1
+	 * where it is not what was to come. May put intended_us back to when these began. */
 	int (*take)(struct workload *w, unsigned connection, struct session_reply *reply);
+	/* A watch has told, or NULL: nothing is watched. Returns how long the last of those who
+	 * watch had to wait, in microseconds, or -1 where it is not the last. Connection 0 is
+	 * asked for its next request after each turn of the loop. */
+	int64_t (*told)(struct workload *w, unsigned connection, int64_t now_us);
 };
 
 /* Which tree it works on. */
 enum workload_tree {
 	TREE_OF_KEYS,       /* -k znodes, made first */
-	TREE_BY_CONNECTION, /* an empty directory for each connection */
+	TREE_OF_CHILDREN,   /* likewise, all in one directory */
+	TREE_BY_CONNECTION, /* an empty directory for each connection, or --directories */
 	TREE_TO_FILL,       /* empty directories for -n znodes */
 };
 
@@ -36,6 +42,7 @@ struct workload_case {
 	enum workload_tree tree;
 	bool until_done; /* ends by itself: all of it is measured, without a warm-up */
 	bool preloads;   /* the tree has --preload znodes more, made before the keys */
+	bool single;     /* depth 1 only; at least two connections */
 	struct job job;
 };
 
