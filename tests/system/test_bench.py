@@ -146,6 +146,29 @@ def test_who_waits_for_each_other_is_two_at_depth_one(server, options):
         assert done.returncode == 2 and "at least two connections" in done.stderr
 
 
+def test_whole_sessions(server):
+    """As many as are told have been opened and closed."""
+    def closed():
+        return server.metric("sessions_closed")
+
+    before = closed()
+    report = bench(server, "connects", "-c", 4, "-s", 1, "-w", 0.1, "--server-pid", server.process.pid)
+    assert 0 < report["operations"] <= closed() - before
+    assert report["server_cpu_us_per_operation"] > 0 and report["errors"] == 0 and report["tls"].startswith("TLSv1.3 ")
+
+
+def test_all_register_at_once(make_server):
+    server = make_server()
+    running = bench(server, "register", "-c", 60, "--root", "/bench-register")
+    assert running["operations"] == 60 and running["errors"] == 0 and running["seconds"] > 0
+    with server.client() as client:
+        base, = names(client, "/bench-register")
+        stat = client.call(zk.exists("/bench-register/%s/d00000" % base)).value
+        client.close_session()
+    # Each came once and went with its session.
+    assert (stat.cversion, stat.num_children) == (120, 0)
+
+
 def test_fill(server):
     report = bench(server, "fill", "-c", 2, "-d", 2, "-n", 1234, "-v", 5, "--root", "/bench-fill/below")
     assert report["operations"] == 1234 and report["errors"] == 0

@@ -59,6 +59,35 @@ static no_return void give_up(const char *reason)
 	exit(EXIT_FAILURE);
 }
 
+/* ---- measurements ---- */
+
+static void read_cpu(const struct options *o, int64_t *server_us, int64_t *own_us)
+{
+	*own_us = process_own_cpu_us();
+	*server_us = -1;
+	if (o->server_pid != 0 && process_cpu_us(o->server_pid, server_us) != 0)
+		give_up("there is no process with the number given as --server-pid");
+}
+
+void measurement_begin(struct measurement *m, const struct options *o)
+{
+	memset(m, 0, sizeof(*m));
+	m->elapsed_us = -clock_exact_us();
+	read_cpu(o, &m->server_cpu_us, &m->own_cpu_us);
+	m->own_cpu_us = -m->own_cpu_us;
+}
+
+void measurement_end(struct measurement *m, const struct options *o)
+{
+	int64_t server_us, own_us;
+
+	read_cpu(o, &server_us, &own_us);
+	m->elapsed_us += clock_exact_us();
+	m->own_cpu_us += own_us;
+	if (o->server_pid != 0)
+		m->server_cpu_us = server_us - m->server_cpu_us;
+}
+
 /* ---- requests and replies ---- */
 
 /* When the lane's next request is due. */
@@ -193,6 +222,8 @@ static void session_opened(void *owner)
 	d->heard_us = clock_exact_us();
 	if (d->opened++ == 0)
 		snprintf(d->tls, sizeof(d->tls), "%s", session_describe(l->session));
+	if (d->asking)
+		pump(l, d->heard_us);
 }
 
 static void session_closed(void *owner, const char *reason)
@@ -300,33 +331,15 @@ static void begin(struct driver *d, struct workload *w, const struct job *job, d
 		d->lanes[i].asked = 0;
 }
 
-static void read_cpu(const struct driver *d, int64_t *server_us, int64_t *own_us)
-{
-	*own_us = process_own_cpu_us();
-	*server_us = -1;
-	if (d->options->server_pid != 0 && process_cpu_us(d->options->server_pid, server_us) != 0)
-		give_up("there is no process with the number given as --server-pid");
-}
-
 static void measure(struct driver *d, struct measurement *m)
 {
-	memset(m, 0, sizeof(*m));
-	m->elapsed_us = -clock_exact_us();
-	read_cpu(d, &m->server_cpu_us, &m->own_cpu_us);
-	m->own_cpu_us = -m->own_cpu_us;
+	measurement_begin(m, d->options);
 	d->measured = m;
 }
 
 static void measure_end(struct driver *d)
 {
-	struct measurement *m = d->measured;
-	int64_t server_us, own_us;
-
-	read_cpu(d, &server_us, &own_us);
-	m->elapsed_us += clock_exact_us();
-	m->own_cpu_us += own_us;
-	if (d->options->server_pid != 0)
-		m->server_cpu_us = server_us - m->server_cpu_us;
+	measurement_end(d->measured, d->options);
 	d->measured = NULL;
 }
 
@@ -347,6 +360,17 @@ void driver_run_job(struct driver *d, struct workload *w, const struct job *job,
 	d->asking = false;
 	if (m != NULL)
 		measure_end(d);
+}
+
+void driver_run_joining(struct driver *d, struct workload *w, const struct job *job,
+			struct measurement *m)
+{
+	begin(d, w, job, 0);
+	measure(d, m);
+	driver_open(d);
+	drain(d);
+	d->asking = false;
+	measure_end(d);
 }
 
 static void run_until(struct driver *d, int64_t end_us)

@@ -27,6 +27,10 @@ struct measurement {
 	struct histogram told_us; /* until the last was told, where watches are set */
 };
 
+/* Begin and end what is measured: time, and CPU time of the server and of this process. */
+void measurement_begin(struct measurement *m, const struct options *o);
+void measurement_end(struct measurement *m, const struct options *o);
+
 /* Everything below ends the process with status 1 and a line of reason where the server cannot be
  * reached, ends a session or is silent for a minute. o must outlive the driver. */
 struct driver *driver_new(const struct options *o);
@@ -38,6 +42,10 @@ const char *driver_tls(const struct driver *d);
 /* Run a job to its end. m may be NULL. */
 void driver_run_job(struct driver *d, struct workload *w, const struct job *job,
 		    struct measurement *m);
+/* Open all sessions, each of which asks for its part of the job as soon as it is open, and run the
+ * job to its end; measured from the first connect. */
+void driver_run_joining(struct driver *d, struct workload *w, const struct job *job,
+			struct measurement *m);
 /* Run a job for warm_up seconds unmeasured, then for so many seconds. */
 void driver_run_timed(struct driver *d, struct workload *w, const struct job *job,
 		      struct measurement *m);

@@ -6,6 +6,8 @@ tools_zoolite_bench_SOURCES = \
 	tools/bench/await.h \
 	tools/bench/conn.c \
 	tools/bench/conn.h \
+	tools/bench/connects.c \
+	tools/bench/connects.h \
 	tools/bench/driver.c \
 	tools/bench/driver.h \
 	tools/bench/histogram.c \

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "tools/bench/await.h"
+#include "tools/bench/connects.h"
 #include "tools/bench/driver.h"
 #include "tools/bench/options.h"
 #include "tools/bench/report.h"
@@ -41,6 +42,46 @@ static int run_load(const struct options *o, const struct workload_case *c)
 	workload_free(w);
 	mem_free(m);
 	return status;
+}
+
+/* All at once: the znodes that they need are made by another session before. */
+static int run_joining(const struct options *o, const struct workload_case *c)
+{
+	struct options single = *o, together = *o;
+	struct measurement *m = mem_new(sizeof(*m));
+	struct workload *w = workload_new(c, o);
+	struct driver *maker, *all;
+	const struct job *step;
+	int status;
+
+	single.connections = 1;
+	together.opening = o->connections;
+	maker = driver_new(&single);
+	all = driver_new(&together);
+	driver_open(maker);
+	while ((step = workload_next_preparation(w)) != NULL)
+		driver_run_job(maker, w, step, NULL);
+	driver_close(maker);
+	driver_run_joining(all, w, &c->job, m);
+	report_load(o, driver_tls(all), m);
+	driver_close(all);
+	status = m->errors == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	driver_free(maker);
+	driver_free(all);
+	workload_free(w);
+	mem_free(m);
+	return status;
+}
+
+static int run_connects(const struct options *o)
+{
+	struct measurement *m = mem_new(sizeof(*m));
+	char tls[STREAM_REASON_LEN];
+
+	connects_run(o, m, tls);
+	report_load(o, tls, m);
+	mem_free(m);
+	return EXIT_SUCCESS;
 }
 
 static bool read_memory(const struct options *o, struct process_memory *memory)
@@ -104,6 +145,11 @@ static int run(struct options *o)
 		return run_first(o);
 	if (strcmp(o->case_name, "storm") == 0)
 		return storm_run(o);
+	if (strcmp(o->case_name, "connects") == 0) {
+		if (o->seconds <= 0)
+			o->seconds = DEFAULT_SECONDS;
+		return run_connects(o);
+	}
 	if (c == NULL) {
 		fprintf(stderr, "zoolite-bench: %s: no such case (--help names them)\n",
 			o->case_name);
@@ -116,7 +162,7 @@ static int run(struct options *o)
 	}
 	if (o->seconds <= 0)
 		o->seconds = DEFAULT_SECONDS;
-	return run_load(o, c);
+	return c->joins ? run_joining(o, c) : run_load(o, c);
 }
 
 int main(int argc, char **argv)

@@ -89,7 +89,7 @@ static const char usage[] =
 	"  --zipf EXPONENT       which keys, by Zipf's law [all alike]\n"
 	"  --batch N             creates in a multi [10]\n"
 	"  --directories N       where creates go, or locks are [create, multi: one for each\n"
-	"                        connection; lock: 1]\n"
+	"                        connection; others: 1]\n"
 	"  -m, --mix PERCENT     reads among the requests of mixed [90]\n"
 	"  -r, --rate N          requests a second by a fixed schedule [as fast as replies come]\n"
 	"  --opening N           connections opened at a time [64]\n"
@@ -108,6 +108,8 @@ static void print_help(void)
 		printf("  %-10s %s\n", c->name, c->help);
 	printf("  %-10s %s\n", "idle",
 	       "open -c sessions and hold them until standard input ends or SIGTERM");
+	printf("  %-10s %s\n", "connects",
+	       "open sessions and close them, -c at a time, one after the other");
 	printf("  %-10s %s\n", "storm",
 	       "hold -c sessions, each with an ephemeral znode and watches, that come back\n"
 	       "             whenever they lose the server, all at once, until told; says how\n"

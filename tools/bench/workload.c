@@ -88,6 +88,14 @@ static const char *random_key(struct workload *w)
 	return w->keys + picker_next(w->picker) * w->key_stride;
 }
 
+/* Directories that connections share out among each other. */
+static unsigned spread(const struct workload *w)
+{
+	if (w->options->directories > 0)
+		return w->options->directories;
+	return w->what->shared ? 1 : w->options->connections;
+}
+
 /* ---- requests ---- */
 
 static int take_any(struct workload *w, unsigned connection, struct session_reply *reply)
@@ -270,11 +278,10 @@ static int children_take(struct workload *w, unsigned connection, struct session
 static bool lock_next_step(struct workload *w, struct session *s, unsigned connection,
 			   unsigned slot, int64_t intended_us)
 {
-	unsigned directories = w->options->directories > 0 ? w->options->directories : 1;
 	char path[PATH_LEN];
 
 	if (w->locks[connection] == NULL) {
-		directory_path(w, connection % directories, path);
+		directory_path(w, connection % spread(w), path);
 		w->locks[connection] = lock_new(path);
 	}
 	return lock_next(w->locks[connection], s, slot, intended_us);
@@ -363,6 +370,20 @@ static bool ephemeral_next(struct workload *wl, struct session *s, unsigned conn
 	return true;
 }
 
+/* Once for each connection. */
+static bool register_next(struct workload *w, struct session *s, unsigned connection, unsigned slot,
+			  int64_t intended_us)
+{
+	char path[PATH_LEN];
+
+	if (w->created[connection]++ > 0)
+		return false;
+	snprintf(path, sizeof(path), "%s/d%05u/r%06u", w->base, connection % spread(w), connection);
+	request_create(s, path, value_of(w, w->options->value_size), CREATE_EPHEMERAL, slot,
+		       intended_us);
+	return true;
+}
+
 static bool mixed_next(struct workload *w, struct session *s, unsigned connection, unsigned slot,
 		       int64_t intended_us)
 {
@@ -412,6 +433,7 @@ const struct workload_case workload_cases[] = {
 	{ .name = "lock",
 	  .help = "take a lock by ZooKeeper's recipe and let it go (latency: of all of that)",
 	  .tree = TREE_BY_CONNECTION,
+	  .shared = true,
 	  .single = true,
 	  .job = { lock_next_step, lock_take_step, lock_told } },
 	{ .name = "fan-out",
@@ -420,6 +442,13 @@ const struct workload_case workload_cases[] = {
 	  .tree = TREE_OF_KEYS,
 	  .single = true,
 	  .job = { fan_out_next, fan_out_take, fan_out_told } },
+	{ .name = "register",
+	  .help = "connect at once, create an ephemeral znode each (latency: of the create;\n"
+		  "             all of it takes as long as is said for the operations)",
+	  .tree = TREE_BY_CONNECTION,
+	  .shared = true,
+	  .joins = true,
+	  .job = { register_next, take_any, NULL } },
 	{ .name = "fill",
 	  .help = "create -n znodes by multis of 50 (counted: znodes; latency: of a multi)",
 	  .tree = TREE_TO_FILL,
@@ -452,8 +481,7 @@ static unsigned directory_count(const struct workload *w)
 	if (w->what->tree == TREE_OF_CHILDREN)
 		return 1;
 	if (w->what->tree == TREE_BY_CONNECTION)
-		return w->options->directories > 0 ? w->options->directories
-						   : w->options->connections;
+		return spread(w);
 	return directories_for(w->what->tree == TREE_TO_FILL ? w->options->count
 							     : w->options->keys);
 }

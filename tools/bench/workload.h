@@ -42,6 +42,8 @@ struct workload_case {
 	enum workload_tree tree;
 	bool until_done; /* ends by itself: all of it is measured, without a warm-up */
 	bool preloads;   /* the tree has --preload znodes more, made before the keys */
+	bool shared;     /* one directory is enough, by default */
+	bool joins;      /* done once by each session, as soon as it is open */
 	bool single;     /* depth 1 only; at least two connections */
 	struct job job;
 };
