@@ -2,12 +2,14 @@
 import json
 import os
 import re
+import socket
 import subprocess
 
 import pytest
 
 import members
 import servers
+import slowdisk
 import zk_wire as zk
 
 DEADLINE_S = 60
@@ -167,6 +169,67 @@ def test_all_register_at_once(make_server):
         client.close_session()
     # Each came once and went with its session.
     assert (stat.cversion, stat.num_children) == (120, 0)
+
+
+class Limit:
+    """zoolite-limit with a directory of its own: enough of a server for command()."""
+
+    def __init__(self, authority, directory, environment=None):
+        self.authority = authority
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.tls_port = free.getsockname()[1]
+        self.log = os.path.join(directory, "limit.log")
+        program = os.path.join(os.path.dirname(servers.find_zoolited()), "tools", "zoolite-limit")
+        self.process = subprocess.Popen([program, "--ca", authority.ca, "--cert", authority.cert("server"), "--key",
+                                         authority.key("server"), "--dir", directory, "--value-size", "50",
+                                         str(self.tls_port)], env=dict(os.environ, **(environment or {})))
+        assert run(self, "first").returncode == 0
+
+    def stop(self):
+        self.process.terminate()
+        assert self.process.wait(DEADLINE_S) == 0
+
+
+@pytest.fixture
+def limit(authority, tmp_path):
+    limit = Limit(authority, str(tmp_path))
+    yield limit
+    limit.stop()
+
+
+@pytest.mark.parametrize("depth", [1, 8])
+@pytest.mark.parametrize("case", ["get", "exists", "mixed", "set", "create", "ephemeral", "multi"])
+def test_limit(limit, case, depth):
+    began = os.path.getsize(limit.log)
+    report = bench(limit, case, "-c", 3, "-d", depth, "-s", 0.5, "-w", 0, "-k", 20, "-v", 50)
+    assert report["operations"] > 0 and report["errors"] == 0 and report["tls"].startswith("TLSv1.3 ")
+    written = os.path.getsize(limit.log) - began
+    each = {"set": 80, "create": 80, "multi": 800, "ephemeral": 40}.get(case, 0)
+    assert written > each * report["operations"]
+
+
+@pytest.mark.parametrize("case", ["connects", "register"])
+def test_limit_of_sessions(limit, case):
+    report = bench(limit, case, "-c", 20, "-s", 0.5, "-w", 0, "-v", 50)
+    assert report["operations"] > 0 and report["errors"] == 0
+
+
+def test_limit_lets_nobody_in_without_a_certificate(limit):
+    for certificate, status in ((None, 1), ("foreign", 1), ("client", 0)):
+        assert run(limit, "get", "-c", 1, "-s", 0.2, "-w", 0, "-v", 50, certificate=certificate).returncode == status
+
+
+def test_limit_answers_writes_once_they_are_on_disk(authority, tmp_path):
+    """The request to open a session is a write as well."""
+    disk = slowdisk.SlowDisk(tmp_path)
+    limit = Limit(authority, str(tmp_path), disk.environment())
+    try:
+        with disk.hangs("hang-sync"):
+            assert run(limit, "first", "-s", 1).returncode == 1
+        assert run(limit, "first").returncode == 0
+    finally:
+        limit.stop()
 
 
 def test_fill(server):

@@ -1,5 +1,5 @@
-/* A session is freed between turns of the loop only, so what has ended waits for the turn's end, and
- * is then begun anew. */
+/* A session is freed between turns of the loop only, so what has ended waits for the turn's end,
+ * and is then begun anew. */
 #include "tools/bench/connects.h"
 
 #include <stdio.h>

@@ -44,6 +44,17 @@ tools_zoolite_bench_SOURCES = \
 tools_zoolite_bench_CFLAGS = $(AM_CFLAGS) $(CONVERSION_CFLAGS)
 tools_zoolite_bench_LDADD = libwire.a libbase.a $(OPENSSL_LIBS) -lm
 
+# What is to be had at most: the limit that tools/compare measures beside the servers.
+noinst_PROGRAMS += tools/zoolite-limit
+tools_zoolite_limit_SOURCES = \
+	tools/bench/limit.c \
+	tools/bench/limit_log.c \
+	tools/bench/limit_log.h \
+	tools/bench/limit_reply.c \
+	tools/bench/limit_reply.h
+tools_zoolite_limit_CFLAGS = $(AM_CFLAGS) $(CONVERSION_CFLAGS)
+tools_zoolite_limit_LDADD = libnet.a libwire.a libbase.a $(EVENT_LIBS) $(OPENSSL_LIBS)
+
 EXTRA_DIST += tools/bench/local.mk
 
 if HAVE_CMOCKA
