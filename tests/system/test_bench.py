@@ -369,3 +369,17 @@ def test_bad_options(server, options):
 def test_unknown_case(server):
     done = run(server, "nonsense")
     assert done.returncode == 2 and "nonsense" in done.stderr
+
+
+def test_man_page_has_all_that_help_has():
+    program = os.path.join(os.path.dirname(servers.find_zoolited()), "tools", "zoolite-bench")
+    text = subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout
+    head, cases = text.split("cases:\n")
+    options = set(re.findall("--[a-z][a-z-]+", head))
+    names = set(re.findall("^  ([a-z-]+) ", cases, re.MULTILINE))
+    tree = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    with open(os.path.join(tree, "tools", "bench", "zoolite-bench.1"), encoding="utf-8") as file:
+        page = file.read().replace("\\-", "-")
+    assert len(options) > 15 and len(names) > 15
+    assert options <= set(re.findall("--[a-z][a-z-]+", page))
+    assert names == set(re.findall(r"\.TP\n\.B ([a-z-]+)\n", page[page.index(".SH CASES"):page.index(".SH OPTIONS")]))

@@ -1,5 +1,6 @@
-# zoolite-bench: load on any server that speaks ZooKeeper's protocol.
-noinst_PROGRAMS += tools/zoolite-bench
+# zoolite-bench: load on any server that speaks ZooKeeper's protocol; installed.
+bin_PROGRAMS += tools/zoolite-bench
+dist_man_MANS += tools/bench/zoolite-bench.1
 
 tools_zoolite_bench_SOURCES = \
 	tools/bench/await.c \
