@@ -1,21 +1,14 @@
-"""tools/compare: what its report says of given figures, and all of it once, small."""
+"""tools/compare: what its report says of given figures."""
 import argparse
-import json
 import os
-import subprocess
 import sys
 import xml.etree.ElementTree
 
 import pytest
 
-import servers
-
 TOOLS = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "tools")
 sys.path.insert(0, TOOLS)
 import compare_report  # noqa: E402
-
-JAR = "/usr/share/java/zookeeper.jar"
-DEADLINE_S = 600
 
 
 class Results:
@@ -76,28 +69,3 @@ def test_plots_are_svg(tmp_path):
     assert names == ["rates.svg", "growth-1.svg"]
     for name in names:
         assert xml.etree.ElementTree.parse(tmp_path / name).getroot().tag.endswith("svg")
-
-
-@pytest.mark.skipif(not os.path.exists(JAR), reason="Debian's zookeeper is not installed")
-def test_all_of_it(tmp_path):
-    """It measures every case of the targets on every server it is for, judges, and leaves nothing behind."""
-    report, raw, plots = tmp_path / "report.md", tmp_path / "raw", tmp_path / "plots"
-    done = subprocess.run([os.path.join(TOOLS, "compare"), "--quick", "--growth", "--build",
-                           os.path.dirname(servers.find_zoolited()), "--dir", str(tmp_path / "run"), "--markdown",
-                           str(report), "--raw", str(raw), "--plots", str(plots)],
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=DEADLINE_S)
-    assert done.returncode == 0, done.stderr
-    text = report.read_text()
-    for title in ("Figures", "Targets", "How cost grows"):
-        assert "\n## %s\n" % title in text and title in done.stdout
-    for what in ("complete sessions", "last watcher told", "all registered", "start, empty", "memory with znodes",
-                 "written for a set, no retention", "reads beside writes at 50 ms a flush", "create sustained",
-                 "set sustained", "idle session", "get 8 x 1", "p99, half of ZooKeeper's"):
-        rows = [line for line in text.splitlines() if line.startswith("| %s |" % what)]
-        assert rows and any(row.endswith(("| met |", "| missed |")) for row in rows), what
-    ran = {(one["server"], one["case"]) for one in map(json.loads, raw.read_text().splitlines())}
-    both = {"get", "set", "create", "connects", "register", "fan-out", "fill", "idle", "children"}
-    assert ran == {(server, case) for server in ("ZooKeeper", "zoolited") for case in both} | {
-        ("limit", case) for case in ("get", "set", "create", "connects", "register", "idle")}
-    assert {"rates.svg", "latency.svg", "cpu.svg", "growth-1.svg"} <= set(os.listdir(plots))
-    assert os.listdir(tmp_path / "run") == []

@@ -1,7 +1,7 @@
 /* zoolite-limit: what is to be had at most on this machine. A server with TLS as zoolited has it
  * and one event loop, that answers ZooKeeper's requests with replies of the right size without
- * doing anything; writes are appended to a file and answered once they are flushed, in groups. Nothing is
- * kept: not for any use but as a measure.
+ * doing anything; writes are appended to a file and answered once they are flushed, in groups.
+ * Nothing is kept: not for any use but as a measure.
  *
  * Output of a connection is in three parts: what may leave, what waits for the flush under way, and
  * what waits for the next one. A read is answered in the last part that is not empty. */
@@ -261,9 +261,11 @@ struct limit_options {
 
 static no_return void usage(int status)
 {
-	fputs("usage: zoolite-limit --ca FILE --cert FILE --key FILE [--dir DIR] [--value-size N] PORT\n"
-	      "Answer ZooKeeper's requests on 127.0.0.1:PORT without doing anything, as a measure of\n"
-	      "what a server could do at most. DIR [.] holds a file that writes are appended to.\n",
+	fputs("usage: zoolite-limit --ca FILE --cert FILE --key FILE [--dir DIR]\n"
+	      "                     [--value-size N] PORT\n"
+	      "Answer ZooKeeper's requests on 127.0.0.1:PORT without doing anything, as a\n"
+	      "measure of what a server could do at most. DIR [.] holds a file that writes are\n"
+	      "appended to.\n",
 	      status == EXIT_SUCCESS ? stdout : stderr);
 	exit(status);
 }
