@@ -19,7 +19,8 @@
 #include "store/files.h"
 #include "store/vfs.h"
 
-#define PREFIX "drill-"
+/* A name that nobody else chooses: what is left under it goes. */
+#define PREFIX ".zoolite-drill-"
 
 enum { SUFFIX_LEN = 6, TRIES = 10, DEEPEST = 2 };
 

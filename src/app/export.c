@@ -262,9 +262,9 @@ static int export_answer(const struct export_order *o, const struct buf *answer,
 	char *tree = control_client_is_ok(answer) ? value_of(answer, "snapshot") : NULL;
 	int rc = -1;
 
-	/* It was verified just now. */
+	/* Where nothing has changed since, it was taken long ago. */
 	if (tree)
-		rc = write_tree(o, tree, out, reason);
+		rc = export_file(o, tree, out, reason);
 	else
 		snprintf(reason, EXPORT_REASON_LEN, "the running server takes no snapshot: %.*s",
 			 (int)strcspn((const char *)buf_head(answer), "\n"),

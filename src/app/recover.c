@@ -45,8 +45,8 @@ static void complain_and_end(const char *event)
 
 	(void)event;
 	(void)snprintf(text, sizeof(text),
-		       "%.*s: cannot be written to: make room, or mend the disk, and do it again; "
-		       "%.*s is as it was",
+		       "%.*s: was not finished, see the line before: make room, or mend the disk, "
+		       "and do it again; %.*s is as it was",
 		       PATH_MAX, new_dir, PATH_MAX, directories[0]);
 	complain(text);
 	_exit(EXIT_FAILED);

@@ -612,9 +612,12 @@ int registry_start(struct registry *r, char reason[STORE_REASON_LEN])
 				    reason);
 	r->last_change = store_last_zxid(r->store);
 	empty = r->last_change == 0;
+	/* The reserve is sized by them from the first look on. */
+	store_note_owned(r->store, session_count(r->sessions), tree_counts(r->tree).ephemerals);
 	r->last_zxid = store_begin(r->store);
 	if (r->last_zxid < 0) {
-		snprintf(reason, STORE_REASON_LEN, "no room on disk to begin a segment of the log");
+		snprintf(reason, STORE_REASON_LEN,
+			 "no segment of the log can be begun: see the line before");
 		return -1;
 	}
 	r->on_disk = store_flushed(r->store);

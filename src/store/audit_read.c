@@ -52,25 +52,10 @@ static void close_part(struct part *p)
 	*p = (struct part){ 0 };
 }
 
-/* "file:" and the path, with the bytes that mean something in a URI escaped; the caller frees. */
-static char *uri_of(const char *path, bool is_finished)
-{
-	size_t size = 3 * strlen(path) + 64, len = 0;
-	char *uri = mem_new(size);
-
-	len += (size_t)snprintf(uri, size, "file:");
-	for (; *path != '\0'; path++)
-		len += (size_t)snprintf(uri + len, size - len,
-					strchr("%?#", *path) != NULL ? "%%%02X" : "%c",
-					(unsigned char)*path);
-	(void)snprintf(uri + len, size - len, "?mode=ro%s", is_finished ? "&immutable=1" : "");
-	return uri;
-}
-
 static int open_database(struct part *p, char reason[STORE_REASON_LEN])
 {
 	bool is_finished = !files_has_wal(p->path) && !files_has_journal(p->path);
-	char *uri = uri_of(p->path, is_finished);
+	char *uri = files_uri(p->path, is_finished);
 	int rc = sqlite3_open_v2(uri, &p->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
 
 	mem_free(uri);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/checksum.h"
+#include "store/files.h"
 #include "store/schema.h"
 #include "store/vfs.h"
 
@@ -101,21 +102,6 @@ static int configure(sqlite3 *db, enum db_role role, uint32_t cache_kib, char re
 	return 0;
 }
 
-/* "file:" and the path, with the bytes that mean something in a URI escaped; the caller frees. */
-static char *still_uri(const char *path)
-{
-	size_t size = 3 * strlen(path) + 64, len = 0;
-	char *uri = mem_new(size);
-
-	len += (size_t)snprintf(uri, size, "file:");
-	for (; *path != '\0'; path++)
-		len += (size_t)snprintf(uri + len, size - len,
-					strchr("%?#", *path) != NULL ? "%%%02X" : "%c",
-					(unsigned char)*path);
-	(void)snprintf(uri + len, size - len, "?mode=ro&immutable=1");
-	return uri;
-}
-
 int db_open(sqlite3 **out, const char *path, enum db_role role, uint32_t cache_kib,
 	    char reason[DB_REASON_LEN])
 {
@@ -130,7 +116,7 @@ int db_open(sqlite3 **out, const char *path, enum db_role role, uint32_t cache_k
 				  : SQLITE_OPEN_READONLY;
 	if (role == DB_STILL) {
 		flags |= SQLITE_OPEN_URI;
-		uri = still_uri(path);
+		uri = files_uri(path, true);
 	}
 	rc = sqlite3_open_v2(uri != NULL ? uri : path, &db, flags, VFS_NAME);
 	mem_free(uri);

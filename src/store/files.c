@@ -312,3 +312,19 @@ bool files_has_journal(const char *path)
 {
 	return file_bytes(path, "-journal") >= 0;
 }
+
+/* The bytes that mean something in a URI are escaped. A path that is absolute follows an empty
+ * authority: "//" at its beginning would be one. */
+char *files_uri(const char *path, bool is_finished)
+{
+	size_t size = 3 * strlen(path) + 64, len = 0;
+	char *uri = mem_new(size);
+
+	len += (size_t)snprintf(uri, size, *path == '/' ? "file://" : "file:");
+	for (; *path != '\0'; path++)
+		len += (size_t)snprintf(uri + len, size - len,
+					strchr("%?#", *path) != NULL ? "%%%02X" : "%c",
+					(unsigned char)*path);
+	(void)snprintf(uri + len, size - len, "?mode=ro%s", is_finished ? "&immutable=1" : "");
+	return uri;
+}

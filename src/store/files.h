@@ -44,4 +44,8 @@ bool files_has_journal(const char *path);
 /* Join two parts of a path by '/'; the caller frees. */
 char *files_join(const char *dir, const char *name);
 
+/* A URI for SQLite to read the file by; is_finished: nobody writes to it, so that it needs no lock
+ * and no side file. The caller frees. */
+char *files_uri(const char *path, bool is_finished);
+
 #endif

@@ -222,6 +222,8 @@ static bool has_log_alone(const struct found *f)
 		is_alone = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
 			   strcmp(entry->d_name, "log") == 0 ||
 			   strcmp(entry->d_name, "lock") == 0 ||
+			   strcmp(entry->d_name, "ballast") == 0 ||
+			   strcmp(entry->d_name, "lost+found") == 0 ||
 			   strncmp(entry->d_name, "replaced-", strlen("replaced-")) == 0;
 	if (d != NULL)
 		closedir(d);
@@ -271,9 +273,12 @@ int found_finish(struct found *f, uint32_t epoch, char reason[STORE_REASON_LEN])
 	f->has_log = true;
 	if (begin_log(f, &like, reason) != 0 || put_in_place(f, reason) != 0)
 		return -1;
+	if (vfs_os()->sync_dir(f->dir) != 0) {
+		(void)fail(f->dir, "cannot be put on disk", reason);
+		(void)vfs_os()->rename(f->tree, f->part);
+		return -1;
+	}
 	f->has_log = false;
-	if (vfs_os()->sync_dir(f->dir) != 0)
-		return fail(f->dir, "cannot be put on disk", reason);
 	return 0;
 }
 

@@ -226,8 +226,11 @@ static int open_target(struct importing *m)
 
 void import_abandon(void)
 {
-	found_close(under_way);
+	struct found *f = under_way;
+
+	/* Closing may fail as whatever brought us here did, and come here again. */
 	under_way = NULL;
+	found_close(f);
 }
 
 int import_run(const struct import_options *o, struct import_summary *s,

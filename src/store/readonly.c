@@ -8,26 +8,10 @@
 #include "store/files.h"
 #include "store/vfs.h"
 
-/* "file:" and the path, with the bytes that mean something in a URI escaped; the caller frees. One
- * that is absolute follows an empty authority: "//" at its beginning would be one. */
-static char *uri_of(const char *path, bool is_finished)
-{
-	size_t size = 3 * strlen(path) + 64, len = 0;
-	char *uri = mem_new(size);
-
-	len += (size_t)snprintf(uri, size, *path == '/' ? "file://" : "file:");
-	for (; *path != '\0'; path++)
-		len += (size_t)snprintf(uri + len, size - len,
-					strchr("%?#", *path) != NULL ? "%%%02X" : "%c",
-					(unsigned char)*path);
-	(void)snprintf(uri + len, size - len, "?mode=ro%s", is_finished ? "&immutable=1" : "");
-	return uri;
-}
-
 int readonly_open(sqlite3 **out, const char *path, char reason[DB_REASON_LEN])
 {
 	bool is_finished = !files_has_wal(path) && !files_has_journal(path);
-	char *uri = uri_of(path, is_finished);
+	char *uri = files_uri(path, is_finished);
 	sqlite3 *db = NULL;
 	int rc;
 

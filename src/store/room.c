@@ -413,7 +413,7 @@ bool room_give(struct room *r, enum room_part part, bool all)
 	return has_given;
 }
 
-bool room_give_for_segment(struct room *r, bool all)
+bool room_has_segment(struct room *r)
 {
 	bool has_room;
 
@@ -422,7 +422,12 @@ bool room_give_for_segment(struct room *r, bool all)
 	pthread_mutex_lock(&r->mutex);
 	has_room = ballast_could_take(r->log->ballast, START_BYTES);
 	pthread_mutex_unlock(&r->mutex);
-	return !has_room && room_give(r, ROOM_LOG, all);
+	return has_room;
+}
+
+bool room_give_for_segment(struct room *r, bool all)
+{
+	return !room_has_segment(r) && room_give(r, ROOM_LOG, all);
 }
 
 /* ---- the ballast ---- */

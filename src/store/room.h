@@ -72,6 +72,8 @@ bool room_give(struct room *r, enum room_part part, bool all);
 /* A segment could not be made: the same, where there is no room for one. It may have been for
  * another reason (no descriptors, say), of which room is not to blame. */
 bool room_give_for_segment(struct room *r, bool all);
+/* Whether a segment finds room, as far as that is known. */
+bool room_has_segment(struct room *r);
 /* A replay_chore: look, and fill the ballast up where there is room. */
 int64_t room_keep(void *room, int64_t now_ms);
 

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -422,7 +423,19 @@ static struct slice audit_key(const struct store *s)
 	return s->o.audit_key != NULL ? audit_key_id(s->o.audit_key) : (struct slice){ 0 };
 }
 
-/* NULL where there is no room for it. */
+/* Room for a segment, where that is what it lacks; of the copy's a log elsewhere has nothing. */
+static bool make_way(const struct store *s)
+{
+	struct stat data, log;
+	bool is_one_disk = stat(s->dir, &data) == 0 && stat(s->log_dir, &log) == 0 &&
+			   data.st_dev == log.st_dev;
+
+	if (room_has_segment(s->room))
+		return false;
+	return room_give(s->room, ROOM_LOG, true) || (is_one_disk && give_copy(s));
+}
+
+/* NULL where it cannot be made. */
 static struct segment *make_first_segment(struct store *s)
 {
 	struct segment like = { .number = s->scan.highest + 1,
@@ -440,7 +453,7 @@ static struct segment *make_first_segment(struct store *s)
 	if (key.len > 0)
 		memcpy(like.audit_key, key.data, key.len);
 	while (segment_create(&g, s->log_dir, &like, reason) != 0) {
-		if (!room_give_for_segment(s->room, true) && !give_copy(s)) {
+		if (!make_way(s)) {
 			log_error("store.segment_not_made", LOG_TEXT("reason", reason));
 			return NULL;
 		}

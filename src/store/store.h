@@ -75,7 +75,7 @@ int store_refuse(const struct store *s, const char *what, char reason[STORE_REAS
 
 /* Raise the epoch (src/README.md, promise 4), begin a new segment that holds it, sync both, start
  * the threads. Returns the epoch's first zxid minus one (epoch << 32): the first change of this run
- * takes the next one. -1: there is no room on disk for a segment. */
+ * takes the next one. -1: no segment can be made. */
 int64_t store_begin(struct store *s);
 /* Zxid of the newest row, as store_load found it; 0 in an empty registry. */
 int64_t store_last_zxid(const struct store *s);

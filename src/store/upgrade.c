@@ -130,8 +130,10 @@ bool upgrade_forget(const char *data_dir)
 	char *path = files_join(data_dir, "tree.db"), *next_path = next_path_in(data_dir);
 	bool is_there = access(path, F_OK) == 0 && access(next_path, F_OK) == 0;
 
-	if (is_there)
+	if (is_there) {
 		files_remove_database(next_path);
+		sync_names(data_dir);
+	}
 	mem_free(path);
 	mem_free(next_path);
 	return is_there;

@@ -195,7 +195,7 @@ static void refuse_fault(void *ctx, const char *text)
 	abort();
 }
 
-static const struct verify_teller teller = { .fault = refuse_fault };
+static const struct verify_teller teller = { .fault = refuse_fault, .failure = refuse_fault };
 
 /* The part gets its name, and those before it go, as the keeper does it. */
 static void keep_snapshot(struct run *r, const char *dir, const char *part)

@@ -82,15 +82,19 @@ def test_nobody_verified_it(snapshot, tmp_path):
     assert "warning: %s.verified is missing: the snapshot is whole, but nothing says " % copy in told
 
 
-def test_altered_since(snapshot, tmp_path):
+def alter_digest(snapshot):
     seal = snapshot + ".verified"
     with open(seal, encoding="ascii") as file:
         text = file.read()
     digest = text.split("digest=", 1)[1][:64]
     with open(seal, "w", encoding="ascii") as file:
         file.write(text.replace(digest, "ab" * 32))
+
+
+def test_altered_since(snapshot, tmp_path):
+    alter_digest(snapshot)
     assert "the file was altered after it was verified" in refused(snapshot, tmp_path / "zookeeper")
-    with open(seal, "w", encoding="ascii") as file:
+    with open(snapshot + ".verified", "w", encoding="ascii") as file:
         file.write("what is this")
     assert ".verified: is damaged" in refused(snapshot, tmp_path / "zookeeper")
 
@@ -114,6 +118,15 @@ def test_found_damaged(make_server, tmp_path):
     assert "%s: is one that was found damaged" % bad in refused(bad, tmp_path / "zookeeper")
     copy = shutil.copy(bad, tmp_path / "copy.db")
     assert "meta counts 5 persistent znodes, and there are 4" in refused(copy, tmp_path / "zookeeper")
+
+
+def test_the_last_one_of_a_server_is_looked_at_again(make_server, tmp_path):
+    """It takes no other where nothing has changed, however long ago that one was verified."""
+    server = make_server()
+    snapshot = taken(server)
+    alter_digest(snapshot)
+    assert taken(server) == snapshot
+    assert "the file was altered after it was verified" in refused(server.config_path, tmp_path / "zookeeper")
 
 
 def test_cut_short(snapshot, tmp_path):

@@ -650,26 +650,26 @@ def test_drill_that_was_killed(make_server, tmp_path):
     (tmp_path / "precious" / "file").write_text("")
 
     def leave():
-        os.makedirs(folder + "/drill-aB3xyz/log")
+        os.makedirs(folder + "/.zoolite-drill-aB3xyz/log")
         for name in ("tree.db", "log/0000000001.db"):
-            with open(folder + "/drill-aB3xyz/" + name, "w", encoding="ascii"):
+            with open(folder + "/.zoolite-drill-aB3xyz/" + name, "w", encoding="ascii"):
                 pass
-        os.symlink(tmp_path / "precious", folder + "/drill-aB3xyz/elsewhere")
+        os.symlink(tmp_path / "precious", folder + "/.zoolite-drill-aB3xyz/elsewhere")
 
-    os.symlink(tmp_path / "precious", folder + "/drill-link00")
-    os.mkdir(folder + "/drill-of-mine")
-    os.mkdir(folder + "/drill-inuse0")
-    used = os.open(folder + "/drill-inuse0", os.O_RDONLY)
+    os.symlink(tmp_path / "precious", folder + "/.zoolite-drill-link00")
+    os.mkdir(folder + "/drill-script")
+    os.mkdir(folder + "/.zoolite-drill-inuse0")
+    used = os.open(folder + "/.zoolite-drill-inuse0", os.O_RDONLY)
     fcntl.flock(used, fcntl.LOCK_EX)
-    stays = {"drill-link00", "drill-of-mine", "drill-inuse0"}
+    stays = {".zoolite-drill-link00", "drill-script", ".zoolite-drill-inuse0"}
     leave()
     done = zoolited("--drill", path)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert {name for name in names(server) if name.startswith("drill-")} == stays
+    assert {name for name in names(server) if "drill-" in name} == stays
     leave()
     server.restart()
-    assert {name for name in names(server) if name.startswith("drill-")} == stays
+    assert {name for name in names(server) if "drill-" in name} == stays
     os.close(used)
     assert zoolited("--drill", path).returncode == 0
-    assert {name for name in names(server) if name.startswith("drill-")} == stays - {"drill-inuse0"}
+    assert {name for name in names(server) if "drill-" in name} == stays - {".zoolite-drill-inuse0"}
     assert (tmp_path / "precious" / "file").exists()
