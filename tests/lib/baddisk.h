@@ -4,6 +4,7 @@
 #ifndef TESTS_LIB_BADDISK_H
 #define TESTS_LIB_BADDISK_H
 
+#include <pthread.h>
 #include <stdlib.h>
 
 #include <sqlite3.h>
@@ -51,6 +52,7 @@ static int bad_disk_sync(sqlite3_file *file, int flags)
 static int bad_disk_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file, int flags,
 			 int *out_flags)
 {
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	struct bad_disk_methods *m =
 		flags & SQLITE_OPEN_MAIN_DB ? &bad_disk.database : &bad_disk.other;
 	sqlite3_vfs *real = sqlite3_vfs_find(NULL);
@@ -59,10 +61,14 @@ static int bad_disk_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *
 	(void)vfs;
 	if (rc != SQLITE_OK)
 		return rc;
-	m->good = file->pMethods;
-	m->bad = *file->pMethods;
-	m->bad.xWrite = bad_disk_write;
-	m->bad.xSync = bad_disk_sync;
+	pthread_mutex_lock(&lock);
+	if (m->good == NULL) {
+		m->good = file->pMethods;
+		m->bad = *file->pMethods;
+		m->bad.xWrite = bad_disk_write;
+		m->bad.xSync = bad_disk_sync;
+	}
+	pthread_mutex_unlock(&lock);
 	file->pMethods = &m->bad;
 	return SQLITE_OK;
 }
