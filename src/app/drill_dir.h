@@ -1,5 +1,6 @@
-/* The directory that a drill works in: .zoolite-drill-XXXXXX beside the snapshot, held by a lock for as long
- * as the drill runs, so that one that was left by a drill that was killed is known by that. */
+/* The directory that a drill works in: .zoolite-drill-XXXXXX beside the snapshot, held by a lock
+ * for as long as the drill runs, so that one that was left by a drill that was killed is known by
+ * that. */
 #ifndef APP_DRILL_DIR_H
 #define APP_DRILL_DIR_H
 
