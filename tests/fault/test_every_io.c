@@ -230,13 +230,19 @@ static void refuse(const char *reason)
 	_exit(REFUSED);
 }
 
-/* The tree says that it is of an older version: the next start has it to copy. */
+/* The tree says that it is of an older version: the next start has it to copy. Not where the stop
+ * had to leave a -wal: closing it here would take that away, and the next start misses it. */
 static void make_older(const char *dir)
 {
 	char *path = files_join(dir, "tree.db");
 	sqlite3 *db = NULL;
-	int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, VFS_NAME);
+	int rc;
 
+	if (files_has_wal(path)) {
+		mem_free(path);
+		return;
+	}
+	rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, VFS_NAME);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(db, "PRAGMA user_version = 1", NULL, NULL, NULL);
 	sqlite3_close(db);

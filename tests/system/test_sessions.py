@@ -182,8 +182,8 @@ def test_session_without_a_connection_expires_too(quick):
                          ids=["auth", "sasl"])
 def test_authentication_is_no_sign_of_life(quick, request_):
     """As with ZooKeeper: who sends nothing else for its timeout loses its session, and its connection."""
+    before = time.monotonic()
     with quick.client(tls=False, timeout=600) as client:
-        before = time.monotonic()
         with pytest.raises(zk.Closed):
             while time.monotonic() < before + 0.6 + SLACK_S:
                 assert client.call(request_).err == 0
