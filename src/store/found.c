@@ -255,7 +255,7 @@ static int put_in_place(const struct found *f, char reason[STORE_REASON_LEN])
 {
 	if (marker_forget(f->dir, reason) != 0 || give_all(f, reason) != 0)
 		return -1;
-	if (rename(f->part, f->tree) != 0)
+	if (vfs_os()->rename(f->part, f->tree) != 0)
 		return fail(f->tree, "cannot be put in its place", reason);
 	return 0;
 }

@@ -24,11 +24,9 @@ enum { CACHE_KIB = 16 * 1024, BATCH_ROWS = 10000, RESTORED_EPOCHS = 1024 };
 /* The rest is left for starts to come. */
 #define EPOCH_MOST (INT32_MAX - 2 * RESTORED_EPOCHS)
 
-/* World may do nothing: nobody gets in but who stands above all ACLs. And: anyone may. */
+/* World may do nothing: nobody gets in but who stands above all ACLs. */
 static const char closed_acl[] = "\0\0\0\1\0\0\0\0\0\0\0\5world\0\0\0\6anyone";
-static const char open_acl[] = "\0\0\0\1\0\0\0\37\0\0\0\5world\0\0\0\6anyone";
-static const char read_acl[] = "\0\0\0\1\0\0\0\1\0\0\0\5world\0\0\0\6anyone";
-enum { ACL_LEN = sizeof(open_acl) - 1 };
+enum { CLOSED_LEN = sizeof(closed_acl) - 1 };
 
 struct salvage {
 	struct salvage_options o;
@@ -149,7 +147,7 @@ static void find_acl(struct salvage *s, struct slice key, struct slice *acl)
 {
 	uint8_t expected[ACL_ROW_KEY_LEN];
 
-	*acl = (struct slice){ closed_acl, ACL_LEN };
+	*acl = (struct slice){ closed_acl, CLOSED_LEN };
 	if (key.len == ACL_ROW_KEY_LEN) {
 		db_bind_blob(s->acls, 1, key);
 		if (sqlite3_step(s->acls) == SQLITE_ROW) {
@@ -461,14 +459,14 @@ static void make_up(struct salvage *s, struct slice path)
 				  .czxid = s->r.zxid,
 				  .mzxid = s->r.zxid,
 				  .pzxid = s->r.zxid,
-				  .acl = { closed_acl, ACL_LEN } };
+				  .acl = { closed_acl, CLOSED_LEN } };
 	bool is_first = true;
 
 	if (slice_is(path, "/") || slice_is(path, "/zookeeper") ||
 	    slice_is(path, "/zookeeper/quota"))
-		z.acl.data = open_acl;
+		z.acl = acl_row_open;
 	else if (slice_is(path, "/zookeeper/config"))
-		z.acl.data = read_acl;
+		z.acl = acl_row_read;
 	else
 		is_first = false;
 	put(s, &z);
